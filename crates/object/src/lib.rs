@@ -30,6 +30,8 @@
 
 extern crate alloc;
 
+pub mod directory;
+
 mod content;
 mod error;
 mod facts;
