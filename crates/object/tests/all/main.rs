@@ -1,0 +1,13 @@
+//! Everything that `weft-object` promises, from outside.
+
+mod directory;
+// In helpers of tests too, a surprise should end the test where it happens.
+#![allow(clippy::unwrap_used)]
+
+mod facts;
+mod generate;
+mod golden;
+mod hostile;
+mod laws;
+mod layout;
+mod text;
