@@ -1,6 +1,5 @@
 //! Everything that `weft-object` promises, from outside.
 
-mod directory;
 // In helpers of tests too, a surprise should end the test where it happens.
 #![allow(clippy::unwrap_used)]
 
