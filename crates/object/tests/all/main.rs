@@ -3,6 +3,7 @@
 // In helpers of tests too, a surprise should end the test where it happens.
 #![allow(clippy::unwrap_used)]
 
+mod directory;
 mod facts;
 mod generate;
 mod golden;
