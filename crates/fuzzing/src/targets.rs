@@ -1,0 +1,41 @@
+use crate::seeds;
+
+/// A function over bytes that panics where a promise is broken.
+pub struct Target {
+    /// What it is called on the command line and in `fuzz/fuzz_targets`.
+    pub name: &'static str,
+    /// The oracle.
+    pub run: fn(&[u8]),
+    /// Good inputs, from which others are derived.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+    /// What inputs are made of.
+    pub words: &'static [&'static [u8]],
+    /// How many inputs make a short test: some tenths of a second's worth.
+    pub count: u64,
+}
+
+/// All of them. Each has a file of its name in `fuzz/fuzz_targets`.
+pub const TARGETS: &[Target] = &[Target {
+    name: "directory",
+    run: weft_object::directory::fuzz_directory,
+    seeds: seeds::directories,
+    words: &[b"wdir\x01\0", b"\0", b"a\0b\0", b"name", b".", b"..", b"/"],
+    count: 3000,
+}];
+
+/// The target of this name.
+#[must_use]
+pub fn target(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().find(|target| target.name == name)
+}
+
+/// Runs the oracle of this name on one input.
+///
+/// # Panics
+/// Where the oracle does, or if there is none of this name.
+pub fn run(name: &str, bytes: &[u8]) {
+    match target(name) {
+        Some(target) => (target.run)(bytes),
+        None => panic!("no fuzz target `{name}`"),
+    }
+}
