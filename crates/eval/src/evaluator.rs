@@ -1,0 +1,395 @@
+//! The rules as they run on a worker: by direct calls as far as things are
+//! resident and known, and as frames of what waits beyond that.
+
+use std::sync::Arc;
+
+use weft_object::{Blob, Handle, Kind, Selection, Tree};
+
+use crate::application::{Trees, canonical};
+use crate::key::{KeyMap, KeySet};
+use crate::outcome::{Halt, Step, settled};
+use crate::platform::{Attempt, Platform};
+use crate::select::{Contents, take};
+use crate::tail::Tail;
+use crate::{Application, Claim, Key, Outcome};
+
+/// How far one call of [`evaluate`] goes before it hands back what it has.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// Nested keys that are computed by direct calls. Zero leaves everything to
+    /// the graph.
+    pub depth: u32,
+    /// Steps of a chain of tail calls, after which the chain is handed back to
+    /// go on later, so that others get a turn.
+    pub tail_steps: u32,
+}
+
+/// What an earlier look at a key has found out.
+#[derive(Clone, Debug, Default)]
+pub struct Resume {
+    /// Outcomes of what it waited for. Kept here because the cache may forget
+    /// them, and because no answer is never in it.
+    pub known: KeyMap<Outcome>,
+    /// How far its chain of tail calls has come.
+    pub tail: Option<Tail>,
+}
+
+/// Something that must be found out first.
+#[derive(Clone, Debug)]
+pub struct Need {
+    /// What.
+    pub key: Key,
+    /// For [`Key::Apply`], what to run.
+    pub application: Option<Arc<Application>>,
+}
+
+/// A key that cannot be settled yet, and what it needs, lowest index first.
+///
+/// Contract: `needs` stand in the order in which the rule asks. The first that
+/// comes to no value decides the outcome whatever the later ones come to, and
+/// the machine's cut-offs and its search for cycles rest on that.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// The key.
+    pub key: Key,
+    /// What must be found out before it is looked at again; empty if it only
+    /// gave up its turn.
+    pub needs: Vec<Need>,
+    /// How far its chain of tail calls has come; what it knew from before an
+    /// earlier step is then of no more use.
+    pub tail: Option<Tail>,
+}
+
+/// What came of looking at a key.
+#[derive(Clone, Debug)]
+pub enum Report {
+    /// It is settled.
+    Done(Outcome),
+    /// It waits; the frames are this key's own, last, and those of everything
+    /// below it that was looked at on the way and waits too.
+    Pending(Vec<Frame>),
+    /// It is an application that can run once it is given this.
+    Claim(Claim),
+    /// It is an application that is running already; see
+    /// [`Attempt::Elsewhere`].
+    Elsewhere,
+}
+
+/// Looks at a key: settles it, or says what it waits for.
+///
+/// `application` is required for [`Key::Apply`] and ignored otherwise.
+/// [`Key::Content`] is not for the rules to settle and comes back pending on
+/// itself.
+pub fn evaluate<P: Platform>(
+    platform: &mut P,
+    key: Key,
+    application: Option<&Arc<Application>>,
+    resume: &Resume,
+    budget: Budget,
+) -> Report {
+    if let (Key::Apply(_), Some(application)) = (key, application) {
+        return apply_alone(platform, application);
+    }
+    let mut evaluator = Evaluator {
+        platform,
+        budget,
+        resume: Some((key, resume)),
+        needs: Vec::new(),
+        frames: Vec::new(),
+        blocked: KeySet::default(),
+    };
+    match settled(evaluator.run(key, budget.depth)) {
+        Some(outcome) => Report::Done(outcome),
+        None => Report::Pending(evaluator.frames),
+    }
+}
+
+fn apply_alone<P: Platform>(platform: &mut P, application: &Arc<Application>) -> Report {
+    if let Some(outcome) = platform.recall(application.key()) {
+        return Report::Done(outcome);
+    }
+    match platform.apply(application) {
+        Attempt::Done(outcome) => Report::Done(outcome),
+        Attempt::Claim(claim) => Report::Claim(claim),
+        Attempt::Elsewhere => Report::Elsewhere,
+        Attempt::Missing(trees) => {
+            let needs = trees.into_iter().map(Need::content).collect();
+            Report::Pending(vec![Frame { key: application.key(), needs, tail: None }])
+        }
+    }
+}
+
+impl Need {
+    pub(crate) fn content(object: Handle) -> Self {
+        Self { key: Key::Content(object), application: None }
+    }
+}
+
+struct Evaluator<'a, P> {
+    platform: &'a mut P,
+    budget: Budget,
+    /// What is known of the key that was asked for, until it is looked at.
+    resume: Option<(Key, &'a Resume)>,
+    /// Needs of the keys being looked at, the innermost last.
+    needs: Vec<Need>,
+    frames: Vec<Frame>,
+    /// Keys found to wait in this call. Without it, a shared part that waits
+    /// would be walked once for every way to reach it.
+    blocked: KeySet,
+}
+
+/// What belongs to the look at one key.
+#[derive(Clone, Copy)]
+struct Look<'a> {
+    known: Option<&'a KeyMap<Outcome>>,
+    tail: Option<Tail>,
+    depth: u32,
+}
+
+impl<'a, P: Platform> Evaluator<'a, P> {
+    fn run(&mut self, key: Key, depth: u32) -> Step {
+        let before = self.needs.len();
+        let resume = self.resume.take_if(|(asked, _)| *asked == key).map(|(_, resume)| resume);
+        let mut look = Look {
+            known: resume.map(|resume| &resume.known),
+            tail: resume.and_then(|resume| resume.tail),
+            depth,
+        };
+        let step = match key {
+            Key::Eval(handle) if handle.kind().is_encode() => self.eval_encode(&mut look, handle),
+            Key::Eval(tree) => self.eval_tree(&mut look, tree),
+            Key::Force(thunk) => self.force(&mut look, thunk),
+            Key::Apply(_) | Key::Content(_) => {
+                self.needs.push(Need { key, application: None });
+                Err(Halt::Pending)
+            }
+        };
+        if let Err(Halt::Pending) = step {
+            let needs = self.needs.split_off(before);
+            self.frames.push(Frame { key, needs, tail: look.tail });
+            self.blocked.insert(key);
+        } else {
+            self.needs.truncate(before);
+        }
+        step
+    }
+
+    /// What another key comes to.
+    fn ask(&mut self, look: &Look<'_>, key: Key) -> Step {
+        if let Some(outcome) = look.known.and_then(|known| known.get(&key)) {
+            return outcome.clone().into();
+        }
+        // The evaluation of an Encode follows from its Thunk's in one step, so
+        // only the latter is kept.
+        let is_encode = matches!(key, Key::Eval(handle) if handle.kind().is_encode());
+        if !is_encode && let Some(outcome) = self.platform.recall(key) {
+            return outcome.into();
+        }
+        if look.depth > 0 && !self.blocked.contains(&key) {
+            match self.run(key, look.depth - 1) {
+                Err(Halt::Pending) => {}
+                step => return step,
+            }
+        }
+        self.needs.push(Need { key, application: None });
+        Err(Halt::Pending)
+    }
+
+    /// Runs `ask` for each item in order. The first that comes to no value
+    /// ends it; those that wait do not, so that all of them are known and can
+    /// go on side by side.
+    fn each<T>(
+        &mut self,
+        items: impl IntoIterator<Item = T>,
+        out: &mut Vec<Handle>,
+        mut ask: impl FnMut(&mut Self, T) -> Step,
+    ) -> Step<()> {
+        let mut pending = false;
+        for item in items {
+            match ask(self, item) {
+                Ok(value) => out.push(value),
+                Err(Halt::Pending) => pending = true,
+                // Whether this is *the* failure depends on those that wait
+                // before it.
+                Err(_) if pending => break,
+                Err(halt) => return Err(halt),
+            }
+        }
+        if pending { Err(Halt::Pending) } else { Ok(()) }
+    }
+
+    fn eval_entries(&mut self, look: &Look<'_>, entries: &[Handle]) -> Step<Vec<Handle>> {
+        let mut values = Vec::with_capacity(entries.len());
+        // Whoever is idle gets what is left, once this one has done some.
+        let mut shared = false;
+        self.each(entries, &mut values, |this, entry| {
+            if !entry.has_encode() {
+                return Ok(*entry);
+            }
+            shared |= look.depth > 0 && this.platform.wants_work();
+            let depth = if shared { 0 } else { look.depth };
+            this.ask(&Look { depth, ..*look }, Key::Eval(*entry))
+        })?;
+        Ok(values)
+    }
+
+    fn eval_tree(&mut self, look: &mut Look<'_>, object: Handle) -> Step {
+        let tree = self.tree_content(object)?;
+        let step =
+            self.eval_entries(look, tree.entries()).map(|values| self.platform.put_tree(&values));
+        self.remember(Key::Eval(object), &step);
+        step
+    }
+
+    fn eval_encode(&mut self, look: &mut Look<'_>, encode: Handle) -> Step {
+        let thunk = encode.thunk().unwrap_or(encode);
+        let data = self.ask(look, Key::Force(thunk))?;
+        // A force comes to data, which can be lifted and lowered.
+        if encode.kind() == Kind::Shallow {
+            return Ok(data.lower().unwrap_or(data));
+        }
+        let object = data.lift().unwrap_or(data);
+        match object.has_encode() {
+            true => self.ask(look, Key::Eval(object)),
+            false => Ok(object),
+        }
+    }
+
+    fn force(&mut self, look: &mut Look<'_>, start: Handle) -> Step {
+        let mut tail = look.tail.unwrap_or_else(|| Tail::new(start));
+        look.tail = Some(tail);
+        let mut steps = 0;
+        let step = loop {
+            let next = match self.think(look, tail.current()) {
+                Ok(next) => next,
+                Err(halt) => break Err(halt),
+            };
+            let Some(thunk) = as_thunk(next) else {
+                break Ok(next);
+            };
+            if let Err(lowest) = tail.advance(thunk) {
+                break Err(Halt::Failure(cycle(lowest)));
+            }
+            // What was known was known of the step before.
+            look.known = None;
+            look.tail = Some(tail);
+            if let Some(outcome) = self.platform.recall(Key::Force(thunk)) {
+                break outcome.into();
+            }
+            steps += 1;
+            if steps >= self.budget.tail_steps {
+                return Err(Halt::Pending);
+            }
+        };
+        // Where nothing was followed and nothing evaluated, the relation of
+        // the application says all.
+        let plain = start.kind() == Kind::Application && !start.facts().has_encode();
+        if tail.current() != start || !plain {
+            self.remember(Key::Force(start), &step);
+        }
+        step
+    }
+
+    fn remember(&mut self, key: Key, step: &Step) {
+        let outcome = match step {
+            Ok(value) => Outcome::Value(*value),
+            Err(Halt::Failure(failure)) => Outcome::Failure(failure.clone()),
+            Err(_) => return,
+        };
+        self.platform.remember(key, &outcome);
+    }
+
+    fn think(&mut self, look: &Look<'_>, thunk: Handle) -> Step {
+        let definition = thunk.definition().unwrap_or(thunk);
+        match thunk.kind() {
+            Kind::Application => self.think_application(look, thunk, definition),
+            Kind::Selection => self.think_selection(look, thunk, definition),
+            _ => Ok(definition),
+        }
+    }
+
+    fn think_selection(&mut self, look: &Look<'_>, thunk: Handle, definition: Handle) -> Step {
+        let tree = self.tree_content(definition)?;
+        let Some((target, what)) = Selection::parse(tree.entries()) else {
+            return Err(ill_formed_selection(thunk));
+        };
+        let target = match as_thunk(target) {
+            Some(target) => self.ask(look, Key::Force(target))?,
+            None => target,
+        };
+        take(self, thunk, target, what)
+    }
+
+    fn think_application(&mut self, look: &Look<'_>, thunk: Handle, definition: Handle) -> Step {
+        let tree = self.tree_content(definition)?;
+        let application = if definition.has_encode() {
+            let values = self.eval_entries(look, tree.entries())?;
+            canonical(self, thunk, &values, None)?
+        } else {
+            let entries = tree.clone();
+            canonical(self, thunk, entries.entries(), Some((definition, tree)))?
+        };
+        let key = application.key();
+        if let Some(outcome) = look.known.and_then(|known| known.get(&key)) {
+            return outcome.clone().into();
+        }
+        if let Some(outcome) = self.platform.recall(key) {
+            return outcome.into();
+        }
+        if self.budget.depth > 0
+            && let Attempt::Done(outcome) = self.platform.apply(&application)
+        {
+            return outcome.into();
+        }
+        self.needs.push(Need { key, application: Some(application) });
+        Err(Halt::Pending)
+    }
+}
+
+impl<P: Platform> Trees for Evaluator<'_, P> {
+    fn tree_content(&mut self, object: Handle) -> Step<Tree> {
+        self.platform.tree(object).ok_or_else(|| {
+            self.needs.push(Need::content(object));
+            Halt::Pending
+        })
+    }
+
+    fn put(&mut self, entries: &[Handle]) -> Handle {
+        self.platform.put_tree(entries)
+    }
+}
+
+impl<P: Platform> Contents for Evaluator<'_, P> {
+    fn blob_content(&mut self, object: Handle) -> Step<Blob> {
+        self.platform.blob(object).ok_or_else(|| {
+            self.needs.push(Need::content(object));
+            Halt::Pending
+        })
+    }
+
+    fn put_bytes(&mut self, blob: Blob) -> Handle {
+        self.platform.put_blob(blob)
+    }
+}
+
+/// The Thunk to go on with, if this is one or asks for one.
+pub(crate) fn as_thunk(handle: Handle) -> Option<Handle> {
+    match handle.kind().is_thunk() {
+        true => Some(handle),
+        false => handle.thunk(),
+    }
+}
+
+pub(crate) fn cycle(lowest: Handle) -> Arc<crate::Failure> {
+    Arc::new(crate::Failure {
+        kind: crate::FailureKind::Cycle,
+        detail: "the computation needs itself".into(),
+        application: lowest,
+    })
+}
+
+pub(crate) fn ill_formed_selection(thunk: Handle) -> Halt {
+    let detail = "a selection is [target, index], [target, from, to], \
+                  [target, \"path\", bytes] or [target, \"digest\", from, to]";
+    Halt::failure(crate::FailureKind::IllFormed, detail, thunk)
+}
