@@ -1,1 +1,47 @@
-//! engine
+//! From a WebAssembly module to the outcome of applying it: compiled ahead of
+//! time, run in a sandbox that sees its footprint and nothing else.
+//!
+//! [`Engine::apply`] takes an application whose footprint is resident and
+//! answers with its [`Outcome`]. It blocks on nothing but the compilation of a
+//! module that it has not seen; it asks nobody and stores nothing. Three
+//! answers that must not be confused:
+//!
+//! - a *value*, and the content made for it;
+//! - a *failure*, which belongs to the computation: a trap, a module that
+//!   cannot be applied, a handle of the wrong kind, a call of `fail`;
+//! - *no answer*, which belongs to this machine: fuel, stack, memory, time.
+//!
+//! What a function can see and do is in `docs/abi.md`; the ABI itself is data,
+//! in [`abi::table`].
+
+pub mod abi;
+mod apply;
+mod artifact;
+mod check;
+mod digest;
+mod engine;
+mod error;
+#[doc(hidden)]
+pub mod fuzz;
+mod interrupt;
+mod limits;
+mod meaning;
+mod modules;
+mod outcome;
+mod state;
+mod trap;
+mod way;
+
+pub use apply::{Objects, Run};
+pub use engine::{Config, Engine, RunBounds, Stats};
+pub use error::EngineError;
+pub use interrupt::Interrupt;
+pub use meaning::{
+    FAIL_MESSAGE_MAX_BYTES, MEANING_VERSION, MEMORY_LIMIT_DEFAULT_BYTES, TABLE_ELEMENTS_MAX,
+};
+pub use outcome::{Applied, Content, Failure, FailureKind, NoAnswerKind, Outcome};
+
+/// The least stack of a thread that calls [`Engine::apply`]: what compiled code
+/// may use, and as much again for everything below it. Rust's default of 2 MiB
+/// suffices.
+pub const THREAD_STACK_MIN_BYTES: usize = 2 * way::WASM_STACK_BYTES;

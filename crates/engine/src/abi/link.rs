@@ -1,0 +1,278 @@
+//! The functions of the ABI, one for each row of the [`table`](super::table).
+
+use wasmtime::{Linker, Result};
+use weft_object::{Handle, Kind, Selection};
+
+use super::memory::{Guest, bytes, entered, memory, trap};
+use super::table::MODULE;
+use crate::meaning::FAIL_MESSAGE_MAX_BYTES;
+use crate::outcome::{FailureKind, Stop};
+use crate::state::{State, wrong_kind};
+
+const PAGE: u64 = 1 << 16;
+
+/// Defines every function; a test compares the result with the table.
+pub(crate) fn link(linker: &mut Linker<Box<State>>) -> Result<()> {
+    linker
+        .func_wrap(MODULE, "kind", kind)?
+        .func_wrap(MODULE, "length", length)?
+        .func_wrap(MODULE, "same", same)?
+        .func_wrap(MODULE, "blob_read", blob_read)?
+        .func_wrap(MODULE, "blob_window", blob_window)?
+        .func_wrap(MODULE, "blob_u64", blob_u64)?
+        .func_wrap(MODULE, "u64_blob", u64_blob)?
+        .func_wrap(MODULE, "blob_new", blob_new)?
+        .func_wrap(MODULE, "tree_get", tree_get)?
+        .func_wrap(MODULE, "tree_read", tree_read)?
+        .func_wrap(MODULE, "tree_new", tree_new)?
+        .func_wrap(MODULE, "tag", tag)?
+        .func_wrap(MODULE, "application", application)?
+        .func_wrap(MODULE, "identification", identification)?
+        .func_wrap(MODULE, "selection", selection)?
+        .func_wrap(MODULE, "selection_range", selection_range)?
+        .func_wrap(MODULE, "selection_path", selection_path)?
+        .func_wrap(MODULE, "selection_digest", selection_digest)?
+        .func_wrap(MODULE, "strict", strict)?
+        .func_wrap(MODULE, "shallow", shallow)?
+        .func_wrap(MODULE, "fail", fail)?
+        .func_wrap(MODULE, "log", log)?;
+    Ok(())
+}
+
+fn kind(guest: Guest<'_>, h: i32) -> Result<i32> {
+    entered(&guest, "kind")?;
+    Ok(match guest.data().handle("kind", h)?.kind() {
+        Kind::Blob => 0,
+        Kind::Tree => 1,
+        Kind::BlobRef => 2,
+        Kind::TreeRef => 3,
+        Kind::Application | Kind::Identification | Kind::Selection => 4,
+        Kind::Strict => 5,
+        Kind::Shallow => 6,
+        Kind::Tag => 7,
+        Kind::TagRef => 8,
+    })
+}
+
+fn length(guest: Guest<'_>, h: i32) -> Result<u64> {
+    const CALL: &str = "length";
+    entered(&guest, CALL)?;
+    let handle = guest.data().handle(CALL, h)?;
+    Ok(handle.length().ok_or_else(|| wrong_kind(CALL, h, handle, "data"))?)
+}
+
+fn same(guest: Guest<'_>, a: i32, b: i32) -> Result<i32> {
+    entered(&guest, "same")?;
+    let state = guest.data();
+    Ok(i32::from(state.handle("same", a)? == state.handle("same", b)?))
+}
+
+/// The part of `content` from `offset`, at most `len` bytes.
+fn part(content: &[u8], offset: u64, len: u32) -> &[u8] {
+    let from = usize::try_from(offset).unwrap_or(usize::MAX).min(content.len());
+    let rest = &content[from..];
+    &rest[..rest.len().min(len as usize)]
+}
+
+fn blob_read(mut guest: Guest<'_>, h: i32, offset: u64, ptr: u32, len: u32) -> Result<u32> {
+    const CALL: &str = "blob_read";
+    entered(&guest, CALL)?;
+    let (target, state) = bytes(&mut guest, CALL, ptr, u64::from(len))?;
+    let part = part(state.blob(CALL, h)?, offset, len);
+    target[..part.len()].copy_from_slice(part);
+    Ok(part.len() as u32)
+}
+
+fn blob_window(mut guest: Guest<'_>, h: i32, offset: u64, len: u32) -> Result<i32> {
+    const CALL: &str = "blob_window";
+    entered(&guest, CALL)?;
+    let shown = part(guest.data_mut().blob(CALL, h)?, offset, len).len() as u64;
+    let memory = memory(&mut guest, CALL)?;
+    let address = memory.data_size(&guest) as u64;
+    // An address that an i32 cannot hold, or not tell from -1.
+    let Ok(ptr) = u32::try_from(address) else { return Ok(-1) };
+    let pages = shown.div_ceil(PAGE);
+    if pages > 0 {
+        match memory.grow(&mut guest, pages) {
+            Ok(_) => {}
+            // The limiter's word that the machine, not the limit, refused.
+            Err(error) if error.is::<Stop>() => return Err(error),
+            Err(_) => return Ok(-1),
+        }
+    }
+    let (target, state) = bytes(&mut guest, CALL, ptr, shown)?;
+    target.copy_from_slice(part(state.blob(CALL, h)?, offset, len));
+    Ok(ptr as i32)
+}
+
+fn blob_u64(mut guest: Guest<'_>, h: i32) -> Result<u64> {
+    const CALL: &str = "blob_u64";
+    entered(&guest, CALL)?;
+    let content = guest.data_mut().blob(CALL, h)?;
+    let mut raw = [0; 8];
+    let Some(low) = raw.get_mut(..content.len()) else {
+        return Err(trap(CALL, "the blob is longer than 8 bytes").into());
+    };
+    low.copy_from_slice(content);
+    Ok(u64::from_le_bytes(raw))
+}
+
+fn u64_blob(mut guest: Guest<'_>, v: u64) -> Result<i32> {
+    entered(&guest, "u64_blob")?;
+    Ok(guest.data_mut().push(Handle::of_u64(v))?)
+}
+
+fn blob_new(mut guest: Guest<'_>, ptr: u32, len: u32) -> Result<i32> {
+    const CALL: &str = "blob_new";
+    entered(&guest, CALL)?;
+    let (content, state) = bytes(&mut guest, CALL, ptr, u64::from(len))?;
+    Ok(state.make_blob(content)?)
+}
+
+fn tree_get(mut guest: Guest<'_>, h: i32, i: u64) -> Result<i32> {
+    const CALL: &str = "tree_get";
+    entered(&guest, CALL)?;
+    let state = guest.data_mut();
+    let entries = state.tree(CALL, h)?.entries();
+    let entry = usize::try_from(i).ok().and_then(|i| entries.get(i).copied());
+    let length = entries.len();
+    let entry = entry.ok_or_else(|| trap(CALL, &format!("no entry {i} in a tree of {length}")))?;
+    Ok(state.push(entry)?)
+}
+
+fn tree_read(mut guest: Guest<'_>, h: i32, first: u64, ptr: u32, n: u32) -> Result<u32> {
+    const CALL: &str = "tree_read";
+    entered(&guest, CALL)?;
+    let (target, state) = bytes(&mut guest, CALL, ptr, 4 * u64::from(n))?;
+    // The Tree is shared with the state that the entries go to.
+    let tree = state.tree(CALL, h)?.clone();
+    let from = usize::try_from(first).unwrap_or(usize::MAX).min(tree.entries().len());
+    let mut count = 0;
+    for (slot, entry) in target.chunks_exact_mut(4).zip(&tree.entries()[from..]) {
+        slot.copy_from_slice(&state.push(*entry)?.to_le_bytes());
+        count += 1;
+    }
+    Ok(count)
+}
+
+fn tree_new(mut guest: Guest<'_>, ptr: u32, n: u32) -> Result<i32> {
+    const CALL: &str = "tree_new";
+    // Most Trees that functions make are short; those need no allocation here.
+    const FEW: usize = 16;
+    entered(&guest, CALL)?;
+    let (indices, state) = bytes(&mut guest, CALL, ptr, 4 * u64::from(n))?;
+    let handle = |raw: &[u8]| {
+        let index = i32::from_le_bytes(raw.try_into().unwrap_or_default());
+        state.handle(CALL, index)
+    };
+    let count = n as usize;
+    if count <= FEW {
+        let mut entries = [Handle::of_u64(0); FEW];
+        for (entry, raw) in entries.iter_mut().zip(indices.chunks_exact(4)) {
+            *entry = handle(raw)?;
+        }
+        return Ok(state.make_tree(&entries[..count])?);
+    }
+    let entries: Vec<_> = indices.chunks_exact(4).map(handle).collect::<Result<_, Stop>>()?;
+    Ok(state.make_tree(&entries)?)
+}
+
+fn tag(mut guest: Guest<'_>, target: i32, data: i32) -> Result<i32> {
+    const CALL: &str = "tag";
+    entered(&guest, CALL)?;
+    let state = guest.data_mut();
+    let (target, data) = (markable(state, target)?, markable(state, data)?);
+    Ok(state.make_tag(target, data)?)
+}
+
+/// A part of a Tag: one that evaluation leaves as it is, so that a Tag is its
+/// own evaluation.
+fn markable(state: &State, index: i32) -> Result<Handle, Stop> {
+    let handle = state.handle("tag", index)?;
+    match handle.has_encode() {
+        true => Err(trap("tag", &format!("an encode can be reached in handle {index}"))),
+        false => Ok(handle),
+    }
+}
+
+/// Puts what a handle is turned into into the table.
+fn turned(
+    mut guest: Guest<'_>,
+    call: &str,
+    h: i32,
+    turn: fn(Handle) -> Option<Handle>,
+    wanted: &str,
+) -> Result<i32> {
+    entered(&guest, call)?;
+    let state = guest.data_mut();
+    let handle = state.handle(call, h)?;
+    let made = turn(handle).ok_or_else(|| wrong_kind(call, h, handle, wanted))?;
+    Ok(state.push(made)?)
+}
+
+fn application(guest: Guest<'_>, tree: i32) -> Result<i32> {
+    turned(guest, "application", tree, Handle::application, "an accessible tree")
+}
+
+fn identification(guest: Guest<'_>, data: i32) -> Result<i32> {
+    turned(guest, "identification", data, Handle::identification, "data")
+}
+
+fn strict(guest: Guest<'_>, thunk: i32) -> Result<i32> {
+    turned(guest, "strict", thunk, Handle::strict, "a thunk")
+}
+
+fn shallow(guest: Guest<'_>, thunk: i32) -> Result<i32> {
+    turned(guest, "shallow", thunk, Handle::shallow, "a thunk")
+}
+
+fn select(mut guest: Guest<'_>, call: &str, target: i32, what: Selection) -> Result<i32> {
+    entered(&guest, call)?;
+    let state = guest.data_mut();
+    let target = state.handle(call, target)?;
+    Ok(match what {
+        Selection::Entry(i) => state.make_selection(&[target, Handle::of_u64(i)])?,
+        Selection::Range(from, to) => {
+            state.make_selection(&[target, Handle::of_u64(from), Handle::of_u64(to)])?
+        }
+        _ => state.make_selection(&what.definition(target))?,
+    })
+}
+
+fn selection(guest: Guest<'_>, target: i32, i: u64) -> Result<i32> {
+    select(guest, "selection", target, Selection::Entry(i))
+}
+
+fn selection_range(guest: Guest<'_>, target: i32, from: u64, to: u64) -> Result<i32> {
+    select(guest, "selection_range", target, Selection::Range(from, to))
+}
+
+fn selection_digest(guest: Guest<'_>, target: i32, from: u64, to: u64) -> Result<i32> {
+    select(guest, "selection_digest", target, Selection::Digest(from, to))
+}
+
+fn selection_path(mut guest: Guest<'_>, target: i32, ptr: u32, len: u32) -> Result<i32> {
+    const CALL: &str = "selection_path";
+    entered(&guest, CALL)?;
+    let (path, state) = bytes(&mut guest, CALL, ptr, u64::from(len))?;
+    let target = state.handle(CALL, target)?;
+    let path = state.make_unlisted_blob(path)?;
+    Ok(state.make_selection(&Selection::Path(path).definition(target))?)
+}
+
+fn fail(mut guest: Guest<'_>, ptr: u32, len: u32) -> Result<()> {
+    const CALL: &str = "fail";
+    entered(&guest, CALL)?;
+    let (message, _) = bytes(&mut guest, CALL, ptr, u64::from(len))?;
+    let kept = &message[..message.len().min(FAIL_MESSAGE_MAX_BYTES)];
+    let message = String::from_utf8_lossy(kept).into_owned();
+    Err(Stop::Failure(FailureKind::Fail, message).into())
+}
+
+fn log(mut guest: Guest<'_>, ptr: u32, len: u32) -> Result<()> {
+    const CALL: &str = "log";
+    entered(&guest, CALL)?;
+    let (line, state) = bytes(&mut guest, CALL, ptr, u64::from(len))?;
+    state.log_line(line);
+    Ok(())
+}

@@ -1,0 +1,254 @@
+use std::sync::Arc;
+
+use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
+use weft_object::{Blob, Handle, Kind, Tree};
+
+use crate::modules::{Prepared, Ready, Refusal, prepare};
+use crate::outcome::{Applied, FailureKind, NoAnswerKind, Outcome, Stop};
+use crate::state::State;
+use crate::trap::{no_answer, outcome};
+use crate::way::{self, POOL_MEMORY_BYTES};
+use crate::{Engine, Interrupt};
+
+/// The footprint of an application: everything that it reaches through
+/// accessible Objects, the module included, is resident.
+///
+/// # Contract
+/// The caller of [`Engine::apply`] holds the whole footprint for as long as the
+/// call lasts. If a lookup finds nothing, the run ends without an answer
+/// ([`NoAnswerKind::Missing`]); nothing else goes wrong.
+pub trait Objects: Sync {
+    /// The content of an accessible Blob that is no literal.
+    fn blob(&self, handle: Handle) -> Option<Blob>;
+    /// The entries of an accessible Tree or Tag.
+    fn tree(&self, handle: Handle) -> Option<Tree>;
+}
+
+/// One application to perform.
+#[derive(Clone, Copy)]
+pub struct Run<'a> {
+    /// The canonical Tree `[limits, procedure, argument...]`, which the
+    /// function sees as handle 0.
+    pub application: Handle,
+    /// The entries of that Tree.
+    pub entries: &'a Tree,
+    /// What the sum of the function's memories may come to. Part of the
+    /// meaning: the limits in canonical form say the same.
+    pub memory_limit_bytes: u64,
+    /// How much fuel it may use; counted, at a cost, only where given.
+    pub fuel: Option<u64>,
+    /// The footprint.
+    pub objects: &'a dyn Objects,
+    /// Ends the run from outside.
+    pub interrupt: &'a Interrupt,
+}
+
+const WASM_MAGIC: &[u8] = b"\0asm";
+
+impl Engine {
+    /// Applies a procedure to its arguments, in a fresh instance.
+    ///
+    /// Needs [`crate::THREAD_STACK_MIN_BYTES`] of stack.
+    #[must_use]
+    pub fn apply(&self, run: Run<'_>) -> Applied {
+        let modules = match run.fuel {
+            Some(_) => &self.metered_modules,
+            None => &self.standard_modules,
+        };
+        let ready = match procedure(&run).and_then(|name| {
+            modules.get(name, || match run.fuel {
+                Some(_) => self.prepare(&run, name, self.metered_ways()),
+                None => self.prepare(&run, name, self.standard_ways()),
+            })
+        }) {
+            Ok(ready) => ready,
+            Err(refusal) => return without_run(refusal.into()),
+        };
+        if ready.shape.memory_min_bytes > run.memory_limit_bytes {
+            return without_run(Outcome::Failure(crate::Failure {
+                kind: FailureKind::MemoryLimit,
+                detail: format!(
+                    "the module begins with {} bytes of memory and the limit is {}",
+                    ready.shape.memory_min_bytes, run.memory_limit_bytes
+                ),
+                note: None,
+            }));
+        }
+        let pooled = matches!(ready.prepared.way.kind, way::Kind::Pooled { .. });
+        if !pooled {
+            return perform(&run, &ready.prepared, self).unwrap_or_else(pool_is_full);
+        }
+        if !(ready.shape.has_memory64 && run.memory_limit_bytes > POOL_MEMORY_BYTES)
+            && let Ok(applied) = perform(&run, &ready.prepared, self)
+        {
+            return applied;
+        }
+        match self.outside_the_pool(&run) {
+            Ok(ready) => perform(&run, &ready.prepared, self).unwrap_or_else(pool_is_full),
+            Err(refusal) => without_run(refusal.into()),
+        }
+    }
+
+    #[cold]
+    fn outside_the_pool(&self, run: &Run<'_>) -> Result<Arc<Ready>, Refusal> {
+        let name = procedure(run)?;
+        self.roomy_modules.get(name, || self.prepare(run, name, self.roomy_ways()))
+    }
+
+    #[cold]
+    fn prepare(
+        &self,
+        run: &Run<'_>,
+        name: Handle,
+        ways: Result<Vec<Arc<way::Way>>, Refusal>,
+    ) -> crate::modules::Made {
+        let content = match name.literal_bytes() {
+            Some(bytes) => Some(Blob::new(bytes.to_vec())),
+            None => run.objects.blob(name),
+        };
+        let refusal = match (content, ways) {
+            (_, Err(refusal)) => refusal,
+            (None, _) => Refusal::NoAnswer(
+                NoAnswerKind::Missing,
+                format!("#{name} is the module to apply and is not resident"),
+            ),
+            (Some(module), Ok(_)) if module.bytes().len() as u64 > self.config.module_max_bytes => {
+                Refusal::NoAnswer(
+                    NoAnswerKind::ModuleTooLarge,
+                    format!(
+                        "the module has {} bytes and this engine compiles up to {}",
+                        module.bytes().len(),
+                        self.config.module_max_bytes
+                    ),
+                )
+            }
+            (Some(module), Ok(ways)) => {
+                return prepare(&name, module.bytes(), self.artifacts.as_ref(), &ways);
+            }
+        };
+        refusal.into()
+    }
+}
+
+/// The module to apply, or why there is none.
+fn procedure(run: &Run<'_>) -> Result<Handle, Refusal> {
+    let Some(&name) = run.entries.entries().get(1) else {
+        return Err(Refusal::bad_module("the application has no procedure"));
+    };
+    match name.literal_bytes() {
+        Some(bytes) if !bytes.starts_with(WASM_MAGIC) => Err(Refusal::NoAnswer(
+            NoAnswerKind::Unsupported,
+            format!("the built-in `{}` is not known here", bytes.escape_ascii()),
+        )),
+        None if name.kind() != Kind::Blob => {
+            Err(Refusal::bad_module(&format!("the procedure is {}, not blob", name.kind())))
+        }
+        _ => Ok(name),
+    }
+}
+
+/// The pool has no room.
+struct PoolFull;
+
+fn pool_is_full(_: PoolFull) -> Applied {
+    without_run(no_answer(NoAnswerKind::HostMemory, "no room for another instance"))
+}
+
+fn without_run(outcome: Outcome) -> Applied {
+    Applied {
+        outcome,
+        made: Vec::new(),
+        log: Vec::new(),
+        log_truncated: false,
+        fuel_used: None,
+        memory_peak_bytes: 0,
+    }
+}
+
+fn perform(run: &Run<'_>, prepared: &Prepared, engine: &Engine) -> Result<Applied, PoolFull> {
+    // SAFETY: `run` borrows both for longer than this function, and the state
+    // is cleared or dropped, with the store that holds it, before it returns.
+    let mut state = unsafe {
+        State::begin(
+            run.objects,
+            run.interrupt,
+            (run.application, run.entries),
+            run.memory_limit_bytes,
+            engine.config.bounds,
+        )
+    };
+    state.memory_export = prepared.memory;
+    let mut store = Store::new(&prepared.way.engine, state);
+    // Closures without captures: neither of them is allocated.
+    store.limiter(|state| &mut state.limits);
+    store.epoch_deadline_callback(|context| match context.data().interrupted() {
+        true => Err(interrupted()),
+        false => Ok(UpdateDeadline::Continue(1)),
+    });
+    store.set_epoch_deadline(1);
+    let result = match run.interrupt.set_after_deadline() {
+        true => Err(interrupted()),
+        false => call(run, prepared, &mut store),
+    };
+    let outcome = match result {
+        Ok(index) => result_of(store.data(), index),
+        Err(error) if error.is::<PoolConcurrencyLimitError>() => {
+            store.into_data().end();
+            return Err(PoolFull);
+        }
+        Err(error) => outcome(&error),
+    };
+    let fuel_used =
+        run.fuel.and_then(|fuel| store.get_fuel().ok().map(|left| fuel.saturating_sub(left)));
+    let mut state = store.into_data();
+    let applied = Applied {
+        made: match outcome {
+            Outcome::Value(result) => state.reachable(result),
+            _ => Vec::new(),
+        },
+        outcome,
+        log: match state.log.is_empty() {
+            true => Vec::new(),
+            false => state.log.clone(),
+        },
+        log_truncated: state.log_truncated,
+        fuel_used,
+        memory_peak_bytes: state.limits.memory_peak_bytes(),
+    };
+    state.end();
+    Ok(applied)
+}
+
+fn interrupted() -> wasmtime::Error {
+    Stop::NoAnswer(NoAnswerKind::Interrupted, "the run was interrupted".to_owned()).into()
+}
+
+fn call(
+    run: &Run<'_>,
+    prepared: &Prepared,
+    store: &mut Store<Box<State>>,
+) -> wasmtime::Result<i32> {
+    if let Some(fuel) = run.fuel {
+        store.set_fuel(fuel)?;
+    }
+    let instance = prepared.pre.instantiate(&mut *store)?;
+    store.data_mut().instance = Some(instance);
+    let apply = instance
+        .get_module_export(&mut *store, &prepared.apply)
+        .and_then(wasmtime::Extern::into_func)
+        .ok_or_else(|| wasmtime::Error::msg("the checked export is gone"))?
+        .typed::<i32, i32>(&*store)?;
+    store.data_mut().entered = true;
+    apply.call(store, 0)
+}
+
+fn result_of(state: &State, index: i32) -> Outcome {
+    match state.handle("weft_apply", index) {
+        Ok(handle) => Outcome::Value(handle),
+        Err(_) => Outcome::Failure(crate::Failure {
+            kind: FailureKind::BadHandle,
+            detail: format!("weft_apply returned {index}, which is no handle of this run"),
+            note: None,
+        }),
+    }
+}

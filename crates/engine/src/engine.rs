@@ -1,0 +1,176 @@
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use crate::EngineError;
+use crate::artifact::Artifacts;
+use crate::modules::Modules;
+use crate::modules::Refusal;
+use crate::outcome::NoAnswerKind;
+use crate::way::{Kind, Way};
+
+/// How an [`Engine`] is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where compiled modules are kept between processes: a directory of this
+    /// user alone, which does not travel with data. `None` keeps none.
+    pub artifacts: Option<PathBuf>,
+    /// How many functions can have their memory from the pool at a time; more
+    /// run outside it, slower. 0 means no pool.
+    pub instances: u32,
+    /// The compiled code that is kept ready in this process.
+    pub module_cache_bytes: u64,
+    /// The largest module that is compiled.
+    pub module_max_bytes: u64,
+    /// What one run may use of the machine.
+    pub bounds: RunBounds,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from) as u32;
+        Self {
+            artifacts: None,
+            instances: (4 * threads).max(16),
+            module_cache_bytes: 512 << 20,
+            module_max_bytes: 256 << 20,
+            bounds: RunBounds::default(),
+        }
+    }
+}
+
+/// What one run may use of the machine beyond its memories. Who exceeds them
+/// has no answer here, except for the log, which is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunBounds {
+    /// Handles in the table of one run, 40 bytes each.
+    pub handles_max: u32,
+    /// Bytes of the Blobs and Trees that one run makes.
+    pub made_max_bytes: u64,
+    /// Bytes of the log that are kept.
+    pub log_max_bytes: usize,
+}
+
+impl Default for RunBounds {
+    fn default() -> Self {
+        Self { handles_max: 8 << 20, made_max_bytes: 2 << 30, log_max_bytes: 64 << 10 }
+    }
+}
+
+/// What an engine has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Modules compiled.
+    pub compiled: u64,
+    /// Modules loaded from their artifacts.
+    pub loaded: u64,
+}
+
+/// Compiles modules and applies them; shared by the threads of a process.
+pub struct Engine {
+    pub(crate) config: Config,
+    pub(crate) artifacts: Option<Artifacts>,
+    pooled: Option<Arc<Way>>,
+    pool_refused: Option<String>,
+    roomy: OnceLock<Result<Arc<Way>, String>>,
+    metered: OnceLock<Result<Arc<Way>, String>>,
+    pub(crate) standard_modules: Modules,
+    pub(crate) roomy_modules: Modules,
+    pub(crate) metered_modules: Modules,
+    version: String,
+}
+
+impl Engine {
+    /// Sets up an engine.
+    ///
+    /// Where the address space of the pool cannot be reserved (as under
+    /// `ulimit -v`) the engine works without one, slower;
+    /// [`Engine::pool_refused`] says so.
+    ///
+    /// # Errors
+    /// An artifact directory that cannot be used or trusted, or a machine that
+    /// the compiler does not support.
+    pub fn new(config: Config) -> Result<Self, EngineError> {
+        let artifacts = config.artifacts.clone().map(Artifacts::open).transpose()?;
+        let (pooled, pool_refused) = match config.instances {
+            0 => (None, None),
+            instances => match Way::new(Kind::Pooled { instances }) {
+                Ok(way) => (Some(Arc::new(way)), None),
+                Err(error) => (None, Some(format!("{error:#}"))),
+            },
+        };
+        let engine = Self {
+            artifacts,
+            pooled,
+            pool_refused,
+            roomy: OnceLock::new(),
+            metered: OnceLock::new(),
+            standard_modules: Modules::new(config.module_cache_bytes),
+            roomy_modules: Modules::new(config.module_cache_bytes / 4),
+            metered_modules: Modules::new(config.module_cache_bytes / 4),
+            version: format!("weft {} wasmtime {WASMTIME}", env!("CARGO_PKG_VERSION")),
+            config,
+        };
+        if engine.pooled.is_none() {
+            engine.roomy().map_err(EngineError::Compiler)?;
+        }
+        Ok(engine)
+    }
+
+    /// This engine's name: of the versions that made its outcomes.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Why there is no pool although one was asked for.
+    #[must_use]
+    pub fn pool_refused(&self) -> Option<&str> {
+        self.pool_refused.as_deref()
+    }
+
+    /// What was compiled and loaded so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let mut stats = Stats::default();
+        for modules in [&self.standard_modules, &self.roomy_modules, &self.metered_modules] {
+            let (compiled, loaded) = modules.counts();
+            stats.compiled += compiled;
+            stats.loaded += loaded;
+        }
+        stats
+    }
+
+    fn roomy(&self) -> Result<Arc<Way>, String> {
+        way(&self.roomy, Kind::Roomy)
+    }
+
+    /// The ways to run without counting fuel, the best first.
+    pub(crate) fn standard_ways(&self) -> Result<Vec<Arc<Way>>, Refusal> {
+        match &self.pooled {
+            Some(pooled) => {
+                let roomy = self.roomy().ok();
+                Ok(std::iter::once(Arc::clone(pooled)).chain(roomy).collect())
+            }
+            None => self.roomy_ways(),
+        }
+    }
+
+    pub(crate) fn roomy_ways(&self) -> Result<Vec<Arc<Way>>, Refusal> {
+        self.roomy().map(|way| vec![way]).map_err(no_way)
+    }
+
+    pub(crate) fn metered_ways(&self) -> Result<Vec<Arc<Way>>, Refusal> {
+        way(&self.metered, Kind::Metered).map(|way| vec![way]).map_err(no_way)
+    }
+}
+
+const WASMTIME: &str = "48";
+
+fn way(cell: &OnceLock<Result<Arc<Way>, String>>, kind: Kind) -> Result<Arc<Way>, String> {
+    cell.get_or_init(|| Way::new(kind).map(Arc::new).map_err(|error| format!("{error:#}"))).clone()
+}
+
+fn no_way(what: String) -> Refusal {
+    Refusal::NoAnswer(NoAnswerKind::HostMemory, what)
+}

@@ -1,0 +1,347 @@
+//! What belongs to one run: its table of handles, what it made, its log.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::ptr::NonNull;
+
+use wasmtime::{Instance, Memory, ModuleExport};
+use weft_object::{Blob, Handle, Kind, Tree};
+
+use crate::digest::ByDigest;
+use crate::limits::Limits;
+use crate::outcome::{Content, FailureKind, NoAnswerKind, Stop};
+use crate::{Interrupt, Objects, RunBounds};
+
+/// A handle of the table, and where its content was put once it was read.
+struct Slot {
+    handle: Handle,
+    content: u32,
+}
+
+const UNREAD: u32 = u32::MAX;
+
+// Up to here a linear search beats an index of what was made.
+const FEW: usize = 8;
+
+/// References of the caller of [`crate::Engine::apply`] whose lifetimes a
+/// `Store` cannot express.
+struct Borrowed {
+    objects: NonNull<dyn Objects>,
+    interrupt: NonNull<Interrupt>,
+}
+
+/// The state of one run. Boxes of it are reused by the next run on the thread,
+/// for their allocations only: [`State::begin`] sets every field.
+#[derive(Default)]
+pub(crate) struct State {
+    borrowed: Option<Borrowed>,
+    table: Vec<Slot>,
+    contents: Vec<Content>,
+    made: Vec<(Handle, u32)>,
+    made_index: HashMap<Handle, u32, ByDigest>,
+    indexed: usize,
+    made_bytes: u64,
+    bounds: RunBounds,
+    procedure: Option<Handle>,
+    pub(crate) log: Vec<u8>,
+    pub(crate) log_truncated: bool,
+    pub(crate) limits: Limits,
+    pub(crate) instance: Option<Instance>,
+    pub(crate) memory_export: Option<ModuleExport>,
+    pub(crate) memory: Option<Memory>,
+    /// Whether `weft_apply` was entered: a start function may not call imports.
+    pub(crate) entered: bool,
+}
+
+thread_local! {
+    static SPARE: Cell<Option<Box<State>>> = const { Cell::new(None) };
+}
+
+// A run that needed more than this gives its allocations back.
+const SPARE_MAX: usize = 1 << 12;
+
+impl State {
+    /// A state for a run.
+    ///
+    /// # Safety
+    /// `objects` and `interrupt` must outlive every use of the state: the
+    /// caller keeps them borrowed until [`State::end`] or the drop of the box.
+    pub(crate) unsafe fn begin(
+        objects: &dyn Objects,
+        interrupt: &Interrupt,
+        application: (Handle, &Tree),
+        memory_limit_bytes: u64,
+        bounds: RunBounds,
+    ) -> Box<Self> {
+        let mut state = SPARE.take().unwrap_or_default();
+        // SAFETY: only the lifetime of the pointer's type changes; that it is
+        // not used for longer is the contract of this function.
+        // JUSTIFICATION: a `Store` demands `'static` data, and the alternative,
+        // an `Arc` cloned for each run, makes every core write one counter.
+        let objects = unsafe {
+            std::mem::transmute::<NonNull<dyn Objects + '_>, NonNull<dyn Objects + 'static>>(
+                NonNull::from(objects),
+            )
+        };
+        state.borrowed = Some(Borrowed { objects, interrupt: NonNull::from(interrupt) });
+        let (handle, entries) = application;
+        state.table.push(Slot { handle, content: 0 });
+        state.contents.push(Content::Tree(entries.clone()));
+        state.procedure = entries.entries().get(1).copied();
+        state.bounds = bounds;
+        state.limits = Limits::new(memory_limit_bytes);
+        state
+    }
+
+    /// Clears the state and keeps it for the thread's next run.
+    pub(crate) fn end(mut self: Box<Self>) {
+        if self.table.capacity() > SPARE_MAX || self.made_index.capacity() > SPARE_MAX {
+            return;
+        }
+        let Self {
+            borrowed,
+            table,
+            contents,
+            made,
+            made_index,
+            indexed,
+            made_bytes,
+            bounds: _,
+            procedure,
+            log,
+            log_truncated,
+            limits: _,
+            instance,
+            memory_export,
+            memory,
+            entered,
+        } = &mut *self;
+        *borrowed = None;
+        table.clear();
+        contents.clear();
+        made.clear();
+        made_index.clear();
+        *indexed = 0;
+        *made_bytes = 0;
+        *procedure = None;
+        log.clear();
+        *log_truncated = false;
+        *instance = None;
+        *memory_export = None;
+        *memory = None;
+        *entered = false;
+        SPARE.set(Some(self));
+    }
+
+    pub(crate) fn interrupted(&self) -> bool {
+        self.borrowed.as_ref().is_some_and(|borrowed| {
+            // SAFETY: `borrowed` is set only while the contract of `begin` holds.
+            unsafe { borrowed.interrupt.as_ref() }.is_set()
+        })
+    }
+
+    /// The handle at an index of the table.
+    pub(crate) fn handle(&self, call: &str, index: i32) -> Result<Handle, Stop> {
+        self.slot(index).map(|slot| slot.handle).ok_or_else(|| {
+            let detail = format!("{call}: {index} is no handle of this run");
+            Stop::Failure(FailureKind::BadHandle, detail)
+        })
+    }
+
+    fn slot(&self, index: i32) -> Option<&Slot> {
+        self.table.get(usize::try_from(index).ok()?)
+    }
+
+    /// Puts a handle into the table.
+    pub(crate) fn push(&mut self, handle: Handle) -> Result<i32, Stop> {
+        self.push_with(handle, UNREAD)
+    }
+
+    fn push_with(&mut self, handle: Handle, content: u32) -> Result<i32, Stop> {
+        let index = self.table.len();
+        if index >= self.bounds.handles_max as usize {
+            let detail = format!("a run may hold {index} handles; split the work");
+            return Err(Stop::NoAnswer(NoAnswerKind::HandleTable, detail));
+        }
+        self.table.push(Slot { handle, content });
+        Ok(index as i32)
+    }
+
+    /// The bytes of an accessible Blob.
+    pub(crate) fn blob(&mut self, call: &str, index: i32) -> Result<&[u8], Stop> {
+        let handle = self.handle(call, index)?;
+        if handle.kind() != Kind::Blob {
+            return Err(wrong_kind(call, index, handle, "an accessible blob"));
+        }
+        let slot = index as usize;
+        if handle.is_literal() {
+            return Ok(self.table[slot].handle.literal_bytes().unwrap_or_default());
+        }
+        let content = self.content_of(slot, |objects| objects.blob(handle).map(Content::Blob))?;
+        match content {
+            Content::Blob(blob) => Ok(blob.bytes()),
+            Content::Tree(_) | Content::Tag(_) => Err(missing(handle)),
+        }
+    }
+
+    /// The entries of an accessible Tree or Tag.
+    pub(crate) fn tree(&mut self, call: &str, index: i32) -> Result<&Tree, Stop> {
+        let handle = self.handle(call, index)?;
+        if !matches!(handle.kind(), Kind::Tree | Kind::Tag) {
+            return Err(wrong_kind(call, index, handle, "an accessible tree"));
+        }
+        let content =
+            self.content_of(index as usize, |objects| objects.tree(handle).map(Content::Tree))?;
+        match content {
+            Content::Tree(tree) | Content::Tag(tree) => Ok(tree),
+            Content::Blob(_) => Err(missing(handle)),
+        }
+    }
+
+    /// The content of a slot: known already, made in this run, or of the
+    /// footprint.
+    fn content_of(
+        &mut self,
+        slot: usize,
+        load: impl FnOnce(&dyn Objects) -> Option<Content>,
+    ) -> Result<&Content, Stop> {
+        let Slot { handle, content } = self.table[slot];
+        if content != UNREAD {
+            return Ok(&self.contents[content as usize]);
+        }
+        let place = match self.find_made(&handle) {
+            Some(place) => place,
+            None => {
+                let borrowed = self.borrowed.as_ref().ok_or_else(|| missing(handle))?;
+                // SAFETY: `borrowed` is set only while the contract of `begin` holds.
+                let objects = unsafe { borrowed.objects.as_ref() };
+                let content = load(objects).ok_or_else(|| missing(handle))?;
+                self.contents.push(content);
+                self.contents.len() as u32 - 1
+            }
+        };
+        self.table[slot].content = place;
+        Ok(&self.contents[place as usize])
+    }
+
+    fn find_made(&mut self, handle: &Handle) -> Option<u32> {
+        if self.made.len() <= FEW {
+            return self.made.iter().find(|(made, _)| made == handle).map(|&(_, place)| place);
+        }
+        // Brought up to date only when asked: most functions never read what
+        // they made.
+        let Self { made, made_index, indexed, .. } = self;
+        made_index.extend(made[*indexed..].iter().copied());
+        *indexed = made.len();
+        made_index.get(handle).copied()
+    }
+
+    fn make(&mut self, handle: Handle, content: impl FnOnce() -> Content) -> Result<i32, Stop> {
+        if handle.is_literal() {
+            return self.push(handle);
+        }
+        let place = self.keep(handle, content())?;
+        self.push_with(handle, place)
+    }
+
+    fn keep(&mut self, handle: Handle, content: Content) -> Result<u32, Stop> {
+        // What a small object takes beside its bytes counts too.
+        self.made_bytes += content.len_bytes() + 128;
+        if self.made_bytes > self.bounds.made_max_bytes {
+            let detail = format!(
+                "a run may make {} bytes of blobs and trees; split the work",
+                self.bounds.made_max_bytes
+            );
+            return Err(Stop::NoAnswer(NoAnswerKind::MadeBytes, detail));
+        }
+        let place = self.contents.len() as u32;
+        self.contents.push(content);
+        self.made.push((handle, place));
+        Ok(place)
+    }
+
+    /// Makes a Blob and puts it into the table.
+    pub(crate) fn make_blob(&mut self, bytes: &[u8]) -> Result<i32, Stop> {
+        self.make(Handle::of_blob(bytes), || Content::Blob(Blob::new(bytes.to_vec())))
+    }
+
+    /// Makes a Blob that only other objects of this run name.
+    pub(crate) fn make_unlisted_blob(&mut self, bytes: &[u8]) -> Result<Handle, Stop> {
+        let handle = Handle::of_blob(bytes);
+        if !handle.is_literal() {
+            self.keep(handle, Content::Blob(Blob::new(bytes.to_vec())))?;
+        }
+        Ok(handle)
+    }
+
+    /// Makes a Tree and puts it into the table.
+    pub(crate) fn make_tree(&mut self, entries: &[Handle]) -> Result<i32, Stop> {
+        self.make(Handle::of_tree(entries), || Content::Tree(Tree::new(entries)))
+    }
+
+    /// Makes a Tree and the Thunk that it defines, and puts the Thunk into the
+    /// table.
+    pub(crate) fn make_selection(&mut self, entries: &[Handle]) -> Result<i32, Stop> {
+        let tree = Handle::of_tree(entries);
+        self.keep(tree, Content::Tree(Tree::new(entries)))?;
+        self.push(tree.selection().unwrap_or(tree))
+    }
+
+    /// Makes the Tag of this application's procedure and puts it into the table.
+    pub(crate) fn make_tag(&mut self, target: Handle, data: Handle) -> Result<i32, Stop> {
+        let procedure = self.procedure.unwrap_or(target);
+        let entries = [procedure, target, data];
+        self.make(Handle::of_tag(&entries), || Content::Tag(Tree::new(&entries[..])))
+    }
+
+    /// Keeps a line of the log, as far as the bound allows.
+    pub(crate) fn log_line(&mut self, line: &[u8]) {
+        let room = self.bounds.log_max_bytes.saturating_sub(self.log.len());
+        if self.log_truncated || room < line.len() + 1 {
+            let kept = line.len().min(room);
+            if !self.log_truncated {
+                self.log.extend_from_slice(&line[..kept]);
+            }
+            self.log_truncated = true;
+            return;
+        }
+        self.log.extend_from_slice(line);
+        self.log.push(b'\n');
+    }
+
+    /// The content made in this run that a result reaches.
+    pub(crate) fn reachable(&mut self, result: Handle) -> Vec<(Handle, Content)> {
+        let mut out = Vec::new();
+        if self.made.is_empty() {
+            return out;
+        }
+        let mut taken = vec![false; self.contents.len()];
+        let mut next = vec![result.content()];
+        while let Some(handle) = next.pop() {
+            if handle.is_literal() {
+                continue;
+            }
+            let Some(place) = self.find_made(&handle) else { continue };
+            if std::mem::replace(&mut taken[place as usize], true) {
+                continue;
+            }
+            let content = self.contents[place as usize].clone();
+            if let Content::Tree(tree) | Content::Tag(tree) = &content {
+                next.extend(tree.entries().iter().map(|entry| entry.content()));
+            }
+            out.push((handle, content));
+        }
+        out
+    }
+}
+
+/// The failure of a call that got a handle it does not take.
+pub(crate) fn wrong_kind(call: &str, index: i32, handle: Handle, wanted: &str) -> Stop {
+    let detail = format!("{call}: handle {index} is of kind {}, not {wanted}", handle.kind());
+    Stop::Failure(FailureKind::BadHandle, detail)
+}
+
+fn missing(handle: Handle) -> Stop {
+    let detail = format!("#{handle} belongs to the footprint and is not resident");
+    Stop::NoAnswer(NoAnswerKind::Missing, detail)
+}

@@ -1,0 +1,116 @@
+//! The ways to run a module: compiler settings and where its memory comes from.
+//!
+//! Outcomes never depend on the way.
+
+use std::hash::{Hash, Hasher};
+
+use wasmtime::{Engine, InstanceAllocationStrategy, Linker, PoolingAllocationConfig, Result};
+use wasmtime::{OptLevel, Strategy, WasmFeatures};
+use weft_object::Handle;
+
+use crate::abi::link::link;
+use crate::interrupt;
+use crate::meaning::{TABLE_ELEMENTS_MAX, features};
+use crate::state::State;
+
+/// The native stack that compiled code may use. What the functions of the ABI
+/// need comes on top; see [`crate::THREAD_STACK_MIN_BYTES`].
+pub(crate) const WASM_STACK_BYTES: usize = 1 << 20;
+
+/// The largest memory that the pool provides.
+pub(crate) const POOL_MEMORY_BYTES: u64 = 4 << 30;
+
+// Modules with more memories or tables than this are rare enough to be run
+// without the pool.
+const POOL_MEMORIES_PER_MODULE: u32 = 4;
+const POOL_TABLES_PER_MODULE: u32 = 4;
+
+/// How memory is provided and whether fuel is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// From a pool of reserved address space, initialised copy-on-write.
+    Pooled { instances: u32 },
+    /// As needed, without large reservations: where the pool cannot be had or
+    /// the module does not fit it.
+    Roomy,
+    /// Like `Roomy`, and fuel is counted, which needs other code.
+    Metered,
+}
+
+/// A way to run: an engine of wasmtime and the functions linked for it.
+pub(crate) struct Way {
+    pub(crate) engine: Engine,
+    pub(crate) linker: Linker<Box<State>>,
+    pub(crate) kind: Kind,
+    /// Names compiler, target and settings: an artifact of one name is of no
+    /// use under another.
+    pub(crate) settings: Handle,
+}
+
+impl Way {
+    pub(crate) fn new(kind: Kind) -> Result<Self> {
+        let engine = Engine::new(&config(kind))?;
+        interrupt::register(&engine);
+        let mut linker = Linker::new(&engine);
+        link(&mut linker)?;
+        let mut bytes = Bytes(Vec::new());
+        engine.precompile_compatibility_hash().hash(&mut bytes);
+        let settings = Handle::of_blob(&bytes.0);
+        Ok(Self { engine, linker, kind, settings })
+    }
+}
+
+fn config(kind: Kind) -> wasmtime::Config {
+    let mut config = wasmtime::Config::new();
+    config
+        .wasm_features(WasmFeatures::all().difference(features()), false)
+        .wasm_features(features(), true)
+        .strategy(Strategy::Cranelift)
+        .cranelift_opt_level(OptLevel::Speed)
+        // Meaning: equal bits everywhere.
+        .cranelift_nan_canonicalization(true)
+        .relaxed_simd_deterministic(true)
+        .max_wasm_stack(WASM_STACK_BYTES)
+        .epoch_interruption(true)
+        .consume_fuel(kind == Kind::Metered);
+    match kind {
+        Kind::Pooled { instances } => {
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
+        }
+        Kind::Roomy | Kind::Metered => {
+            config
+                .allocation_strategy(InstanceAllocationStrategy::OnDemand)
+                .memory_reservation(0)
+                .memory_reservation_for_growth(16 << 20)
+                .memory_guard_size(0);
+        }
+    }
+    config
+}
+
+fn pool(instances: u32) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_core_instances(instances)
+        .total_memories(2 * instances)
+        .total_tables(2 * instances)
+        .max_memories_per_module(POOL_MEMORIES_PER_MODULE)
+        .max_tables_per_module(POOL_TABLES_PER_MODULE)
+        .table_elements(TABLE_ELEMENTS_MAX as usize)
+        .max_memory_size(POOL_MEMORY_BYTES as usize)
+        .total_component_instances(0);
+    pool
+}
+
+/// Collects what is hashed, so that the name does not depend on a hash
+/// function that may change with the standard library.
+struct Bytes(Vec<u8>);
+
+impl Hasher for Bytes {
+    fn finish(&self) -> u64 {
+        0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+}

@@ -1,0 +1,207 @@
+//! Modules in text form, applied with whatever content they need.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use weft_engine::{
+    Applied, Config, Content, Engine, FailureKind, Interrupt, NoAnswerKind, Objects, Outcome, Run,
+    RunBounds,
+};
+use weft_object::{Blob, Handle, Tree};
+
+/// Content that is resident.
+#[derive(Default)]
+pub(crate) struct Memory {
+    blobs: Mutex<HashMap<Handle, Blob>>,
+    trees: Mutex<HashMap<Handle, Tree>>,
+}
+
+impl Objects for Memory {
+    fn blob(&self, handle: Handle) -> Option<Blob> {
+        self.blobs.lock().unwrap().get(&handle).cloned()
+    }
+
+    fn tree(&self, handle: Handle) -> Option<Tree> {
+        self.trees.lock().unwrap().get(&handle).cloned()
+    }
+}
+
+impl Memory {
+    pub(crate) fn put_blob(&self, bytes: &[u8]) -> Handle {
+        let blob = Blob::new(bytes.to_vec());
+        let handle = blob.handle();
+        self.blobs.lock().unwrap().insert(handle, blob);
+        handle
+    }
+
+    pub(crate) fn put_tree(&self, entries: &[Handle]) -> Handle {
+        let tree = Tree::new(entries);
+        let handle = tree.handle();
+        self.trees.lock().unwrap().insert(handle, tree);
+        handle
+    }
+
+    pub(crate) fn put_tag(&self, entries: [Handle; 3]) -> Handle {
+        let handle = Handle::of_tag(&entries);
+        self.trees.lock().unwrap().insert(handle, Tree::new(&entries[..]));
+        handle
+    }
+}
+
+/// One engine with the default settings for all tests that need no other.
+pub(crate) static ENGINE: LazyLock<Arc<Engine>> =
+    LazyLock::new(|| Arc::new(Engine::new(config()).unwrap()));
+
+/// An engine without a pool: another way to run.
+pub(crate) static ROOMY: LazyLock<Arc<Engine>> =
+    LazyLock::new(|| Arc::new(Engine::new(Config { instances: 0, ..config() }).unwrap()));
+
+/// Settings with bounds that tests reach quickly.
+pub(crate) fn config() -> Config {
+    Config {
+        bounds: RunBounds { handles_max: 100_000, made_max_bytes: 8 << 20, log_max_bytes: 1000 },
+        ..Config::default()
+    }
+}
+
+/// A module, its arguments, and how to run them.
+pub(crate) struct Case {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) memory: Memory,
+    pub(crate) module: Handle,
+    pub(crate) arguments: Vec<Handle>,
+    pub(crate) limit_bytes: u64,
+    pub(crate) fuel: Option<u64>,
+    pub(crate) interrupt: Interrupt,
+}
+
+impl Case {
+    /// A case of a module in binary form.
+    pub(crate) fn binary(module: &[u8]) -> Self {
+        let memory = Memory::default();
+        let module = memory.put_blob(module);
+        Self {
+            engine: Arc::clone(&ENGINE),
+            memory,
+            module,
+            arguments: Vec::new(),
+            limit_bytes: 1 << 20,
+            fuel: None,
+            interrupt: Interrupt::new(),
+        }
+    }
+
+    /// A case of a module in text form.
+    pub(crate) fn text(module: &str) -> Self {
+        match wat::parse_str(module) {
+            Ok(module) => Self::binary(&module),
+            Err(error) => panic!("{error}\n{module}"),
+        }
+    }
+
+    /// A case of a function body: it has one page of memory, a local `$r`, and
+    /// every import of the ABI under its name.
+    pub(crate) fn body(body: &str) -> Self {
+        Self::text(&with_imports(&format!(
+            "(memory (export \"memory\") 1)
+             (func (export \"weft_apply\") (param $app i32) (result i32)
+               (local $r i32) (local $s i32) (local $n i64)
+               {body})"
+        )))
+    }
+
+    pub(crate) fn argument(mut self, argument: Handle) -> Self {
+        self.arguments.push(argument);
+        self
+    }
+
+    pub(crate) fn on(mut self, engine: &Arc<Engine>) -> Self {
+        self.engine = Arc::clone(engine);
+        self
+    }
+
+    pub(crate) fn limit(mut self, limit_bytes: u64) -> Self {
+        self.limit_bytes = limit_bytes;
+        self
+    }
+
+    pub(crate) fn fuel(mut self, fuel: u64) -> Self {
+        self.fuel = Some(fuel);
+        self
+    }
+
+    pub(crate) fn entries(&self) -> Tree {
+        let mut entries = vec![Handle::of_u64(self.limit_bytes), self.module];
+        entries.extend(&self.arguments);
+        Tree::new(entries)
+    }
+
+    pub(crate) fn apply(&self) -> Applied {
+        let entries = self.entries();
+        self.engine.apply(Run {
+            application: entries.handle(),
+            entries: &entries,
+            memory_limit_bytes: self.limit_bytes,
+            fuel: self.fuel,
+            objects: &self.memory,
+            interrupt: &self.interrupt,
+        })
+    }
+
+    pub(crate) fn value(&self) -> Handle {
+        value(&self.apply())
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.value().literal_u64().expect("a number")
+    }
+
+    pub(crate) fn failure(&self) -> (FailureKind, String) {
+        match self.apply().outcome {
+            Outcome::Failure(failure) => (failure.kind, failure.detail),
+            other => panic!("not a failure: {other:?}"),
+        }
+    }
+
+    pub(crate) fn no_answer(&self) -> NoAnswerKind {
+        match self.apply().outcome {
+            Outcome::NoAnswer { kind, .. } => kind,
+            other => panic!("an answer: {other:?}"),
+        }
+    }
+}
+
+pub(crate) fn value(applied: &Applied) -> Handle {
+    match &applied.outcome {
+        Outcome::Value(handle) => *handle,
+        other => panic!("no value: {other:?}"),
+    }
+}
+
+/// The Tree that a run made under a name.
+pub(crate) fn made_tree(applied: &Applied, handle: Handle) -> Vec<Handle> {
+    let made = applied.made.iter().find(|(made, _)| *made == handle);
+    match made {
+        Some((_, Content::Tree(tree) | Content::Tag(tree))) => tree.entries().to_vec(),
+        other => panic!("no tree {handle:?} in {other:?}"),
+    }
+}
+
+/// Declarations of every import of the ABI, each a function by its name.
+pub(crate) fn imports() -> String {
+    let mut out = String::new();
+    for call in weft_engine::abi::table::CALLS {
+        let params: Vec<_> = call.params.iter().map(|(_, ty)| ty.wasm()).collect();
+        let result = call.result.map_or(String::new(), |ty| format!("(result {})", ty.wasm()));
+        out += &format!(
+            "(import \"weft_1\" \"{0}\" (func ${0} (param {1}) {result}))\n",
+            call.name,
+            params.join(" "),
+        );
+    }
+    out
+}
+
+pub(crate) fn with_imports(rest: &str) -> String {
+    format!("(module {} {rest})", imports())
+}
