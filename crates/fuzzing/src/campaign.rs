@@ -2,8 +2,8 @@
 
 use std::any::Any;
 use std::fmt;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -98,6 +98,7 @@ impl Campaign {
             let input = "the input at which the last run ended".to_owned();
             self.one(target, &bytes, input, &running)?;
         }
+        let mut running_file = must(File::create(&running), &running);
         let seeds = (target.seeds)();
         let start = Instant::now();
         let mut count = 0;
@@ -114,7 +115,7 @@ impl Campaign {
             if over && at >= seeds.len() {
                 break;
             }
-            must(fs::write(&running, &bytes), &running);
+            must(write_over(&mut running_file, &bytes), &running);
             let input = format!("input {count} of seed {}", self.seed);
             let kept = self.folder.join(format!("fuzz-{}-{}-{count}", target.name, self.seed));
             self.one(target, &bytes, input, &kept)?;
@@ -141,6 +142,15 @@ impl Campaign {
         let (target, message) = (target.name, message(panic.as_ref()));
         Err(Box::new(Failure { target, input, message, file: file.into() }))
     }
+}
+
+/// Replaces what the file holds without opening it again: some file systems
+/// bring a file to disk each time it is emptied and closed, which takes longer
+/// than most inputs.
+fn write_over(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(bytes)?;
+    file.set_len(bytes.len() as u64)
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

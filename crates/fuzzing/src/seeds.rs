@@ -46,3 +46,191 @@ fn node(index: &[u8], entries: &[Handle]) -> Option<Vec<u8>> {
     bytes.extend(children.iter().flat_map(Handle::as_bytes));
     Some(bytes)
 }
+
+/// One handle of every sort, Trees of them, and their text.
+pub(crate) fn handles() -> Vec<Vec<u8>> {
+    let long = Handle::of_blob(&[7; 100]);
+    let tree = Handle::of_tree(&[long, Handle::of_u64(3)]);
+    let tag = Handle::of_tag(&[long, tree, Handle::of_u64(1)]);
+    let data =
+        [long, tree, tag, Handle::of_u64(0), Handle::of_blob(&[1; 30]), Handle::of_blob(b"")];
+    let mut all = data.to_vec();
+    all.extend(data.iter().filter_map(|handle| handle.lower()));
+    let thunks: Vec<Handle> = data
+        .iter()
+        .flat_map(|handle| [handle.application(), handle.identification(), handle.selection()])
+        .flatten()
+        .collect();
+    all.extend(thunks.iter().flat_map(|thunk| [thunk.strict(), thunk.shallow()]).flatten());
+    all.extend(thunks);
+    let mut seeds: Vec<Vec<u8>> = all.iter().map(|handle| handle.as_bytes().to_vec()).collect();
+    seeds.extend(all.iter().map(|handle| handle.to_string().into_bytes()));
+    seeds.push(all.iter().flat_map(Handle::as_bytes).copied().collect());
+    seeds
+}
+
+pub(crate) const NOTATION_WORDS: &[&[u8]] = &[
+    b"apply(",
+    b"apply{memory: 64MiB, fuel: 1000000}(",
+    b"identify(",
+    b"select(",
+    b"strict(",
+    b"shallow(",
+    b"ref(",
+    b"closure(",
+    b"digest(",
+    b"application(",
+    b"selection(",
+    b"file\"",
+    b"application(",
+    b"selection(",
+    b"file\"",
+    b"[",
+    b"]",
+    b")",
+    b"}",
+    b"{",
+    b", ",
+    b": ",
+    b"..",
+    b"\"",
+    b"\\\"",
+    b"\\u{1f600}",
+    b"hex\"",
+    b"00ff",
+    b"7u8",
+    b"7u32",
+    b"7u64",
+    b"64KiB",
+    b"./a/b",
+    b"@label",
+    b"#1f3a",
+    b"-",
+    b" ",
+    b"\n",
+    b"\t",
+    b"//",
+    b"18446744073709551615",
+    b"\xff",
+    "\u{e9}".as_bytes(),
+];
+
+/// Every form of the notation, alone and within others.
+pub(crate) fn notations() -> Vec<Vec<u8>> {
+    [
+        "[]",
+        "[1u8, [\"text\", hex\"00ff\"], 7u32, 7u64]",
+        "\"a \\\"quoted\\\" text\\n with escapes \\\\ \"",
+        "./path/to/a",
+        "./count.wasm",
+        "@label",
+        "#1f3a",
+        "#0500000000000000000000000000000000000000000000000000000000000800",
+        "apply{memory: 1, output: 1MiB, fanout: 10}(@f, @\"any label\", file\"any path\")",
+        "digest(ref([1u16]), 0..4)",
+        "[application([[], @f]), selection([[], 0u64]), .., /abs/path]",
+        "apply(./f.wasm, 1u64, strict(apply(@g, 2u64)))",
+        "apply{memory: 64MiB, fuel: 1000000}(./f.wasm, \"x\")",
+        "identify([1u8])",
+        "select([1u8, 2u8], 1)",
+        "select(@corpus, 0..4096)",
+        "select(@corpus, \"en/a.txt\")",
+        "strict(identify(\"x\"))",
+        "shallow(select(ref([1u64]), 0))",
+        "ref(\"a text that is longer than thirty bytes\")",
+        "closure(./f.wasm, 1u64)",
+        "[[[[[[[[\"deep\"]]]]]]]]",
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .to_vec()
+}
+
+pub(crate) const MODULE_WORDS: &[&[u8]] = &[
+    b"\0asm\x01\0\0\0",
+    b"\x06weft_1",
+    b"\x0aweft_apply",
+    b"\x04kind",
+    b"\x09tree_read",
+    b"\x60\x01\x7f\x01\x7f",
+    b"\x0b",
+    b"\x00",
+    b"\x20\x00",
+    b"\x41\x00",
+    b"\x42\x00",
+    b"\x10\x00",
+    b"\x03\x40\x0c\x00\x0b",
+    b"\x40\x00",
+    b"\x3f\x00",
+    b"\xfc\x0a\x00\x00",
+    b"\xfc\x0b\x00",
+    b"\xfd\x0c",
+    b"\xff\xff\xff\xff\x0f",
+    b"\x80\x80\x04",
+    b"\x04name",
+];
+
+/// Codelets that return, loop, recurse, trap, fail, grow, and ask.
+pub(crate) fn modules() -> Vec<Vec<u8>> {
+    const APPLY: &str = r#"(func (export "weft_apply") (param i32) (result i32)"#;
+    let asks = r#"(import "weft_1" "length" (func $length (param i32) (result i64)))
+        (import "weft_1" "u64_blob" (func $u64_blob (param i64) (result i32)))
+        (import "weft_1" "tree_get" (func $tree_get (param i32 i64) (result i32)))"#;
+    let tells = r#"(import "weft_1" "blob_new" (func $blob_new (param i32 i32) (result i32)))
+        (import "weft_1" "fail" (func $fail (param i32 i32)))
+        (import "weft_1" "log" (func $log (param i32 i32)))
+        (memory (export "memory") 1 4) (data (i32.const 8) "some bytes")"#;
+    let simd = "(memory (export \"memory\") 1)";
+    let texts = [
+        format!("(module {APPLY} local.get 0))"),
+        format!("(module {APPLY} unreachable))"),
+        format!("(module {APPLY} (loop $l br $l) i32.const 0))"),
+        format!("(module (func $f call $f) {APPLY} call $f i32.const 0))"),
+        format!("(module {asks} {APPLY} (call $u64_blob (call $length (local.get 0)))))"),
+        format!("(module {asks} {APPLY} (call $tree_get (local.get 0) (i64.const 2))))"),
+        format!("(module {asks} {APPLY} (call $tree_get (local.get 0) (i64.const 99))))"),
+        format!("(module {tells} {APPLY} (call $blob_new (i32.const 8) (i32.const 10))))"),
+        format!("(module {tells} {APPLY} (call $fail (i32.const 8) (i32.const 10)) i32.const 0))"),
+        format!(
+            "(module {tells} {APPLY} (loop $l (call $log (i32.const 8) (i32.const 10)) br $l) i32.const 0))"
+        ),
+        format!(
+            "(module {tells} {APPLY} (memory.grow (i32.const 900)) (memory.fill (i32.const 0) (i32.const 1) (i32.const 64))))"
+        ),
+        format!(
+            "(module {simd} {APPLY} (v128.store (i32.const 0) (f64x2.sqrt (v128.load (i32.const 8)))) i32.const 0))"
+        ),
+        format!(
+            "(module (table 2 funcref) (elem (i32.const 0) $a) (func $a) (start $a) {APPLY} (call_indirect (i32.const 1)) i32.const 0))"
+        ),
+        format!(
+            "(module (global $g (mut i64) (i64.const 5)) {APPLY} (global.set $g (i64.div_s (global.get $g) (i64.const 0))) i32.const 0))"
+        ),
+        format!("(module (import \"other\" \"thing\" (func)) {APPLY} i32.const 0))"),
+        "(module)".into(),
+    ];
+    let modules: Vec<Vec<u8>> = texts.iter().filter_map(|text| wat::parse_str(text).ok()).collect();
+    debug_assert_eq!(modules.len(), texts.len(), "every text is a module");
+    modules
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weft_object::directory::Index;
+
+    /// Seeds that are refused at once would reach nothing, whatever is done to
+    /// them.
+    #[test]
+    fn seeds_are_good_inputs() {
+        for seed in notations() {
+            let text = String::from_utf8(seed).unwrap();
+            assert!(weft_notation::parse(&text).is_ok(), "{text}");
+        }
+        for seed in handles().iter().filter(|seed| seed.len() == 32) {
+            assert!(Handle::try_from(seed.as_slice()).is_ok(), "{seed:?}");
+        }
+        let indexes = directories().iter().filter(|seed| Index::parse(seed).is_ok()).count();
+        assert!(indexes >= 2, "{indexes}");
+        assert!(modules().len() >= 16);
+    }
+}

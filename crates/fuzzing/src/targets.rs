@@ -15,13 +15,36 @@ pub struct Target {
 }
 
 /// All of them. Each has a file of its name in `fuzz/fuzz_targets`.
-pub const TARGETS: &[Target] = &[Target {
-    name: "directory",
-    run: weft_object::directory::fuzz_directory,
-    seeds: seeds::directories,
-    words: &[b"wdir\x01\0", b"\0", b"a\0b\0", b"name", b".", b"..", b"/"],
-    count: 3000,
-}];
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "directory",
+        run: weft_object::directory::fuzz_directory,
+        seeds: seeds::directories,
+        words: &[b"wdir\x01\0", b"\0", b"a\0b\0", b"name", b".", b"..", b"/"],
+        count: 500,
+    },
+    Target {
+        name: "handle",
+        run: weft_notation::fuzz::fuzz_handle,
+        seeds: seeds::handles,
+        words: &[&[0; 32], &[0; 29], b"\0\0\0\0\0\x02", b"#", b"0123456789abcdef"],
+        count: 20_000,
+    },
+    Target {
+        name: "module",
+        run: weft_engine::fuzz::fuzz_module,
+        seeds: seeds::modules,
+        words: seeds::MODULE_WORDS,
+        count: 200,
+    },
+    Target {
+        name: "notation",
+        run: weft_notation::fuzz::fuzz_notation,
+        seeds: seeds::notations,
+        words: seeds::NOTATION_WORDS,
+        count: 10_000,
+    },
+];
 
 /// The target of this name.
 #[must_use]
