@@ -36,7 +36,9 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
         _ => return Err(format!("test: unknown argument in `{}`", args.join(" ")).into()),
     };
     let mut run = Run { tally: Tally::default(), steps: Vec::new(), failed_steps: Vec::new() };
-    // What takes seconds comes first, so that it fails first.
+    // What takes seconds comes first, so that it fails first. A lock file that
+    // does not fit would be changed silently by every later step.
+    run.step("fetch", |_| passed(cargo(["fetch", "--locked"])));
     run.step("format", |_| passed(cargo(["fmt", "--all", "--", "--check"])));
     run.step("tidy", |_| tidy::run().map(|()| Done::Passed));
     run.step("clippy", |_| passed(clippy()));
