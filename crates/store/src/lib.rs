@@ -1,1 +1,49 @@
-//! store
+//! Where content, relations and labels are kept.
+//!
+//! Two tiers, which are easily confused:
+//!
+//! - The **memory tier**, [`Memory`] for content and [`Relations`] for what has
+//!   been found out. Fast, shared by all threads of a node, bounded by a
+//!   collector that its owner drives: [`Memory::mark`], then [`Memory::sweep`].
+//! - A **backend**, behind the trait [`Backend`]: what outlives the process.
+//!   [`FileBackend`] is one append-only file, [`MemoryBackend`] stands in for
+//!   it where nothing has to last. Both pass [`conformance`].
+//!
+//! A datum is *durable* when a backend holds it and has synced: the memory tier
+//! may then drop its copy at any time. Neither tier moves anything by itself;
+//! whoever owns both decides.
+//!
+//! Everything is kept under [`Handle::content`](weft_object::Handle::content),
+//! so a Ref and an Object find the same bytes, and a literal is never stored.
+//! [`files`] brings files and directories in and out, [`locate`] finds the
+//! store that a command is about. The file is described in `docs/store.md`.
+
+#![forbid(unsafe_code)]
+
+mod backend;
+pub mod conformance;
+mod content;
+mod error;
+mod file;
+pub mod files;
+mod hash;
+mod label;
+pub mod locate;
+mod mark;
+mod memory;
+mod memory_backend;
+mod relation;
+mod relations;
+mod sync;
+
+pub use backend::{Backend, Expect, Resolved};
+pub use content::Content;
+pub use error::StoreError;
+pub use file::{Damage, FileBackend, Mode};
+pub use hash::HandleHash;
+pub use label::{Label, LabelError};
+pub use mark::Marks;
+pub use memory::{Before, Epoch, Memory, Swept};
+pub use memory_backend::MemoryBackend;
+pub use relation::{Cost, Outcome, Relation};
+pub use relations::{Inserted, Relations};

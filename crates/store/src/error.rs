@@ -1,0 +1,233 @@
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use weft_object::directory::{DirectoryError, PathError};
+use weft_object::{DecodeError, Handle};
+
+use crate::{Label, LabelError};
+
+/// What can go wrong with a store, or on the way into or out of it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The operating system refused something.
+    Io {
+        /// What was being done: "read", "write", "sync"...
+        doing: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// There is no store at or above this directory.
+    NoStore(PathBuf),
+    /// The file is something else than a store.
+    NotAStore(PathBuf),
+    /// A store of a version that is not known here.
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version it says.
+        found: u32,
+    },
+    /// Another process writes to the store.
+    Locked {
+        /// The store.
+        path: PathBuf,
+        /// The process, if it left its number.
+        process: Option<u32>,
+    },
+    /// A write to a store that was opened for reading.
+    ReadOnly(PathBuf),
+    /// An earlier write or sync failed in a way that leaves open what reached
+    /// the disk.
+    Failed(PathBuf),
+    /// Stored content is not what it was.
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// Whose content it should be, or the key of a relation.
+        handle: Handle,
+        /// Where its record begins.
+        offset: u64,
+    },
+    /// A handle was put with content of another sort or length.
+    Content(Handle),
+    /// Content that was to be there is not.
+    Missing(Handle),
+    /// Text that no label may be.
+    Label(LabelError),
+    /// A label did not stand where the change expected it.
+    LabelMoved {
+        /// The label.
+        label: Label,
+        /// Where it stands.
+        found: Option<Handle>,
+    },
+    /// A device, socket or fifo, which is no data.
+    SpecialFile {
+        /// Where.
+        path: PathBuf,
+        /// Which of them.
+        what: &'static str,
+    },
+    /// A file was written to while it was read.
+    Changed(PathBuf),
+    /// The target of a `get` is there already.
+    Exists(PathBuf),
+    /// A symlink whose target no file system takes.
+    LinkTarget(PathBuf),
+    /// A Tree that is no directory, or entries of which none can be made.
+    Directory {
+        /// Of which file or Tree.
+        what: String,
+        /// Why.
+        source: DirectoryError,
+    },
+    /// A handle that is neither a file nor a directory.
+    NoFile(Handle),
+    /// A path into a directory that is none.
+    Path(PathError),
+    /// Content that does not decode.
+    Decode(DecodeError),
+}
+
+impl StoreError {
+    pub(crate) fn io(
+        doing: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { doing, path, source }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io { doing, path, source } => io_text(f, doing, path, source),
+            Self::NoStore(path) => write!(
+                f,
+                "no store at or above {}; make one with `weft init`, or name one in WEFT_DIR",
+                path.display()
+            ),
+            Self::NotAStore(path) => write!(f, "{} is not a weft store", path.display()),
+            Self::Version { path, found } => write!(
+                f,
+                "{} is a store of version {found}, and this program knows version {}; use the \
+                 program that wrote it",
+                path.display(),
+                crate::file::VERSION
+            ),
+            Self::Locked { path, process } => {
+                write!(f, "the store {} is in use by ", path.display())?;
+                match process {
+                    Some(process) => write!(f, "process {process}")?,
+                    None => write!(f, "another process")?,
+                }
+                write!(f, "; wait until it ends, or name another store in WEFT_DIR")
+            }
+            Self::ReadOnly(path) => {
+                write!(f, "the store {} was opened for reading only", path.display())
+            }
+            Self::Failed(path) => write!(
+                f,
+                "an earlier write to {} failed; what it had acknowledged is safe, open it again to \
+                 go on",
+                path.display()
+            ),
+            Self::Corrupt { path, handle, offset } => write!(
+                f,
+                "{} is damaged at offset {offset}, in #{handle}; the rest can be read, add or \
+                 compute this again into a new store",
+                path.display()
+            ),
+            Self::Content(handle) => write!(f, "what was put is not the content of #{handle}"),
+            Self::Missing(handle) => write!(f, "the content of #{handle} is not in the store"),
+            Self::Label(error) => error.fmt(f),
+            Self::LabelMoved { label, found: Some(found) } => {
+                write!(f, "label {label} stands at #{found} by now; look and try again")
+            }
+            Self::LabelMoved { label, found: None } => write!(f, "there is no label {label}"),
+            Self::SpecialFile { path, what } => write!(
+                f,
+                "{} is a {what}, which holds no data to add; move it away or add its neighbors",
+                path.display()
+            ),
+            Self::Changed(path) => write!(
+                f,
+                "{} was changed while it was read; try again when nothing writes to it",
+                path.display()
+            ),
+            Self::Exists(path) => write!(
+                f,
+                "{} exists already, and nothing is overwritten; name another place",
+                path.display()
+            ),
+            Self::LinkTarget(path) => {
+                write!(f, "{} is a symlink to what no file can be called", path.display())
+            }
+            Self::Directory { what, source } => write!(f, "{what}: {source}"),
+            Self::NoFile(handle) => {
+                write!(f, "#{handle} is a {}, neither file nor directory", handle.kind())
+            }
+            Self::Path(error) => error.fmt(f),
+            Self::Decode(error) => error.fmt(f),
+        }
+    }
+}
+
+fn io_text(
+    f: &mut fmt::Formatter<'_>,
+    doing: &str,
+    path: &std::path::Path,
+    source: &io::Error,
+) -> fmt::Result {
+    let path = path.display();
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => write!(f, "no permission to {doing} {path}"),
+        io::ErrorKind::NotFound => write!(f, "cannot {doing} {path}: there is no such file"),
+        io::ErrorKind::ReadOnlyFilesystem => {
+            write!(f, "cannot {doing} {path}: the file system is read-only")
+        }
+        io::ErrorKind::StorageFull => {
+            write!(f, "cannot {doing} {path}: the disk is full; free some space and try again")
+        }
+        io::ErrorKind::QuotaExceeded => {
+            write!(f, "cannot {doing} {path}: over the disk quota; free some space and try again")
+        }
+        io::ErrorKind::FileTooLarge => {
+            write!(f, "cannot {doing} {path}: over the limit on the size of files (`ulimit -f`)")
+        }
+        _ => write!(f, "cannot {doing} {path}: {source}"),
+    }
+}
+
+impl std::error::Error for StoreError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            Self::Directory { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl From<LabelError> for StoreError {
+    fn from(error: LabelError) -> Self {
+        Self::Label(error)
+    }
+}
+
+impl From<PathError> for StoreError {
+    fn from(error: PathError) -> Self {
+        Self::Path(error)
+    }
+}
+
+impl From<DecodeError> for StoreError {
+    fn from(error: DecodeError) -> Self {
+        Self::Decode(error)
+    }
+}

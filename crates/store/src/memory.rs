@@ -1,0 +1,299 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+use weft_object::Handle;
+
+use crate::hash::HandleHash;
+use crate::sync::Mutex;
+use crate::{Content, Marks};
+
+/// The caller's clock for collection: it only ever grows, and what is put or
+/// touched in an epoch is safe from a sweep of what came before that epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Epoch(pub u64);
+
+/// How old unmarked content has to be for a sweep to take it: last touched
+/// before these epochs.
+#[derive(Clone, Copy, Debug)]
+pub struct Before {
+    /// Of content that is nowhere else.
+    pub volatile: Epoch,
+    /// Of content that a backend holds too; `Epoch(u64::MAX)` takes it all.
+    pub durable: Epoch,
+}
+
+impl From<Epoch> for Before {
+    fn from(epoch: Epoch) -> Self {
+        Self { volatile: epoch, durable: epoch }
+    }
+}
+
+/// What a sweep took away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// How many objects.
+    pub objects: u64,
+    /// Their bytes, as [`Memory::bytes`] counted them.
+    pub bytes: u64,
+}
+
+/// The memory tier: content by handle, shared by all threads.
+///
+/// # Contract
+/// Who puts content under a handle has hashed or verified it; this is checked
+/// in full only with debug assertions. Otherwise every reader gets a wrong
+/// answer.
+pub struct Memory {
+    hash: HandleHash,
+    shards: Box<[Shard]>,
+}
+
+const SHARDS: usize = 256;
+
+// Its own cache lines: neighbors are locked by other threads.
+#[derive(Default)]
+#[repr(align(128))]
+struct Shard {
+    table: Mutex<HashTable<Slot>>,
+    content_bytes: AtomicU64,
+    table_bytes: AtomicU64,
+    objects: AtomicU64,
+}
+
+struct Slot {
+    handle: Handle,
+    content: Content,
+    touched: Epoch,
+    durable: bool,
+}
+
+// What an allocation costs beside its bytes: the counts of an `Arc`, for a Blob
+// also the owner's pointer, length and capacity, and the allocator's own words.
+const TREE_OVERHEAD_BYTES: u64 = 16 + 16;
+const BLOB_OVERHEAD_BYTES: u64 = 16 + 24 + 2 * 16;
+
+fn cost(content: &Content) -> u64 {
+    content.bytes_len()
+        + match content {
+            Content::Blob(_) => BLOB_OVERHEAD_BYTES,
+            Content::Tree(_) | Content::Tag(_) => TREE_OVERHEAD_BYTES,
+        }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Memory {
+    /// An empty tier.
+    #[must_use]
+    pub fn new() -> Self {
+        let shards = (0..SHARDS).map(|_| Shard::default()).collect();
+        Self { hash: HandleHash::default(), shards }
+    }
+
+    #[inline]
+    fn shard(&self, hash: u64) -> &Shard {
+        // The table takes its bucket from the lowest bits and its tag from the
+        // highest seven.
+        &self.shards[(hash >> 40) as usize % SHARDS]
+    }
+
+    /// Keeps content under its handle, or only touches what is there already.
+    /// Whether it is new. A literal is not kept.
+    ///
+    /// # Panics
+    /// With debug assertions, if the content is not the handle's.
+    #[inline]
+    pub fn put(&self, handle: &Handle, content: Content, epoch: Epoch) -> bool {
+        self.put_as(handle, content, epoch, false)
+    }
+
+    /// Keeps content that was loaded from a backend, and so is durable.
+    ///
+    /// # Panics
+    /// With debug assertions, if the content is not the handle's.
+    #[inline]
+    pub fn put_durable(&self, handle: &Handle, content: Content, epoch: Epoch) -> bool {
+        self.put_as(handle, content, epoch, true)
+    }
+
+    fn put_as(&self, handle: &Handle, content: Content, epoch: Epoch, durable: bool) -> bool {
+        if handle.is_literal() {
+            return false;
+        }
+        let handle = handle.content();
+        debug_assert_eq!(content.handle(), handle, "content under a handle that is not its own");
+        let hash = self.hash.of(&handle);
+        let shard = self.shard(hash);
+        let added = cost(&content);
+        let mut table = shard.table.lock();
+        let slot = table.entry(
+            hash,
+            |slot| slot.handle == handle,
+            // On growth only.
+            |slot| self.hash.of(&slot.handle),
+        );
+        match slot {
+            Entry::Occupied(mut found) => {
+                let slot = found.get_mut();
+                slot.touched = slot.touched.max(epoch);
+                slot.durable |= durable;
+                drop(table);
+                // The second copy is freed outside of the lock.
+                drop(content);
+                false
+            }
+            Entry::Vacant(place) => {
+                place.insert(Slot { handle, content, touched: epoch, durable });
+                shard.count(&table, added.cast_signed());
+                true
+            }
+        }
+    }
+
+    /// The content of a handle of whatever kind; of a literal, none.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, handle: &Handle) -> Option<Content> {
+        self.with(handle, |slot| slot.content.clone())
+    }
+
+    /// Like [`Memory::get`], and touches it.
+    #[must_use]
+    pub fn get_at(&self, handle: &Handle, epoch: Epoch) -> Option<Content> {
+        self.with(handle, |slot| {
+            slot.touched = slot.touched.max(epoch);
+            slot.content.clone()
+        })
+    }
+
+    /// Whether the content of a handle is here.
+    #[must_use]
+    pub fn contains(&self, handle: &Handle) -> bool {
+        self.with(handle, |_| ()).is_some()
+    }
+
+    /// Makes content as young as this epoch; whether it is here.
+    pub fn touch(&self, handle: &Handle, epoch: Epoch) -> bool {
+        self.with(handle, |slot| slot.touched = slot.touched.max(epoch)).is_some()
+    }
+
+    /// Notes that a backend holds this content and has synced; whether it is
+    /// here.
+    pub fn set_durable(&self, handle: &Handle) -> bool {
+        self.with(handle, |slot| slot.durable = true).is_some()
+    }
+
+    /// Whether content is here and also in a backend; `None` if it is not here.
+    #[must_use]
+    pub fn is_durable(&self, handle: &Handle) -> Option<bool> {
+        self.with(handle, |slot| slot.durable)
+    }
+
+    #[inline]
+    fn with<T>(&self, handle: &Handle, then: impl FnOnce(&mut Slot) -> T) -> Option<T> {
+        let handle = handle.content();
+        let hash = self.hash.of(&handle);
+        let mut table = self.shard(hash).table.lock();
+        table.find_mut(hash, |slot| slot.handle == handle).map(then)
+    }
+
+    /// How many objects are here.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.objects.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes that the tier takes: of content, of its allocations and of the
+    /// tables. Content that somebody else also holds on to counts all the same.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.shards
+            .iter()
+            .map(|shard| {
+                shard.content_bytes.load(Ordering::Relaxed)
+                    + shard.table_bytes.load(Ordering::Relaxed)
+            })
+            .sum()
+    }
+
+    /// Marks all that can be reached from some handles: through Trees, Tags and
+    /// Refs, through what defines a Thunk, through Encodes. What is not here is
+    /// marked, but not followed.
+    #[must_use]
+    pub fn mark(&self, roots: impl IntoIterator<Item = Handle>) -> Marks {
+        let mut marks = Marks::default();
+        let mut waiting = Vec::new();
+        for root in roots {
+            if marks.insert(&root) {
+                waiting.push(root);
+            }
+            while let Some(handle) = waiting.pop() {
+                let Some(Content::Tree(tree) | Content::Tag(tree)) = self.get(&handle) else {
+                    continue;
+                };
+                waiting.extend(tree.entries().iter().filter(|entry| marks.insert(entry)));
+            }
+        }
+        marks
+    }
+
+    /// Drops what `keep` does not want and was last touched before the epoch of
+    /// its sort.
+    ///
+    /// Other threads may go on meanwhile: what they put or touch in a later
+    /// epoch stays. `keep` is called with a part of the tier locked, so it must
+    /// not call back.
+    pub fn sweep(&self, keep: impl Fn(&Handle) -> bool, before: impl Into<Before>) -> Swept {
+        let before = before.into();
+        let mut swept = Swept::default();
+        for shard in &self.shards {
+            let mut table = shard.table.lock();
+            let taken: Vec<Slot> = table
+                .extract_if(|slot| {
+                    let age = if slot.durable { before.durable } else { before.volatile };
+                    slot.touched < age && !keep(&slot.handle)
+                })
+                .collect();
+            if taken.is_empty() {
+                continue;
+            }
+            if table.len() < table.capacity() / 4 {
+                let capacity = 2 * table.len();
+                table.shrink_to(capacity, |slot| self.hash.of(&slot.handle));
+            }
+            let bytes: u64 = taken.iter().map(|slot| cost(&slot.content)).sum();
+            shard.count(&table, -bytes.cast_signed());
+            drop(table);
+            swept.objects += taken.len() as u64;
+            swept.bytes += bytes;
+        }
+        swept
+    }
+}
+
+impl Shard {
+    // With the table locked, so plain loads and stores are enough.
+    fn count(&self, table: &HashTable<Slot>, content_bytes: i64) {
+        let bytes = self.content_bytes.load(Ordering::Relaxed);
+        self.content_bytes.store(bytes.saturating_add_signed(content_bytes), Ordering::Relaxed);
+        self.table_bytes.store(table.allocation_size() as u64, Ordering::Relaxed);
+        self.objects.store(table.len() as u64, Ordering::Relaxed);
+    }
+}
+
+impl std::fmt::Debug for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Memory({} objects, {} bytes)", self.len(), self.bytes())
+    }
+}

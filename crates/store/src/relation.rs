@@ -1,0 +1,108 @@
+use weft_object::Handle;
+
+/// What a computation came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// A result.
+    Value(Handle),
+    /// A failure that belongs to the computation; the handle says which.
+    Failure(Handle),
+}
+
+impl Outcome {
+    /// The handle of either.
+    #[must_use]
+    pub const fn handle(&self) -> Handle {
+        match self {
+            Self::Value(handle) | Self::Failure(handle) => *handle,
+        }
+    }
+}
+
+/// What finding out has cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Time running, in nanoseconds; at most 2^60.
+    pub run_ns: u64,
+    /// Fuel burned, where it was metered.
+    pub fuel: Option<u64>,
+}
+
+/// Something found out: a computation, under the handle it is kept by, has this
+/// outcome.
+///
+/// The key of a fact `apply(tree) -> outcome` is the handle of the canonical
+/// Tree; of what was derived from such facts, that of the Thunk or Encode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Relation {
+    /// What it came to.
+    pub outcome: Outcome,
+    /// Annotations (log, backtrace) that are no part of the outcome.
+    pub notes: Option<Handle>,
+    /// What it took.
+    pub cost: Cost,
+    /// Whether a backend holds it too.
+    pub durable: bool,
+}
+
+const FAILURE: u8 = 1;
+const NOTES: u8 = 2;
+const FUEL: u8 = 4;
+
+impl Relation {
+    /// A value found at some cost, without notes.
+    #[must_use]
+    pub const fn new(outcome: Outcome, cost: Cost) -> Self {
+        Self { outcome, notes: None, cost, durable: false }
+    }
+
+    /// As in `docs/store.md`.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let failure = if matches!(self.outcome, Outcome::Failure(_)) { FAILURE } else { 0 };
+        let notes = self.notes.map_or(0, |_| NOTES);
+        let fuel = self.cost.fuel.map_or(0, |_| FUEL);
+        let mut out = Vec::with_capacity(96);
+        out.extend_from_slice(&[failure | notes | fuel, 0, 0, 0, 0, 0, 0, 0]);
+        out.extend_from_slice(&self.cost.run_ns.to_le_bytes());
+        out.extend_from_slice(self.outcome.handle().as_bytes());
+        if let Some(notes) = self.notes {
+            out.extend_from_slice(notes.as_bytes());
+        }
+        if let Some(fuel) = self.cost.fuel {
+            out.extend_from_slice(&fuel.to_le_bytes());
+        }
+        out
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        fn number(bytes: &mut &[u8]) -> Option<u64> {
+            let (raw, rest) = bytes.split_first_chunk()?;
+            *bytes = rest;
+            Some(u64::from_le_bytes(*raw))
+        }
+        fn handle(bytes: &mut &[u8]) -> Option<Handle> {
+            let (raw, rest) = bytes.split_first_chunk()?;
+            *bytes = rest;
+            Handle::decode(raw).ok()
+        }
+        let mut bytes = bytes;
+        let flags = u8::try_from(number(&mut bytes)?).ok()?;
+        if flags > FAILURE | NOTES | FUEL {
+            return None;
+        }
+        let run_ns = number(&mut bytes)?;
+        let outcome = handle(&mut bytes)?;
+        let outcome = match flags & FAILURE {
+            0 => Outcome::Value(outcome),
+            _ => Outcome::Failure(outcome),
+        };
+        let notes = if flags & NOTES == 0 { None } else { Some(handle(&mut bytes)?) };
+        let fuel = if flags & FUEL == 0 { None } else { Some(number(&mut bytes)?) };
+        bytes.is_empty().then_some(Self {
+            outcome,
+            notes,
+            cost: Cost { run_ns, fuel },
+            durable: true,
+        })
+    }
+}
