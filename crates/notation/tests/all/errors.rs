@@ -78,6 +78,7 @@ fn each_place_says_what_could_stand_there() {
         ("hex\"00 11\"", 7, "` `", "expected a hex digit or `\"`"),
         ("file(x)", 5, "`(`", "expected a path between quotes, as in `file\"a b\"`"),
         (".hidden", 1, "`.hidden`", "expected a path that begins with `./`, `../` or `/`"),
+        ("...", 1, "`...`", "expected a path that begins with `./`, `../` or `/`"),
         ("./a;b @c", 1, "", ""),
         ("@", 2, "the end", "expected a label, as in `@name` or `@\"any name\"`"),
         ("@\"\\xff\"", 2, "bytes that are no UTF-8", "expected a label"),

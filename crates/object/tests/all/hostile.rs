@@ -38,6 +38,7 @@ fn each_rule_refuses() {
         (change(literal, 29, 1), DecodeError::LiteralPadding),
         (change(blob, 24, 30), DecodeError::NotLiteral(30)),
         (change(blob, 30, 1), DecodeError::BlobFacts(1)),
+        (change(tag, 24, 2), DecodeError::TagLength(2)),
         (change(tag, 24, 4), DecodeError::TagLength(4)),
         (change(tag, 29, 1), DecodeError::TagLength(3 + (1 << 40))),
     ];
