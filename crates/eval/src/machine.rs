@@ -182,6 +182,15 @@ impl Machine {
         })
     }
 
+    /// The applications whose claims are granted: their footprints have to stay
+    /// resident.
+    pub fn claimed(&self) -> impl Iterator<Item = Handle> {
+        self.nodes
+            .values()
+            .filter(|node| node.granted)
+            .filter_map(|node| node.application.as_ref().map(|application| application.handle))
+    }
+
     /// Takes in an event and appends what is to be done about it.
     pub fn handle(&mut self, event: Event, actions: &mut Vec<Action>) {
         match event {

@@ -66,6 +66,10 @@ pub enum FailureKind {
     Failed,
     /// The procedure is no module that can run, or imports what nobody offers.
     BadModule,
+    /// An ABI call was given a handle that it does not take.
+    BadHandle,
+    /// The module begins with more memory than the limit.
+    MemoryLimit,
     /// The Tree is no application, or not with such limits.
     IllFormed,
     /// A selection outside its target, or of what has no parts.
@@ -86,6 +90,8 @@ impl FailureKind {
             Self::Trap => "trap",
             Self::Failed => "failed",
             Self::BadModule => "bad module",
+            Self::BadHandle => "bad handle",
+            Self::MemoryLimit => "memory limit",
             Self::IllFormed => "ill-formed",
             Self::OutOfRange => "out of range",
             Self::Cycle => "cycle",

@@ -1,0 +1,150 @@
+//! Dropping from memory what nobody needs.
+//!
+//! Volatile content, which is nowhere else, goes when nothing reaches it any
+//! more: no session, no key of the graph, no thread, no relation in the cache.
+//! Durable content can be loaded again, so it goes under memory pressure unless
+//! a function that runs or is about to run has it in its footprint.
+//!
+//! Threads go on meanwhile. What they put or look up during a collection is safe
+//! because of its epoch; see [`Slot`](crate::slot::Slot) for what they held
+//! before.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use weft_object::Handle;
+use weft_store::{Before, Epoch, Marks, Swept};
+
+use crate::Event;
+use crate::node::Shared;
+use crate::sync::Mutex;
+
+/// When to collect.
+#[derive(Debug, Default)]
+pub(crate) struct Collector {
+    one_at_a_time: Mutex<()>,
+    /// Bytes that were put when the last collection ended.
+    put_bytes: AtomicU64,
+    /// Bytes that it left.
+    left_bytes: AtomicU64,
+}
+
+/// Never collect for less than this.
+const GARBAGE_MIN_BYTES: u64 = 4 << 20;
+
+impl Shared {
+    /// Collects if enough was put since the last time to make it pay, or if
+    /// loaded content takes too much.
+    pub(crate) fn collect_if_due(&self) {
+        let collector = &self.collector;
+        let put = self.counts.put_bytes.load(Ordering::Relaxed);
+        let since = put.saturating_sub(collector.put_bytes.load(Ordering::Relaxed));
+        let left = collector.left_bytes.load(Ordering::Relaxed);
+        // A walk over all that is alive should be paid for by as much garbage,
+        // as long as that stays within the cache's share.
+        let due = left.min(self.relation_cache_bytes / 8).max(GARBAGE_MIN_BYTES);
+        if since >= due || self.memory_pressure() {
+            self.collect_unless_busy();
+        }
+    }
+
+    fn memory_pressure(&self) -> bool {
+        let loaded = self.counts.loaded_bytes.load(Ordering::Relaxed);
+        loaded > self.content_bytes_max() && self.memory.bytes() > self.content_bytes_max()
+    }
+
+    /// Beyond this much, durable content is dropped.
+    const fn content_bytes_max(&self) -> u64 {
+        self.memory_bytes / 2
+    }
+
+    fn collect_unless_busy(&self) {
+        if let Some(guard) = self.collector.one_at_a_time.try_lock() {
+            self.collect_locked();
+            drop(guard);
+        }
+    }
+
+    pub(crate) fn collect(&self) {
+        let guard = self.collector.one_at_a_time.lock();
+        self.collect_locked();
+        drop(guard);
+    }
+
+    fn collect_locked(&self) {
+        let put = self.counts.put_bytes.load(Ordering::Relaxed);
+        let ended = self.next_epoch();
+        // Before anything else: a job that ends while this goes on has handed
+        // over what it held to one of the places that are read below.
+        let oldest = self.slots.oldest().min(ended);
+        let (mut roots, claimed) = self.graph.lock().roots();
+        let mut running = claimed;
+        self.slots.each(|doing| {
+            roots.extend_from_slice(&doing.held);
+            running.extend(doing.application);
+        });
+        for session in self.sessions.lock().iter().filter_map(std::sync::Weak::upgrade) {
+            session.copy_to(&mut roots);
+        }
+        roots.extend(self.relations.limbo_roots(oldest));
+        roots.extend_from_slice(&running);
+        self.relations.for_each(|_, relation| {
+            roots.push(relation.outcome.handle());
+            roots.extend(relation.notes);
+        });
+        let marks = self.memory.mark(roots);
+        let old = Before { volatile: oldest, durable: Epoch(0) };
+        let mut swept = self.memory.sweep(|handle| marks.contains(handle), old);
+        drop(marks);
+        if self.memory.bytes() > self.content_bytes_max() {
+            add(&mut swept, self.drop_durable(&running, ended));
+        }
+        let left = self.memory.bytes();
+        // What relations keep alive counts to their cache. Half of it is left
+        // to garbage, to what is in limbo and to the table.
+        let volatile = left.saturating_sub(self.counts.loaded_bytes.load(Ordering::Relaxed));
+        if volatile > self.relation_cache_bytes / 2 {
+            self.relations.shed(self.epoch());
+        }
+        self.collector.put_bytes.store(put, Ordering::Relaxed);
+        self.collector.left_bytes.store(left, Ordering::Relaxed);
+        if swept.objects > 0 {
+            let Swept { objects, bytes } = swept;
+            self.watchers.tell(|| Event::Collected { objects, bytes });
+        }
+    }
+
+    fn drop_durable(&self, running: &[Handle], epoch: Epoch) -> Swept {
+        let mut needed = Marks::default();
+        for application in running {
+            let found = weft_eval::survey(
+                *application,
+                |object| {
+                    needed.insert(&object);
+                    self.memory.get(&object)?.tree().cloned()
+                },
+                |_| true,
+            );
+            drop(found);
+            self.mark_blobs(*application, &mut needed);
+        }
+        let old = Before { volatile: Epoch(0), durable: epoch };
+        self.memory.sweep(|handle| needed.contains(handle), old)
+    }
+
+    /// Marks the Blobs of a footprint, whose Trees are marked.
+    fn mark_blobs(&self, application: Handle, needed: &mut Marks) {
+        weft_eval::survey(
+            application,
+            |object| self.memory.get(&object)?.tree().cloned(),
+            |blob| {
+                needed.insert(&blob);
+                true
+            },
+        );
+    }
+}
+
+fn add(swept: &mut Swept, more: Swept) {
+    swept.objects += more.objects;
+    swept.bytes += more.bytes;
+}

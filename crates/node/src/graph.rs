@@ -1,0 +1,113 @@
+//! The graph behind its lock: events go in, actions become jobs.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use weft_eval::{Action, Event, Machine, NoAnswerKind, Outcome, RequestId, Ticket};
+use weft_object::Handle;
+
+use crate::node::Shared;
+use crate::session::Reply;
+use crate::worker::{Job, Local};
+
+/// The machine and what belongs to it.
+pub(crate) struct Graph {
+    machine: Machine,
+    actions: Vec<Action>,
+    replies: HashMap<RequestId, Arc<Reply>>,
+    next_request: RequestId,
+    /// Jobs that nobody wants any more and that have not been seen to end.
+    unwanted: HashSet<Ticket>,
+}
+
+impl Graph {
+    pub(crate) fn new(machine: Machine) -> Self {
+        Self {
+            machine,
+            actions: Vec::new(),
+            replies: HashMap::new(),
+            next_request: 0,
+            unwanted: HashSet::new(),
+        }
+    }
+
+    pub(crate) fn waiting(&self) -> usize {
+        let stat = self.machine.stat();
+        stat.keys
+    }
+
+    /// Roots of a collection: what may be needed, and of that, the
+    /// applications whose footprints must stay.
+    pub(crate) fn roots(&self) -> (Vec<Handle>, Vec<Handle>) {
+        (self.machine.roots().collect(), self.machine.claimed().collect())
+    }
+
+    pub(crate) fn take_unwanted(&mut self, ticket: Ticket) -> bool {
+        self.unwanted.remove(&ticket)
+    }
+
+    /// Tells all who wait that there will be no answer.
+    pub(crate) fn close(&mut self) {
+        for (_, reply) in self.replies.drain() {
+            reply.set(closing());
+        }
+    }
+}
+
+pub(crate) fn closing() -> Outcome {
+    Outcome::no_answer(NoAnswerKind::Cancelled, "the node is shutting down")
+}
+
+impl Shared {
+    /// Enters a request; the reply is filled in when it is answered.
+    pub(crate) fn ask(&self, handle: Handle, reply: Arc<Reply>) -> RequestId {
+        let id = {
+            let mut graph = self.graph.lock();
+            graph.next_request += 1;
+            let id = graph.next_request;
+            graph.replies.insert(id, reply);
+            id
+        };
+        self.post(Event::Request { id, handle }, None);
+        id
+    }
+
+    /// Tells the graph what has happened, and has done what follows.
+    pub(crate) fn post(&self, event: Event, local: Option<&Local>) {
+        let mut jobs = Vec::new();
+        let mut graph = self.graph.lock();
+        if let Event::Reported { ticket, .. } = event {
+            graph.unwanted.remove(&ticket);
+        }
+        let mut actions = std::mem::take(&mut graph.actions);
+        graph.machine.handle(event, &mut actions);
+        for action in actions.drain(..) {
+            match action {
+                Action::Evaluate { key, ticket, resume, application } => {
+                    jobs.push(Job::Evaluate { key, ticket, resume, application });
+                }
+                Action::Apply { application, ticket } => {
+                    jobs.push(Job::Apply { application, ticket });
+                }
+                Action::Load { object, .. } => jobs.push(Job::Load { object }),
+                Action::Interrupt { ticket, .. } => {
+                    graph.unwanted.insert(ticket);
+                    self.slots.each(|doing| match &doing.job {
+                        Some((job, interrupt)) if *job == ticket => interrupt.interrupt(),
+                        _ => {}
+                    });
+                }
+                Action::Answer { id, outcome } => {
+                    // Within the lock: the session takes over what the graph
+                    // has kept alive, before the graph lets it go.
+                    if let Some(reply) = graph.replies.remove(&id) {
+                        reply.set(outcome);
+                    }
+                }
+            }
+        }
+        graph.actions = actions;
+        drop(graph);
+        self.queue.push(jobs, local);
+    }
+}

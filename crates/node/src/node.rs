@@ -1,0 +1,269 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+use weft_engine::Engine;
+use weft_eval::Machine;
+use weft_store::{Backend, Epoch, Memory, Relations};
+
+use crate::NodeError;
+use crate::collect::Collector;
+use crate::graph::Graph;
+use crate::running::Running;
+use crate::session::{Roots, Session};
+use crate::slot::Slots;
+use crate::sync::Mutex;
+use crate::watch::{Watch, Watchers};
+use crate::worker::{self, Queue};
+
+/// How a node is set up. [`Config::default`] suits the machine it runs on.
+#[derive(Clone, Default)]
+pub struct Config {
+    /// Worker threads; 0 means one for each core.
+    pub workers: usize,
+    /// What content, footprints and functions may take together, in bytes; 0
+    /// means three quarters of the machine's memory.
+    pub memory_bytes: u64,
+    /// What relations in memory, and the content that only they keep, may take,
+    /// in bytes; 0 means a quarter of `memory_bytes`.
+    pub relation_cache_bytes: u64,
+    /// Where content and relations last; `None` keeps them only in memory.
+    pub backend: Option<Arc<dyn Backend>>,
+    /// Where compiled modules are kept between processes: a directory that only
+    /// this user can write. `None` compiles them anew in each process.
+    pub artifacts: Option<PathBuf>,
+}
+
+/// One machine: see the [crate documentation](crate).
+///
+/// Dropping it shuts it down: what runs is interrupted, requests that are open
+/// get no answer, and the threads have ended when the drop returns. What was
+/// found out stays in memory only as long as the node; [`Node::keep`] writes it
+/// to the backend.
+pub struct Node {
+    pub(crate) shared: Arc<Shared>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+/// What all threads of a node share.
+pub(crate) struct Shared {
+    pub(crate) memory: Memory,
+    pub(crate) relations: Relations,
+    pub(crate) backend: Option<Arc<dyn Backend>>,
+    pub(crate) engine: Engine,
+    pub(crate) running: Running,
+    pub(crate) graph: Mutex<Graph>,
+    pub(crate) queue: Queue,
+    pub(crate) slots: Slots,
+    pub(crate) sessions: Mutex<Vec<std::sync::Weak<Roots>>>,
+    pub(crate) collector: Collector,
+    pub(crate) watchers: Watchers,
+    pub(crate) counts: Counts,
+    pub(crate) closing: AtomicBool,
+    /// The most that an application may take to be run without a claim: small
+    /// enough that all threads together stay within a quarter of the memory,
+    /// which is left to them.
+    pub(crate) inline_bytes_max: u64,
+    pub(crate) memory_bytes: u64,
+    pub(crate) relation_cache_bytes: u64,
+    epoch: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) applied: AtomicU64,
+    pub(crate) failed: AtomicU64,
+    pub(crate) run_ns: AtomicU64,
+    pub(crate) hits: AtomicU64,
+    pub(crate) loaded: AtomicU64,
+    pub(crate) loaded_bytes: AtomicU64,
+    pub(crate) put_bytes: AtomicU64,
+    pub(crate) running: AtomicUsize,
+    pub(crate) store_errors: AtomicU64,
+}
+
+/// What a node has done and is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stat {
+    /// Applications that were run.
+    pub applied: u64,
+    /// Of them, those that failed or had no answer.
+    pub failed: u64,
+    /// Nanoseconds that they took, added up over all threads.
+    pub run_ns: u64,
+    /// Questions that were answered by what was known.
+    pub hits: u64,
+    /// Objects loaded from the backend.
+    pub loaded: u64,
+    /// Their bytes.
+    pub loaded_bytes: u64,
+    /// Functions that run at this moment.
+    pub running: usize,
+    /// Keys that wait for others or for a worker.
+    pub waiting: usize,
+    /// Objects in memory.
+    pub objects: u64,
+    /// What the memory tier takes, in bytes.
+    pub memory_bytes: u64,
+    /// Relations in memory, those of evaluations that follow from others
+    /// included.
+    pub relations: usize,
+    /// Times that the backend could not say what it knows of a relation; the
+    /// computation was done again instead.
+    pub store_errors: u64,
+}
+
+impl Node {
+    /// Starts the worker threads.
+    ///
+    /// # Errors
+    /// The engine cannot be set up, or a thread not be started.
+    pub fn start(config: Config) -> Result<Self, NodeError> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = if config.workers == 0 { cores } else { config.workers };
+        let memory_bytes = match config.memory_bytes {
+            0 => machine_memory_bytes() / 4 * 3,
+            bytes => bytes,
+        };
+        let relation_cache_bytes = match config.relation_cache_bytes {
+            0 => memory_bytes / 4,
+            bytes => bytes,
+        };
+        let engine = Engine::new(weft_engine::Config {
+            artifacts: config.artifacts,
+            ..weft_engine::Config::default()
+        })?;
+        let (queue, locals) = Queue::new(workers);
+        let shared = Arc::new(Shared {
+            memory: Memory::new(),
+            // A quarter for the table, the rest for what it keeps alive.
+            relations: Relations::new(
+                usize::try_from(relation_cache_bytes / 4).unwrap_or(usize::MAX),
+            ),
+            backend: config.backend,
+            engine,
+            running: Running::new(),
+            graph: Mutex::new(Graph::new(Machine::new(memory_bytes / 4 * 3))),
+            queue,
+            slots: Slots::default(),
+            sessions: Mutex::default(),
+            collector: Collector::default(),
+            watchers: Watchers::default(),
+            counts: Counts::default(),
+            closing: AtomicBool::new(false),
+            inline_bytes_max: memory_bytes / 4 / (workers as u64 + 1),
+            memory_bytes,
+            relation_cache_bytes,
+            // Before the first epoch nothing can be old.
+            epoch: AtomicU64::new(1),
+        });
+        let mut node = Self { shared, workers: Vec::with_capacity(workers) };
+        for (number, local) in locals.into_iter().enumerate() {
+            let thread = worker::start(number, local, node.shared.clone());
+            node.workers.push(thread.map_err(NodeError::Thread)?);
+        }
+        Ok(node)
+    }
+
+    /// Begins to put content and to evaluate.
+    #[must_use]
+    pub fn session(&self) -> Session {
+        Session::new(self.shared.clone())
+    }
+
+    /// Everything that happens from now on. What is not taken out piles up, so
+    /// take it out or drop it.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        self.shared.watchers.add()
+    }
+
+    /// What was done and is being done.
+    #[must_use]
+    pub fn stat(&self) -> Stat {
+        self.shared.stat()
+    }
+
+    /// The backend, if there is one.
+    #[must_use]
+    pub fn backend(&self) -> Option<&Arc<dyn Backend>> {
+        self.shared.backend.as_ref()
+    }
+
+    /// Drops from memory what nobody needs, now rather than when there is
+    /// enough of it.
+    pub fn collect(&self) {
+        self.shared.collect();
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.shared.closing.store(true, Ordering::SeqCst);
+        self.shared.interrupt_all();
+        self.shared.queue.wake_all();
+        for worker in self.workers.drain(..) {
+            // A worker that panicked outside of a job has said so already.
+            let _ = worker.join();
+        }
+        self.shared.graph.lock().close();
+    }
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Node({:?})", self.stat())
+    }
+}
+
+impl Shared {
+    pub(crate) fn epoch(&self) -> Epoch {
+        Epoch(self.epoch.load(Ordering::SeqCst))
+    }
+
+    /// Begins a new epoch and returns the one that it ends.
+    pub(crate) fn next_epoch(&self) -> Epoch {
+        Epoch(self.epoch.fetch_add(1, Ordering::SeqCst))
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
+    fn interrupt_all(&self) {
+        self.slots.each(|doing| {
+            if let Some((_, interrupt)) = &doing.job {
+                interrupt.interrupt();
+            }
+        });
+    }
+
+    fn stat(&self) -> Stat {
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let counts = &self.counts;
+        Stat {
+            applied: load(&counts.applied),
+            failed: load(&counts.failed),
+            run_ns: load(&counts.run_ns),
+            hits: load(&counts.hits),
+            loaded: load(&counts.loaded),
+            loaded_bytes: load(&counts.loaded_bytes),
+            running: counts.running.load(Ordering::Relaxed),
+            waiting: self.graph.lock().waiting(),
+            objects: self.memory.len(),
+            memory_bytes: self.memory.bytes(),
+            relations: self.relations.len(),
+            store_errors: load(&counts.store_errors),
+        }
+    }
+}
+
+/// The machine's memory as Linux tells it; 4 GiB where nothing does.
+fn machine_memory_bytes() -> u64 {
+    const UNKNOWN: u64 = 4 << 30;
+    let Ok(text) = std::fs::read_to_string("/proc/meminfo") else { return UNKNOWN };
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = total.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+    kib.map_or(UNKNOWN, |kib| kib * 1024)
+}

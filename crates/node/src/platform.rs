@@ -1,0 +1,219 @@
+//! What the rules see of a node, from one thread and for one job.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use weft_engine::Interrupt;
+use weft_eval::{Application, Attempt, Claim, Key, Outcome, Platform, Survey, survey};
+use weft_object::{Blob, Handle, Tree};
+use weft_store::{Content, Cost, Relation};
+
+use crate::Event;
+use crate::failure;
+use crate::node::Shared;
+use crate::slot::Slot;
+
+/// After this long a job leaves the rest of a fork to idle threads: handing
+/// over costs some tens of microseconds of waking.
+const SHARE_AFTER: Duration = Duration::from_micros(50);
+
+/// After this long a job leaves the rest of a fork to the graph even if no
+/// thread is idle, so that what it holds on to can be collected.
+const GIVE_UP_AFTER: Duration = Duration::from_millis(20);
+
+/// A job's view.
+pub(crate) struct View<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) slot: &'a Slot,
+    pub(crate) interrupt: &'a Interrupt,
+    /// What the job may hold in local variables: see [`Slot`].
+    pub(crate) held: Vec<Handle>,
+    began: Instant,
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn new(shared: &'a Shared, slot: &'a Slot, interrupt: &'a Interrupt) -> Self {
+        Self { shared, slot, interrupt, held: Vec::new(), began: Instant::now() }
+    }
+
+    fn hold(&mut self, handle: Handle) {
+        if !handle.is_literal() {
+            self.held.push(handle);
+        }
+    }
+
+    fn hold_outcome(&mut self, outcome: &Outcome) {
+        if let Outcome::Value(value) = outcome {
+            self.hold(*value);
+        }
+    }
+
+    /// The relation's outcome, if it is one that can still be had.
+    fn recall_stored(&mut self, key: Handle) -> Option<Outcome> {
+        let backend = self.shared.backend.as_ref()?;
+        let known = match backend.relation(&key) {
+            Ok(known) => known?,
+            Err(_) => {
+                // As good as unknown; what it said can be computed again.
+                self.shared.counts.store_errors.fetch_add(1, Ordering::Relaxed);
+                return None;
+            }
+        };
+        let at = known.outcome.handle();
+        let there = at.is_literal()
+            || self.shared.memory.contains(&at)
+            || matches!(backend.contains(&at), Ok(true));
+        if !there {
+            return None;
+        }
+        let outcome = self.shared.outcome(known.outcome)?;
+        self.shared.relations.insert(&key, &known, self.shared.epoch());
+        Some(outcome)
+    }
+
+    fn survey(&self, tree: Handle) -> Survey {
+        self.shared.survey(tree)
+    }
+}
+
+impl Shared {
+    /// Content from memory, else from the backend without keeping it.
+    pub(crate) fn content(&self, object: Handle) -> Option<Content> {
+        self.memory.get(&object).or_else(|| self.backend.as_ref()?.get(&object).ok().flatten())
+    }
+
+    /// A stored outcome in the evaluator's words; `None` if the content of a
+    /// failure is gone.
+    pub(crate) fn outcome(&self, stored: weft_store::Outcome) -> Option<Outcome> {
+        match stored {
+            weft_store::Outcome::Value(value) => Some(Outcome::Value(value)),
+            weft_store::Outcome::Failure(handle) => {
+                failure::read(handle, |object| self.content(object)).map(Outcome::Failure)
+            }
+        }
+    }
+
+    /// Keeps what was found out in memory.
+    pub(crate) fn record(&self, key: Handle, outcome: &Outcome, cost: Cost, notes: Option<Handle>) {
+        let epoch = self.epoch();
+        let stored = match outcome {
+            Outcome::Value(value) => weft_store::Outcome::Value(*value),
+            Outcome::Failure(failure) => {
+                let (handle, contents) = failure::contents(failure);
+                for (handle, content) in contents {
+                    self.put(handle, content);
+                }
+                weft_store::Outcome::Failure(handle)
+            }
+            Outcome::NoAnswer(_) => return,
+        };
+        let relation = Relation { notes, ..Relation::new(stored, cost) };
+        self.relations.insert(&key, &relation, epoch);
+    }
+
+    /// Keeps content in memory, as of now.
+    pub(crate) fn put(&self, handle: Handle, content: Content) {
+        let bytes = content.bytes_len() + 128;
+        if self.memory.put(&handle, content, self.epoch()) {
+            self.counts.put_bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn survey(&self, tree: Handle) -> Survey {
+        survey(
+            tree,
+            |object| self.memory.get(&object)?.tree().cloned(),
+            |object| self.memory.contains(&object),
+        )
+    }
+}
+
+impl Platform for View<'_> {
+    fn tree(&mut self, object: Handle) -> Option<Tree> {
+        self.shared.memory.get(&object)?.tree().cloned()
+    }
+
+    fn blob(&mut self, object: Handle) -> Option<Blob> {
+        self.shared.memory.get(&object)?.blob().cloned()
+    }
+
+    fn put_tree(&mut self, entries: &[Handle]) -> Handle {
+        let tree = Tree::new(entries);
+        let handle = tree.handle();
+        self.hold(handle);
+        self.shared.put(handle, Content::Tree(tree));
+        handle
+    }
+
+    fn put_blob(&mut self, blob: Blob) -> Handle {
+        let handle = blob.handle();
+        self.hold(handle);
+        self.shared.put(handle, Content::Blob(blob));
+        handle
+    }
+
+    fn recall(&mut self, key: Key) -> Option<Outcome> {
+        let relation = key.relation()?;
+        let outcome = match self.shared.relations.outcome(&relation) {
+            Some(stored) => self.shared.outcome(stored),
+            // Only applications are facts that a backend keeps.
+            None if matches!(key, Key::Apply(_)) => self.recall_stored(relation),
+            None => None,
+        }?;
+        self.hold_outcome(&outcome);
+        self.shared.counts.hits.fetch_add(1, Ordering::Relaxed);
+        self.shared.watchers.tell(|| Event::Hit { key });
+        Some(outcome)
+    }
+
+    fn remember(&mut self, key: Key, outcome: &Outcome) {
+        if let Some(relation) = key.relation() {
+            self.shared.record(relation, outcome, Cost::default(), None);
+        }
+    }
+
+    fn apply(&mut self, application: &Application) -> Attempt {
+        self.slot.doing().application = Some(application.handle);
+        let attempt = self.attempt(application, Some(self.shared.inline_bytes_max));
+        self.slot.doing().application = None;
+        attempt
+    }
+
+    fn wants_work(&mut self) -> bool {
+        let busy_for = self.began.elapsed();
+        busy_for > SHARE_AFTER && self.shared.queue.wants_work() || busy_for > GIVE_UP_AFTER
+    }
+}
+
+impl View<'_> {
+    /// Runs an application if it is resident and, where that is given, takes no
+    /// more than `bytes_max`. The caller has told the slot of it.
+    pub(crate) fn attempt(&mut self, application: &Application, bytes_max: Option<u64>) -> Attempt {
+        let found = self.survey(application.handle);
+        if !found.missing_trees.is_empty() {
+            return Attempt::Missing(found.missing_trees);
+        }
+        let bytes = found.bytes.saturating_add(application.memory_limit_bytes);
+        if !found.missing_blobs.is_empty() || bytes_max.is_some_and(|max| bytes > max) {
+            return Attempt::Claim(Claim { bytes, missing: found.missing_blobs });
+        }
+        if self.shared.is_closing() || self.interrupt.is_set() {
+            let kind = weft_eval::NoAnswerKind::Cancelled;
+            return Attempt::Done(Outcome::no_answer(kind, "nobody waits for it any more"));
+        }
+        if !self.shared.running.begin(application.handle) {
+            return Attempt::Elsewhere;
+        }
+        // It may have ended between the last look and this one.
+        let outcome = match self.recall(application.key()) {
+            Some(outcome) => outcome,
+            None => self.run(application),
+        };
+        if self.shared.running.end(application.handle) {
+            let event =
+                weft_eval::Event::Applied { tree: application.handle, outcome: outcome.clone() };
+            self.shared.post(event, None);
+        }
+        Attempt::Done(outcome)
+    }
+}

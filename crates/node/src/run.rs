@@ -1,0 +1,106 @@
+//! One application, from a resident footprint to a relation.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use weft_engine::{Applied, Objects, Run};
+use weft_eval::{Application, Outcome};
+use weft_object::{Blob, Handle, Tree};
+use weft_store::{Content, Cost};
+
+use crate::node::Shared;
+use crate::platform::View;
+use crate::{Event, failure};
+
+/// The memory tier as the engine reads it.
+struct Resident<'a>(&'a Shared);
+
+impl Objects for Resident<'_> {
+    fn blob(&self, handle: Handle) -> Option<Blob> {
+        self.0.memory.get(&handle)?.blob().cloned()
+    }
+
+    fn tree(&self, handle: Handle) -> Option<Tree> {
+        self.0.memory.get(&handle)?.tree().cloned()
+    }
+}
+
+impl View<'_> {
+    /// Runs the function and keeps what came of it.
+    pub(crate) fn run(&mut self, application: &Application) -> Outcome {
+        let shared = self.shared;
+        let counts = &shared.counts;
+        shared.watchers.tell(|| Event::Started { application: application.handle });
+        counts.running.fetch_add(1, Ordering::Relaxed);
+        self.slot.doing().held.append(&mut self.held);
+        self.slot.rest();
+        let start = Instant::now();
+        let applied = shared.engine.apply(Run {
+            application: application.handle,
+            entries: &application.tree,
+            memory_limit_bytes: application.memory_limit_bytes,
+            fuel: application.hints.fuel,
+            objects: &Resident(shared),
+            interrupt: self.interrupt,
+        });
+        let run_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.slot.begin(shared.epoch());
+        counts.running.fetch_sub(1, Ordering::Relaxed);
+        counts.applied.fetch_add(1, Ordering::Relaxed);
+        counts.run_ns.fetch_add(run_ns, Ordering::Relaxed);
+        let outcome = self.publish(application, applied, run_ns);
+        if outcome.value().is_none() {
+            counts.failed.fetch_add(1, Ordering::Relaxed);
+        }
+        shared.watchers.tell(|| Event::Ran {
+            application: application.handle,
+            outcome: outcome.clone(),
+            run_ns,
+        });
+        outcome
+    }
+
+    fn publish(&mut self, application: &Application, applied: Applied, run_ns: u64) -> Outcome {
+        let shared = self.shared;
+        for (handle, content) in applied.made {
+            let content = match content {
+                weft_engine::Content::Blob(blob) => Content::Blob(blob),
+                weft_engine::Content::Tree(tree) => Content::Tree(tree),
+                weft_engine::Content::Tag(tree) => Content::Tag(tree),
+            };
+            shared.put(handle, content);
+        }
+        let (outcome, note) = failure::of_engine(applied.outcome, application.handle);
+        if let Outcome::Value(value) = outcome {
+            self.held.push(value);
+        }
+        let notes = notes(note, &applied.log, applied.log_truncated).map(|text| {
+            let blob = Blob::new(text);
+            let handle = blob.handle();
+            shared.put(handle, Content::Blob(blob));
+            handle
+        });
+        let cost = Cost { run_ns, fuel: applied.fuel_used };
+        shared.record(application.handle, &outcome, cost, notes);
+        outcome
+    }
+}
+
+/// What is kept beside an outcome for people to read.
+fn notes(note: Option<String>, log: &[u8], log_truncated: bool) -> Option<Vec<u8>> {
+    if note.is_none() && log.is_empty() {
+        return None;
+    }
+    let mut text = note.unwrap_or_default().into_bytes();
+    if !log.is_empty() {
+        if !text.is_empty() && !text.ends_with(b"\n") {
+            text.push(b'\n');
+        }
+        text.extend_from_slice(b"log:\n");
+        text.extend_from_slice(log);
+        if log_truncated {
+            text.extend_from_slice(b"(the rest of the log was cut)\n");
+        }
+    }
+    Some(text)
+}

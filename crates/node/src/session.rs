@@ -1,0 +1,333 @@
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use weft_engine::Interrupt;
+use weft_eval::{Event, Key, NoAnswerKind, Outcome, Report, RequestId, Resume, evaluate};
+use weft_object::{Blob, Handle, Tree};
+use weft_store::Content;
+
+use crate::node::Shared;
+use crate::platform::View;
+use crate::sync::{Condvar, Mutex};
+use crate::worker::GUEST_BUDGET;
+
+/// A place to put content and to evaluate from.
+///
+/// What is put here, and what evaluations answered here, stays in memory until
+/// the session is dropped; after that only what a backend keeps is certain to be
+/// found again. So open one for each piece of work.
+///
+/// Clones are the same session; any number of threads may use it.
+#[derive(Clone)]
+pub struct Session {
+    shared: Arc<Shared>,
+    roots: Arc<Roots>,
+}
+
+/// What a session keeps alive.
+#[derive(Debug, Default)]
+pub(crate) struct Roots(Mutex<Vec<Handle>>);
+
+impl Roots {
+    pub(crate) fn add(&self, handle: Handle) {
+        if !handle.is_literal() {
+            self.0.lock().push(handle);
+        }
+    }
+
+    pub(crate) fn copy_to(&self, out: &mut Vec<Handle>) {
+        let mut roots = self.0.lock();
+        // The same things are often put and asked for over and over.
+        roots.sort_unstable();
+        roots.dedup();
+        out.extend_from_slice(&roots);
+    }
+}
+
+/// Where an answer is waited for.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    handle: Handle,
+    outcome: Mutex<Option<Outcome>>,
+    set: Condvar,
+    roots: Arc<Roots>,
+    shared: Weak<Shared>,
+}
+
+impl Reply {
+    pub(crate) fn set(&self, outcome: Outcome) {
+        if let Outcome::Value(value) = outcome {
+            self.roots.add(value);
+        }
+        if let Some(shared) = self.shared.upgrade() {
+            shared
+                .watchers
+                .tell(|| crate::Event::Answered { handle: self.handle, outcome: outcome.clone() });
+        }
+        self.outcome.lock().get_or_insert(outcome);
+        self.set.notify_all();
+    }
+
+    fn get(&self) -> Option<Outcome> {
+        self.outcome.lock().clone()
+    }
+
+    fn wait(&self, until: Option<Instant>) -> Option<Outcome> {
+        let mut outcome = self.outcome.lock();
+        loop {
+            if let Some(outcome) = &*outcome {
+                return Some(outcome.clone());
+            }
+            outcome = match until {
+                None => self.set.wait(outcome),
+                Some(until) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return None;
+                    }
+                    self.set.wait_timeout(outcome, left).0
+                }
+            };
+        }
+    }
+}
+
+impl Session {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let roots = Arc::new(Roots::default());
+        let mut sessions = shared.sessions.lock();
+        sessions.retain(|session| session.strong_count() > 0);
+        sessions.push(Arc::downgrade(&roots));
+        drop(sessions);
+        Self { shared, roots }
+    }
+
+    /// Keeps bytes in memory and names them.
+    pub fn put_blob(&self, bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Handle {
+        let blob = Blob::new(bytes);
+        let handle = blob.handle();
+        self.put(handle, Content::Blob(blob));
+        handle
+    }
+
+    /// Keeps a Tree in memory and names it.
+    #[must_use]
+    pub fn put_tree(&self, entries: &[Handle]) -> Handle {
+        let tree = Tree::new(entries);
+        let handle = tree.handle();
+        self.put(handle, Content::Tree(tree));
+        handle
+    }
+
+    fn put(&self, handle: Handle, content: Content) {
+        // A root first, so that no collection comes between.
+        self.roots.add(handle);
+        self.shared.put(handle, content);
+    }
+
+    /// Keeps a handle's content in memory as long as the session.
+    pub fn hold(&self, handle: Handle) {
+        self.roots.add(handle);
+    }
+
+    /// The content of a handle: from memory, or read from the backend. Of a
+    /// literal, its bytes.
+    ///
+    /// # Errors
+    /// The backend cannot read it.
+    pub fn content(&self, handle: Handle) -> Result<Option<Content>, weft_store::StoreError> {
+        if let Some(content) = self.shared.memory.get(&handle) {
+            return Ok(Some(content));
+        }
+        if let Some(bytes) = handle.content().literal_bytes() {
+            return Ok(Some(Content::Blob(Blob::new(bytes.to_vec()))));
+        }
+        match &self.shared.backend {
+            Some(backend) => backend.get(&handle),
+            None => Ok(None),
+        }
+    }
+
+    /// Evaluates a handle: of a Thunk, its result. Waits for the answer, and
+    /// helps to find it.
+    #[must_use]
+    pub fn evaluate(&self, handle: Handle) -> Outcome {
+        let Some(key) = Key::of_request(handle) else { return Outcome::Value(handle) };
+        match self.evaluate_here(handle, key) {
+            Some(outcome) => outcome,
+            None => self.submit(handle).wait(),
+        }
+    }
+
+    /// Asks for the evaluation of a handle, without waiting.
+    #[must_use]
+    pub fn submit(&self, handle: Handle) -> Request {
+        self.roots.add(handle);
+        let reply = Arc::new(Reply {
+            handle,
+            outcome: Mutex::new(None),
+            set: Condvar::default(),
+            roots: self.roots.clone(),
+            shared: Arc::downgrade(&self.shared),
+        });
+        let id = match self.shared.is_closing() {
+            true => {
+                reply.set(crate::graph::closing());
+                0
+            }
+            false => self.shared.ask(handle, reply.clone()),
+        };
+        Request { shared: self.shared.clone(), reply, id }
+    }
+
+    /// The handles from a failed request down to what failed in it.
+    #[must_use]
+    pub fn failure_chain(&self, handle: Handle) -> Vec<Handle> {
+        let slot = self.shared.slots.borrow();
+        slot.begin(self.shared.epoch());
+        let interrupt = Interrupt::new();
+        let chain =
+            weft_eval::failure_chain(&mut View::new(&self.shared, &slot, &interrupt), handle);
+        for handle in &chain {
+            self.roots.add(*handle);
+        }
+        slot.rest();
+        self.shared.slots.give_back(slot);
+        chain
+    }
+
+    /// What is known of a canonical application: outcome, cost and notes.
+    ///
+    /// # Errors
+    /// The backend cannot say.
+    pub fn relation(
+        &self,
+        application: Handle,
+    ) -> Result<Option<weft_store::Relation>, weft_store::StoreError> {
+        match (self.shared.relations.get(&application), &self.shared.backend) {
+            (None, Some(backend)) => backend.relation(&application),
+            (known, _) => Ok(known),
+        }
+    }
+
+    /// On the asking thread, as far as it goes by direct calls.
+    fn evaluate_here(&self, handle: Handle, key: Key) -> Option<Outcome> {
+        let shared = &*self.shared;
+        let slot = shared.slots.borrow();
+        let interrupt = Interrupt::new();
+        slot.doing().job = Some((0, interrupt.clone()));
+        slot.begin(shared.epoch());
+        let mut view = View::new(shared, &slot, &interrupt);
+        let report = evaluate(&mut view, key, None, &Resume::default(), GUEST_BUDGET);
+        let outcome = match report {
+            Report::Done(outcome) => Some(outcome),
+            _ => None,
+        };
+        if let Some(outcome) = &outcome {
+            if let Outcome::Value(value) = outcome {
+                self.roots.add(*value);
+            }
+            shared.watchers.tell(|| crate::Event::Answered { handle, outcome: outcome.clone() });
+        }
+        slot.rest();
+        {
+            let mut doing = slot.doing();
+            doing.held.clear();
+            doing.job = None;
+        }
+        shared.slots.give_back(slot);
+        shared.collect_if_due();
+        outcome
+    }
+}
+
+/// An evaluation that was asked for. Dropped before it is answered, it is
+/// cancelled; what others want of it goes on.
+#[derive(Debug)]
+pub struct Request {
+    shared: Arc<Shared>,
+    reply: Arc<Reply>,
+    id: RequestId,
+}
+
+impl Request {
+    /// The answer, if it is there.
+    #[must_use]
+    pub fn poll(&self) -> Option<Outcome> {
+        self.reply.get()
+    }
+
+    /// Waits for the answer, and works on what is to be done meanwhile.
+    #[must_use]
+    pub fn wait(&self) -> Outcome {
+        let slot = self.shared.slots.borrow();
+        let outcome = loop {
+            if let Some(outcome) = self.reply.get() {
+                break outcome;
+            }
+            // Only where a core would be idle otherwise: the workers are one a
+            // core, and wake up on their own.
+            let job = match self.shared.queue.has_sleepers() {
+                true => self.shared.queue.find(None),
+                false => None,
+            };
+            match job {
+                Some(job) => self.shared.perform(job, &slot, None, GUEST_BUDGET),
+                None => {
+                    if let Some(outcome) = self.reply.wait(None) {
+                        break outcome;
+                    }
+                }
+            }
+        };
+        self.shared.slots.give_back(slot);
+        outcome
+    }
+
+    /// Waits for the answer, at most this long.
+    #[must_use]
+    pub fn wait_for(&self, at_most: Duration) -> Option<Outcome> {
+        self.reply.wait(Some(Instant::now() + at_most))
+    }
+
+    /// Waits at most this long and then gives up: [`NoAnswerKind::Deadline`].
+    #[must_use]
+    pub fn wait_until_deadline(&self, at_most: Duration) -> Outcome {
+        self.wait_for(at_most).unwrap_or_else(|| {
+            let detail = format!(
+                "no answer within {} ms; allow more time, what was found out is kept",
+                at_most.as_millis()
+            );
+            let outcome = Outcome::no_answer(NoAnswerKind::Deadline, detail);
+            self.reply.set(outcome);
+            self.cancel();
+            // Another answer may have come first.
+            self.reply.wait(None).unwrap_or_else(crate::graph::closing)
+        })
+    }
+
+    /// Gives up: the answer is [`NoAnswerKind::Cancelled`] unless there is one.
+    pub fn cancel(&self) {
+        self.shared.post(Event::Cancel { id: self.id }, None);
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        if self.reply.get().is_none() {
+            self.cancel();
+        }
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Session")
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Shared")
+    }
+}

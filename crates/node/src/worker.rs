@@ -1,0 +1,294 @@
+//! Threads that take jobs from each other.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_deque::{Injector, Steal, Stealer, Worker};
+use weft_engine::Interrupt;
+use weft_eval::{
+    Application, Attempt, Budget, Event, Key, NoAnswer, NoAnswerKind, Outcome, Report, Resume,
+    Ticket, evaluate,
+};
+use weft_object::Handle;
+
+use crate::node::Shared;
+use crate::platform::View;
+use crate::slot::Slot;
+use crate::sync::{Condvar, Mutex};
+
+/// A thread's own end of the queue.
+pub(crate) type Local = Worker<Job>;
+
+/// Something for a thread to do.
+#[derive(Debug)]
+pub(crate) enum Job {
+    Evaluate {
+        key: Key,
+        ticket: Ticket,
+        resume: Arc<Resume>,
+        application: Option<Arc<Application>>,
+    },
+    Apply {
+        application: Arc<Application>,
+        ticket: Ticket,
+    },
+    Load {
+        object: Handle,
+    },
+}
+
+/// Jobs that nobody has begun.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    injector: Injector<Job>,
+    stealers: Vec<Stealer<Job>>,
+    sleepers: AtomicUsize,
+    sleep: Mutex<()>,
+    wake: Condvar,
+}
+
+/// How deep a worker computes by direct calls, and how many tail calls it
+/// follows at once. A level takes about a kilobyte of stack.
+const BUDGET: Budget = Budget { depth: 256, tail_steps: 4096 };
+
+/// Of a thread that is not ours we know only that its stack is enough for the
+/// engine.
+pub(crate) const GUEST_BUDGET: Budget = Budget { depth: 32, tail_steps: 4096 };
+
+const STACK_BYTES: usize = 16 << 20;
+
+/// How long a worker does nothing before it has the graph look for cycles.
+const IDLE: Duration = Duration::from_millis(10);
+
+impl Queue {
+    pub(crate) fn new(workers: usize) -> (Self, Vec<Local>) {
+        let locals: Vec<Local> = (0..workers).map(|_| Worker::new_lifo()).collect();
+        let queue = Self {
+            injector: Injector::new(),
+            stealers: locals.iter().map(Worker::stealer).collect(),
+            sleepers: AtomicUsize::new(0),
+            sleep: Mutex::new(()),
+            wake: Condvar::default(),
+        };
+        (queue, locals)
+    }
+
+    pub(crate) fn push(&self, jobs: Vec<Job>, local: Option<&Local>) {
+        let count = jobs.len();
+        if count == 0 {
+            return;
+        }
+        for job in jobs {
+            match local {
+                Some(local) => local.push(job),
+                None => self.injector.push(job),
+            }
+        }
+        // Whoever pushes into its own queue goes on with one of them.
+        let others = if local.is_some() { count - 1 } else { count };
+        // Pairs with the fence before the last look of a sleeper.
+        fence(Ordering::SeqCst);
+        let wake = self.sleepers.load(Ordering::Relaxed).min(others);
+        if wake > 0 {
+            drop(self.sleep.lock());
+            (0..wake).for_each(|_| self.wake.notify_one());
+        }
+    }
+
+    pub(crate) fn has_sleepers(&self) -> bool {
+        self.sleepers.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether a thread is idle and nothing is there for it.
+    pub(crate) fn wants_work(&self) -> bool {
+        self.sleepers.load(Ordering::Relaxed) > 0 && self.injector.is_empty()
+    }
+
+    pub(crate) fn wake_all(&self) {
+        drop(self.sleep.lock());
+        self.wake.notify_all();
+    }
+
+    /// A job, the own ones first.
+    pub(crate) fn find(&self, local: Option<&Local>) -> Option<Job> {
+        if let Some(job) = local.and_then(Worker::pop) {
+            return Some(job);
+        }
+        loop {
+            let mut again = false;
+            let from_injector = match local {
+                Some(local) => self.injector.steal_batch_and_pop(local),
+                None => self.injector.steal(),
+            };
+            let others = self.stealers.iter().map(|stealer| match local {
+                Some(local) => stealer.steal_batch_and_pop(local),
+                None => stealer.steal(),
+            });
+            for steal in std::iter::once(from_injector).chain(others) {
+                match steal {
+                    Steal::Success(job) => return Some(job),
+                    Steal::Retry => again = true,
+                    Steal::Empty => {}
+                }
+            }
+            if !again {
+                return None;
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.injector.is_empty() && self.stealers.iter().all(Stealer::is_empty)
+    }
+
+    /// Sleeps until there may be something to do. `false` if nothing came for
+    /// `at_most`.
+    fn sleep(&self, shared: &Shared, at_most: Option<Duration>) -> bool {
+        let guard = self.sleep.lock();
+        self.sleepers.fetch_add(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        let mut woken = true;
+        if self.is_empty() && !shared.is_closing() {
+            match at_most {
+                Some(at_most) => woken = !self.wake.wait_timeout(guard, at_most).1.timed_out(),
+                None => drop(self.wake.wait(guard)),
+            }
+        }
+        self.sleepers.fetch_sub(1, Ordering::Relaxed);
+        woken
+    }
+}
+
+/// Starts a worker thread.
+pub(crate) fn start(
+    number: usize,
+    local: Local,
+    shared: Arc<Shared>,
+) -> std::io::Result<JoinHandle<()>> {
+    let slot = shared.slots.add();
+    std::thread::Builder::new()
+        .name(format!("weft-worker-{number}"))
+        .stack_size(STACK_BYTES)
+        .spawn(move || work(&local, &shared, &slot))
+}
+
+fn work(local: &Local, shared: &Shared, slot: &Slot) {
+    // Whether the graph was told that this thread is idle.
+    let mut told = false;
+    while !shared.is_closing() {
+        match shared.queue.find(Some(local)) {
+            Some(job) => {
+                shared.perform(job, slot, Some(local), BUDGET);
+                told = false;
+            }
+            None if told => {
+                shared.queue.sleep(shared, None);
+            }
+            None => {
+                if !shared.queue.sleep(shared, Some(IDLE)) {
+                    shared.post(Event::Idle, Some(local));
+                    told = true;
+                }
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Does one job and reports.
+    pub(crate) fn perform(&self, job: Job, slot: &Slot, local: Option<&Local>, budget: Budget) {
+        let event = match job {
+            Job::Load { object } => Event::Loaded { object, result: self.load(object) },
+            Job::Evaluate { key, ticket, resume, application } => {
+                let report = self.guarded(slot, ticket, |view| {
+                    evaluate(view, key, application.as_ref(), &resume, budget)
+                });
+                if let Report::Pending(frames) = &report {
+                    self.watchers.tell(|| crate::Event::Waited {
+                        key,
+                        needs: frames.last().map_or(0, |frame| frame.needs.len()),
+                    });
+                }
+                Event::Reported { key, ticket, report }
+            }
+            Job::Apply { application, ticket } => {
+                let key = application.key();
+                let report = self.guarded(slot, ticket, |view| {
+                    view.slot.doing().application = Some(application.handle);
+                    match view.attempt(&application, None) {
+                        Attempt::Done(outcome) => Report::Done(outcome),
+                        Attempt::Claim(claim) => Report::Claim(claim),
+                        Attempt::Elsewhere => Report::Elsewhere,
+                        // Looked at anew, it says which.
+                        Attempt::Missing(_) => {
+                            evaluate(view, key, Some(&application), &Resume::default(), budget)
+                        }
+                    }
+                });
+                Event::Reported { key, ticket, report }
+            }
+        };
+        // What the job holds goes over to the graph before the slot lets go.
+        self.post(event, local);
+        slot.rest();
+        {
+            let mut doing = slot.doing();
+            doing.held.clear();
+            doing.held.shrink_to(1024);
+            doing.application = None;
+            doing.job = None;
+        }
+        self.collect_if_due();
+    }
+
+    fn guarded(
+        &self,
+        slot: &Slot,
+        ticket: Ticket,
+        work: impl FnOnce(&mut View<'_>) -> Report,
+    ) -> Report {
+        let interrupt = Interrupt::new();
+        slot.doing().job = Some((ticket, interrupt.clone()));
+        slot.begin(self.epoch());
+        if self.graph.lock().take_unwanted(ticket) {
+            let detail = "nobody waits for it any more";
+            return Report::Done(Outcome::no_answer(NoAnswerKind::Cancelled, detail));
+        }
+        let mut view = View::new(self, slot, &interrupt);
+        // A defect in this program must cost its asker an answer, not the node
+        // a worker.
+        catch_unwind(AssertUnwindSafe(|| work(&mut view))).unwrap_or_else(|_| {
+            let detail = "weft itself failed here; please report it with what it printed";
+            Report::Done(Outcome::no_answer(NoAnswerKind::Exhausted, detail))
+        })
+    }
+
+    fn load(&self, object: Handle) -> Result<(), Arc<NoAnswer>> {
+        if self.memory.touch(&object, self.epoch()) {
+            return Ok(());
+        }
+        let refuse = |kind, detail: String| Err(Arc::new(NoAnswer { kind, detail: detail.into() }));
+        let content = match &self.backend {
+            Some(backend) => backend.get(&object),
+            None => Ok(None),
+        };
+        match content {
+            Ok(Some(content)) => {
+                let bytes = content.bytes_len();
+                self.counts.loaded.fetch_add(1, Ordering::Relaxed);
+                self.counts.loaded_bytes.fetch_add(bytes, Ordering::Relaxed);
+                self.memory.put_durable(&object, content, self.epoch());
+                self.watchers.tell(|| crate::Event::Loaded { object, bytes });
+                Ok(())
+            }
+            Ok(None) => refuse(
+                NoAnswerKind::Lost,
+                format!("the content of #{object} is not here; add or import it, then ask again"),
+            ),
+            Err(error) => refuse(NoAnswerKind::Storage, error.to_string()),
+        }
+    }
+}
