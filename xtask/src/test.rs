@@ -60,7 +60,8 @@ impl Run {
         let outcome = match work(&mut self.tally) {
             Ok(Done::Passed) => "passed",
             Ok(Done::Skipped(why)) => {
-                println!("skipped: {why}");
+                // Not as a test says it, lest this be taken for one.
+                println!("{name} cannot run here: {why}");
                 self.tally.skipped.push(format!("{name} ({why})"));
                 "skipped"
             }
