@@ -52,7 +52,7 @@ pub struct Failure {
     /// The rest of the reason, in words. Part of the identity, so it depends on
     /// the computation alone.
     pub detail: Arc<str>,
-    /// The Thunk that failed. Of a cycle: the lowest application on it.
+    /// The Thunk that failed. Of a cycle: the lowest Thunk on it.
     pub application: Handle,
 }
 

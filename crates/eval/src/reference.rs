@@ -315,18 +315,18 @@ impl<'w, W: World> Reference<'w, W> {
     }
 
     /// What is begun while it is being done needs itself. All that was begun
-    /// since is on the cycle, and the lowest application among it names it.
+    /// since is on the cycle, and the lowest Thunk among it names it.
     fn enter(&mut self, doing: Doing) -> Result<()> {
         let Some(from) = self.stack.iter().position(|other| *other == doing) else {
             self.stack.push(doing);
             return Ok(());
         };
-        let applications = self.stack[from..].iter().filter_map(|doing| match doing {
-            Doing::Force(thunk) if thunk.kind() == Kind::Application => Some(*thunk),
-            _ => None,
+        let thunks = self.stack[from..].iter().filter_map(|doing| match doing {
+            Doing::Force(thunk) => Some(*thunk),
+            Doing::Evaluate(handle) => handle.thunk(),
         });
         let (Doing::Evaluate(handle) | Doing::Force(handle)) = doing;
-        let lowest = applications.min().unwrap_or(handle);
+        let lowest = thunks.min().unwrap_or(handle);
         Err(fail(FailureKind::Cycle, "the computation needs itself", lowest))
     }
 

@@ -7,8 +7,8 @@
 //! points into a loop fails because a need of it does.
 //!
 //! The pointers do not depend on who asked first or in which order things were
-//! found out, and neither does the name of the cycle: the lowest application
-//! that its chains of tail calls pass through.
+//! found out, and neither does the name of the cycle: the lowest Thunk on it, be
+//! it forced, passed by a chain of tail calls, or asked for by an Encode.
 
 use std::collections::HashMap;
 
@@ -27,9 +27,8 @@ impl Machine {
             return;
         }
         for members in self.loops() {
-            let lowest = members.iter().filter_map(|key| self.lowest_application(key)).min();
-            // Every loop passes through an application: content alone cannot
-            // contain itself.
+            let lowest = members.iter().filter_map(|key| self.lowest_thunk(key)).min();
+            // There is one on every loop: content alone cannot contain itself.
             let lowest = lowest.unwrap_or_else(|| members[0].handle());
             let outcome = Outcome::Failure(cycle(lowest));
             for key in members {
@@ -38,8 +37,11 @@ impl Machine {
         }
     }
 
-    fn lowest_application(&self, key: &Key) -> Option<Handle> {
-        self.nodes.get(key)?.resume.tail?.lowest()
+    fn lowest_thunk(&self, key: &Key) -> Option<Handle> {
+        match key {
+            Key::Eval(handle) => handle.thunk(),
+            _ => Some(self.nodes.get(key)?.resume.tail?.lowest()),
+        }
     }
 
     fn first_open(&self, key: &Key) -> Option<Key> {
