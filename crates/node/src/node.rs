@@ -33,6 +33,10 @@ pub struct Config {
     /// Where compiled modules are kept between processes: a directory that only
     /// this user can write. `None` compiles them anew in each process.
     pub artifacts: Option<PathBuf>,
+    /// How many nested computations a thread does by direct calls before it
+    /// leaves the rest to the graph; `None` is right unless you test. 0 sends
+    /// everything through the graph.
+    pub direct_depth: Option<u32>,
 }
 
 /// One machine: see the [crate documentation](crate).
@@ -67,6 +71,7 @@ pub(crate) struct Shared {
     pub(crate) inline_bytes_max: u64,
     pub(crate) memory_bytes: u64,
     pub(crate) relation_cache_bytes: u64,
+    pub(crate) direct_depth: Option<u32>,
     epoch: AtomicU64,
 }
 
@@ -155,6 +160,7 @@ impl Node {
             inline_bytes_max: memory_bytes / 4 / (workers as u64 + 1),
             memory_bytes,
             relation_cache_bytes,
+            direct_depth: config.direct_depth,
             // Before the first epoch nothing can be old.
             epoch: AtomicU64::new(1),
         });

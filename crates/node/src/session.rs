@@ -9,7 +9,6 @@ use weft_store::Content;
 use crate::node::Shared;
 use crate::platform::View;
 use crate::sync::{Condvar, Mutex};
-use crate::worker::GUEST_BUDGET;
 
 /// A place to put content and to evaluate from.
 ///
@@ -218,7 +217,7 @@ impl Session {
         slot.doing().job = Some((0, interrupt.clone()));
         slot.begin(shared.epoch());
         let mut view = View::new(shared, &slot, &interrupt);
-        let report = evaluate(&mut view, key, None, &Resume::default(), GUEST_BUDGET);
+        let report = evaluate(&mut view, key, None, &Resume::default(), shared.guest_budget());
         let outcome = match report {
             Report::Done(outcome) => Some(outcome),
             _ => None,
@@ -272,7 +271,7 @@ impl Request {
                 false => None,
             };
             match job {
-                Some(job) => self.shared.perform(job, &slot, None, GUEST_BUDGET),
+                Some(job) => self.shared.perform(job, &slot, None, self.shared.guest_budget()),
                 None => {
                     if let Some(outcome) = self.reply.wait(None) {
                         break outcome;

@@ -1,0 +1,86 @@
+use std::time::Duration;
+
+use weft_eval::{NoAnswerKind, Outcome};
+use weft_node::Session;
+use weft_object::Handle;
+
+use crate::guests::{add, apply, node, spin, strict};
+
+/// Longer than anyone waits.
+fn endless(session: &Session) -> Handle {
+    apply(session, spin(session), &[Handle::of_u64(u64::MAX)])
+}
+
+fn kind(outcome: &Outcome) -> Option<NoAnswerKind> {
+    match outcome {
+        Outcome::NoAnswer(no_answer) => Some(no_answer.kind),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_deadline_ends_the_wait_and_the_run() {
+    let node = node();
+    let session = node.session();
+    let request = session.submit(endless(&session));
+    let outcome = request.wait_until_deadline(Duration::from_millis(50));
+    assert_eq!(kind(&outcome), Some(NoAnswerKind::Deadline));
+    while node.stat().running > 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(node.stat().waiting, 0);
+}
+
+#[test]
+fn a_cancelled_request_stops_what_nobody_else_wants() {
+    let node = node();
+    let session = node.session();
+    let shared = strict(&session, spin(&session), &[Handle::of_u64(200_000_000)]);
+    let both = session.put_tree(&[shared, endless(&session).strict().unwrap()]);
+    let whole = session.submit(both);
+    let part = session.submit(shared);
+    assert!(whole.wait_for(Duration::from_millis(20)).is_none());
+    whole.cancel();
+    assert_eq!(kind(&whole.wait()), Some(NoAnswerKind::Cancelled));
+    assert_eq!(part.wait().value(), Some(Handle::of_u64(200_000_000)));
+    while node.stat().running > 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // The node is as good as before.
+    let sum = apply(&session, add(&session), &[Handle::of_u64(1), Handle::of_u64(2)]);
+    assert_eq!(session.evaluate(sum).value(), Some(Handle::of_u64(3)));
+}
+
+#[test]
+fn a_dropped_request_is_cancelled() {
+    let node = node();
+    let session = node.session();
+    drop(session.submit(endless(&session)));
+    while node.stat().waiting > 0 || node.stat().running > 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_node_shuts_down_while_functions_run_and_requests_wait() {
+    let node = node();
+    let session = node.session();
+    let spin = spin(&session);
+    let requests: Vec<_> = (0..8)
+        .map(|n| session.submit(apply(&session, spin, &[Handle::of_u64(u64::MAX - n)])))
+        .collect();
+    let waiter = {
+        let (session, request) = (session.clone(), endless(&session));
+        std::thread::spawn(move || session.submit(request).wait())
+    };
+    while node.stat().running < 2 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    drop(node);
+    for request in &requests {
+        assert_eq!(kind(&request.wait()), Some(NoAnswerKind::Cancelled));
+    }
+    assert_eq!(kind(&waiter.join().unwrap()), Some(NoAnswerKind::Cancelled));
+    // What is asked for afterwards is refused, not waited for.
+    assert_eq!(kind(&session.submit(endless(&session)).wait()), Some(NoAnswerKind::Cancelled));
+}

@@ -1,0 +1,149 @@
+use std::sync::Arc;
+
+use weft_node::{Config, Event, Node};
+use weft_object::{Handle, Selection};
+use weft_store::{Backend, Content, MemoryBackend};
+
+use crate::guests::{add, apply, fib, module, start};
+
+fn with(backend: &Arc<MemoryBackend>) -> Node {
+    start(Config { backend: Some(backend.clone()), ..Config::default() })
+}
+
+fn store(backend: &MemoryBackend, content: Content) -> Handle {
+    let handle = content.handle();
+    backend.put(&[(handle, content)]).unwrap();
+    handle
+}
+
+fn blob(backend: &MemoryBackend, bytes: Vec<u8>) -> Handle {
+    store(backend, Content::Blob(weft_object::Blob::new(bytes)))
+}
+
+fn tree(backend: &MemoryBackend, entries: &[Handle]) -> Handle {
+    store(backend, Content::Tree(weft_object::Tree::new(entries)))
+}
+
+fn loaded(events: &[Event]) -> Vec<Handle> {
+    let loaded = events.iter().filter_map(|event| match event {
+        Event::Loaded { object, .. } => Some(*object),
+        _ => None,
+    });
+    loaded.collect()
+}
+
+#[test]
+fn what_was_kept_is_known_to_the_next_node() {
+    let backend = Arc::new(MemoryBackend::default());
+    let request = {
+        let node = with(&backend);
+        let session = node.session();
+        let (fib, add) = (fib(&session), add(&session));
+        let request = apply(&session, fib, &[add, Handle::of_u64(25)]);
+        let answer = session.evaluate(request);
+        assert_eq!(answer.value(), Some(Handle::of_u64(75_025)));
+        let kept = node.keep(&[request]).unwrap();
+        assert_eq!(kept.relations, node.stat().applied);
+        // Nothing is written twice.
+        assert_eq!(node.keep(&[request]).unwrap().relations, 0);
+        request
+    };
+    let node = with(&backend);
+    let answer = node.session().evaluate(request);
+    assert_eq!(answer.value(), Some(Handle::of_u64(75_025)));
+    assert_eq!(node.stat().applied, 0);
+}
+
+#[test]
+fn a_failure_is_kept_with_its_reason() {
+    let backend = Arc::new(MemoryBackend::default());
+    let (request, first) = {
+        let node = with(&backend);
+        let session = node.session();
+        let trap = module(
+            &session,
+            r#"(func (export "weft_apply") (param i32) (result i32) unreachable)"#,
+        );
+        let request = apply(&session, trap, &[]);
+        let first = session.evaluate(request);
+        node.keep(&[request]).unwrap();
+        (request, first)
+    };
+    let node = with(&backend);
+    assert_eq!(node.session().evaluate(request), first);
+    assert_eq!(node.stat().applied, 0);
+}
+
+#[test]
+fn only_the_footprint_is_loaded() {
+    let backend = Arc::new(MemoryBackend::default());
+    let wanted = blob(&backend, vec![1; 10_000]);
+    let beside: Vec<Handle> = (2..50).map(|byte| blob(&backend, vec![byte; 10_000])).collect();
+    let large = tree(&backend, &[&[wanted][..], &beside].concat());
+    let node = with(&backend);
+    let session = node.session();
+    // [limits, length, target]: the length of a Blob or Ref
+    let length = session.put_blob(
+        wat::parse_str(
+            r#"(module
+                 (import "weft_1" "tree_get" (func $get (param i32 i64) (result i32)))
+                 (import "weft_1" "length" (func $length (param i32) (result i64)))
+                 (import "weft_1" "u64_blob" (func $blob (param i64) (result i32)))
+                 (func (export "weft_apply") (param $in i32) (result i32)
+                   (call $blob (call $length (call $get (local.get $in) (i64.const 2))))))"#,
+        )
+        .unwrap(),
+    );
+    let first = session
+        .put_tree(&Selection::Entry(0).definition(large.lower().unwrap()))
+        .selection()
+        .unwrap();
+
+    // As a Ref, nothing but the Tree that is selected in.
+    let watch = node.watch();
+    let request = apply(&session, length, &[first.shallow().unwrap()]);
+    assert_eq!(session.evaluate(request).value(), Some(Handle::of_u64(10_000)));
+    assert_eq!(loaded(&watch.drain()), [large]);
+
+    // Accessible, that one entry too.
+    let request = apply(&session, length, &[first.strict().unwrap()]);
+    assert_eq!(session.evaluate(request).value(), Some(Handle::of_u64(10_000)));
+    assert_eq!(loaded(&watch.drain()), [wanted]);
+}
+
+#[test]
+fn loaded_content_is_dropped_under_pressure_and_comes_back() {
+    let backend = Arc::new(MemoryBackend::default());
+    let files: Vec<Handle> = (0..64_u8).map(|byte| blob(&backend, vec![byte; 4 << 20])).collect();
+    // Room for a few of the files at a time, beside the functions.
+    let node = start(Config {
+        backend: Some(backend.clone()),
+        memory_bytes: 64 << 20,
+        ..Config::default()
+    });
+    let session = node.session();
+    let first_byte = module(
+        &session,
+        r#"(func (export "weft_apply") (param $in i32) (result i32)
+             (drop (call $read (call $get (local.get $in) (i64.const 2)) (i64.const 9) (i32.const 0) (i32.const 1)))
+             (call $blob (i64.load8_u (i32.const 0))))"#,
+    );
+    let limit = Handle::of_u64(1 << 20);
+    for _ in 0..2 {
+        for (byte, file) in (0..).zip(&files) {
+            let request = session.put_tree(&[limit, first_byte, *file, Handle::of_u64(byte)]);
+            let answer = session.evaluate(request.application().unwrap());
+            assert_eq!(answer.value(), Some(Handle::of_u64(byte)));
+            assert!(node.stat().memory_bytes < 48 << 20, "{:?}", node.stat());
+        }
+    }
+    // All at once, too.
+    let fork: Vec<Handle> = (0..)
+        .zip(&files)
+        .map(|(n, file)| {
+            let request = session.put_tree(&[limit, first_byte, *file, Handle::of_u64(1000 + n)]);
+            request.application().and_then(Handle::strict).unwrap()
+        })
+        .collect();
+    assert!(session.evaluate(session.put_tree(&fork)).value().is_some());
+}
