@@ -7,6 +7,7 @@
 mod command;
 mod deny;
 mod fuzz;
+mod guests;
 mod json;
 mod libtest;
 mod test;
@@ -23,6 +24,7 @@ cargo xtask COMMAND
 
   test [--long]              everything CI checks; sets itself up
   tidy                       crate edges, purity, links and house rules only
+  guests [--abi]             rebuild guests/bin, and what the ABI's table generates
   deny                       licences, bans and sources of dependencies
   fuzz [TARGET] [--seconds N] [--seeded [--seed N] [--replay FILE]]
                              libFuzzer on one target or each; --seeded needs no nightly
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["deny"] => deny::run(),
         ["fuzz", rest @ ..] => fuzz::run(rest),
+        ["guests", rest @ ..] => guests::run(rest),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())

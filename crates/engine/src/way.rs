@@ -5,7 +5,7 @@
 use std::hash::{Hash, Hasher};
 
 use wasmtime::{Engine, InstanceAllocationStrategy, Linker, PoolingAllocationConfig, Result};
-use wasmtime::{OptLevel, Strategy, WasmFeatures};
+use wasmtime::{Enabled, OptLevel, Strategy, WasmFeatures};
 use weft_object::Handle;
 
 use crate::abi::link::link;
@@ -88,6 +88,13 @@ fn config(kind: Kind) -> wasmtime::Config {
     config
 }
 
+const PAGE_BYTES: usize = 4096;
+
+// How a used memory is made pristine, measured with an `add` that dirties one
+// page of two Wasm pages, on a 2-core virtual machine: giving its pages back
+// costs 4.4 us; clearing the first page 1.8 us, but what lies further up is
+// given back; asking the kernel which pages are dirty and clearing those 2.1 us
+// wherever they lie.
 fn pool(instances: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_core_instances(instances)
@@ -97,7 +104,12 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
         .max_tables_per_module(POOL_TABLES_PER_MODULE)
         .table_elements(TABLE_ELEMENTS_MAX as usize)
         .max_memory_size(POOL_MEMORY_BYTES as usize)
-        .total_component_instances(0);
+        .total_component_instances(0)
+        .table_keep_resident(PAGE_BYTES);
+    match PoolingAllocationConfig::is_pagemap_scan_available() {
+        true => pool.pagemap_scan(Enabled::Yes).linear_memory_keep_resident(64 * PAGE_BYTES),
+        false => pool.pagemap_scan(Enabled::No).linear_memory_keep_resident(PAGE_BYTES),
+    };
     pool
 }
 

@@ -1,4 +1,5 @@
 //! Tests of the engine, as its callers see it.
 
+mod generated;
 mod harness;
 mod smoke;
