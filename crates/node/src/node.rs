@@ -66,8 +66,9 @@ pub(crate) struct Shared {
     pub(crate) counts: Counts,
     pub(crate) closing: AtomicBool,
     /// The most that an application may take to be run without a claim: small
-    /// enough that all threads together stay within a quarter of the memory,
-    /// which is left to them.
+    /// enough that all threads together stay within the half of the memory that
+    /// is left to them. The default limit should fit where a core comes with
+    /// 1 GiB.
     pub(crate) inline_bytes_max: u64,
     pub(crate) memory_bytes: u64,
     pub(crate) relation_cache_bytes: u64,
@@ -149,7 +150,7 @@ impl Node {
             backend: config.backend,
             engine,
             running: Running::new(),
-            graph: Mutex::new(Graph::new(Machine::new(memory_bytes / 4 * 3))),
+            graph: Mutex::new(Graph::new(Machine::new(memory_bytes / 2))),
             queue,
             slots: Slots::default(),
             sessions: Mutex::default(),
@@ -157,7 +158,7 @@ impl Node {
             watchers: Watchers::default(),
             counts: Counts::default(),
             closing: AtomicBool::new(false),
-            inline_bytes_max: memory_bytes / 4 / (workers as u64 + 1),
+            inline_bytes_max: memory_bytes / 2 / (workers as u64 + 1),
             memory_bytes,
             relation_cache_bytes,
             direct_depth: config.direct_depth,
