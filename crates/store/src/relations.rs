@@ -113,7 +113,8 @@ impl Slot {
 }
 
 impl Relations {
-    /// An empty cache that takes about this many bytes at most.
+    /// An empty cache that takes about this many bytes at most: up to a quarter
+    /// more while relations with notes displace ones without.
     #[must_use]
     pub fn new(capacity_bytes: usize) -> Self {
         let shards = 1 << (capacity_bytes / SHARD_BYTES_MIN).clamp(1, SHARDS_MAX).ilog2();
@@ -181,6 +182,7 @@ impl Relations {
             let min_active = Epoch(self.min_active.load(Ordering::Relaxed));
             table.bury(evicted.outcome, epoch, min_active);
         }
+        table.trim();
         table.insert(hash, slot, &self.hash, self.shard_bytes_max);
         Inserted::New
     }
@@ -272,7 +274,7 @@ impl Relations {
 }
 
 impl Table {
-    // What the entries need; capacity beyond them is bounded by `insert`.
+    // What the entries need; room beyond them is bounded by `trim`.
     fn bytes(&self) -> usize {
         self.slots.len() * SLOT_BYTES + self.extra_bytes
     }
@@ -280,7 +282,7 @@ impl Table {
     fn insert(&mut self, hash: u64, slot: Slot, hasher: &HandleHash, bytes_max: usize) {
         if self.slots.len() == self.slots.capacity() {
             // By quarters, not doubling: at ten million the slack counts.
-            let room = (bytes_max / SLOT_BYTES).saturating_sub(self.slots.len());
+            let room = bytes_max.saturating_sub(self.bytes()) / SLOT_BYTES;
             self.slots.reserve_exact((self.slots.len() / 4).clamp(8, room.max(8)));
         }
         let at = self.slots.len() as u32;
@@ -288,6 +290,14 @@ impl Table {
         self.slots.push(slot);
         let slots = &self.slots;
         self.index.insert_unique(hash, at, |&at| hasher.of(&slots[at as usize].key));
+    }
+
+    // Where relations with notes take the place of ones without, fewer fit.
+    fn trim(&mut self) {
+        let length = self.slots.len();
+        if self.slots.capacity() > length + length / 4 + 16 {
+            self.slots.shrink_to(length + length / 16 + 8);
+        }
     }
 
     fn evict(&mut self, hasher: &HandleHash) -> Slot {

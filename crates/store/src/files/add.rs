@@ -367,7 +367,7 @@ impl<'a> Job<'a> {
             }
             let handle = match before.len() {
                 0..=HELD_MAX => self.held(&mut file, &before, batch, path)?,
-                _ => self.streamed(&mut file, path)?,
+                _ => self.streamed(&mut file, &before, path)?,
             };
             let after = file.metadata().map_err(read)?;
             let Some(handle) = handle.filter(|handle| {
@@ -406,7 +406,12 @@ impl<'a> Job<'a> {
 
     // Hashed first, and by all threads at once; only then the backend, which
     // writes one at a time, copies what it does not have.
-    fn streamed(&self, file: &mut File, path: &Path) -> Result<Option<Handle>, StoreError> {
+    fn streamed(
+        &self,
+        file: &mut File,
+        metadata: &Metadata,
+        path: &Path,
+    ) -> Result<Option<Handle>, StoreError> {
         let read = |error| StoreError::io("read", path)(error);
         let mut hasher = blake3::Hasher::new();
         let mut buffer = vec![0; 1 << 20];
@@ -421,6 +426,10 @@ impl<'a> Job<'a> {
             hasher.update(&buffer[..part]);
             length += part as u64;
             self.report(0, part as u64);
+            // Somebody may append as fast as this reads.
+            if length > metadata.len() {
+                return Ok(None);
+            }
         }
         let Some(handle) = Handle::of_blob_digest(hasher.finalize().as_bytes(), length) else {
             return Ok(None);

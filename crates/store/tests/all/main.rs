@@ -1,0 +1,12 @@
+//! Everything that `weft-store` promises, from outside.
+
+// clippy.toml allows it in test functions, not in what they share.
+#![allow(clippy::unwrap_used)]
+
+mod backends;
+mod files;
+mod locate;
+mod memory;
+mod relations;
+mod scratch;
+mod torn;

@@ -1,0 +1,168 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use weft_object::{Handle, Tree};
+use weft_store::{Before, Content, Epoch, Memory};
+
+use crate::scratch::{long, tree};
+
+fn keep_none(_: &Handle) -> bool {
+    false
+}
+
+#[test]
+fn content_is_kept_once_under_any_handle_over_it() {
+    let memory = Memory::new();
+    let (name, content) = long(1);
+    assert!(memory.put(&name.lower().unwrap(), content.clone(), Epoch(1)));
+    assert!(!memory.put(&name, content, Epoch(1)));
+    assert_eq!(memory.len(), 1);
+    let found = memory.get(&name.identification().unwrap().strict().unwrap()).unwrap();
+    assert_eq!(found.handle(), name);
+    assert!(memory.get(&long(2).0).is_none());
+}
+
+#[test]
+fn literals_are_not_kept() {
+    let memory = Memory::new();
+    let name = Handle::of_blob(b"short");
+    let content = Content::Blob(weft_object::Blob::new(b"short".to_vec()));
+    assert!(!memory.put(&name, content, Epoch(1)));
+    assert!(memory.is_empty() && !memory.contains(&name));
+}
+
+#[test]
+fn marking_follows_all_that_a_handle_leads_to() {
+    let memory = Memory::new();
+    let put = |(name, content): (Handle, Content)| {
+        memory.put(&name, content, Epoch(1));
+        name
+    };
+    let leaf = put(long(1));
+    let hidden = put(long(2));
+    let behind_ref = put(tree(&[hidden]));
+    let argument = put(long(3));
+    let definition = put(tree(&[argument]));
+    let encode = definition.application().unwrap().strict().unwrap();
+    let tag = Content::Tag(Tree::new([leaf, leaf, leaf]));
+    let tag = put((tag.handle(), tag));
+    let root = put(tree(&[leaf, behind_ref.lower().unwrap(), encode, tag]));
+    let other = put(long(4));
+    let absent = long(5).0;
+    let marks = memory.mark([root.identification().unwrap(), absent]);
+    for name in [root, leaf, behind_ref, hidden, definition, argument, tag, absent] {
+        assert!(marks.contains(&name), "{name:?}");
+    }
+    assert!(!marks.contains(&other));
+    assert_eq!(marks.len(), 8);
+    let swept = memory.sweep(|handle| marks.contains(handle), Epoch(2));
+    assert_eq!(swept.objects, 1);
+    assert!(!memory.contains(&other) && memory.contains(&hidden));
+}
+
+#[test]
+fn a_chain_of_a_million_is_marked_without_recursion() {
+    let memory = Memory::new();
+    let mut last = Handle::of_u64(0);
+    for _ in 0..1_000_000 {
+        let (name, content) = tree(&[last]);
+        memory.put(&name, content, Epoch(1));
+        last = name;
+    }
+    assert_eq!(memory.mark([last]).len(), 1_000_000);
+    assert_eq!(memory.sweep(keep_none, Epoch(2)).objects, 1_000_000);
+}
+
+#[test]
+fn a_sweep_takes_only_what_is_old_enough_of_its_sort() {
+    let memory = Memory::new();
+    let names: Vec<Handle> = (0..6)
+        .map(|number| {
+            let (name, content) = long(number);
+            memory.put(&name, content, Epoch(5));
+            name
+        })
+        .collect();
+    // Put again, touched, read in an epoch: young. Then one durable.
+    memory.put(&names[0], long(0).1, Epoch(7));
+    assert!(memory.touch(&names[1], Epoch(7)));
+    assert!(memory.get_at(&names[2], Epoch(7)).is_some());
+    assert!(memory.set_durable(&names[3]));
+    assert_eq!(memory.is_durable(&names[3]), Some(true));
+    // An earlier epoch makes nothing older.
+    memory.touch(&names[0], Epoch(1));
+
+    assert_eq!(memory.sweep(keep_none, Epoch(5)).objects, 0);
+    let durable_only = Before { volatile: Epoch(0), durable: Epoch(u64::MAX) };
+    assert_eq!(memory.sweep(|name| *name == names[3], durable_only).objects, 0);
+    assert_eq!(memory.sweep(keep_none, durable_only).objects, 1);
+    assert!(!memory.contains(&names[3]));
+    assert_eq!(memory.sweep(keep_none, Epoch(7)).objects, 2);
+    assert_eq!(names.iter().filter(|name| memory.contains(name)).count(), 3);
+    assert_eq!(memory.sweep(keep_none, Epoch(8)).objects, 3);
+}
+
+#[test]
+fn bytes_are_those_of_content_and_tables() {
+    let memory = Memory::new();
+    assert_eq!(memory.bytes(), 0);
+    let mut content = 0;
+    for number in 0..10_000 {
+        let (name, one) = long(number);
+        content += one.bytes_len();
+        memory.put(&name, one, Epoch(1));
+    }
+    let full = memory.bytes();
+    assert!(full > content + 10_000 * 100, "{full} of {content}");
+    assert!(full < content + 10_000 * 350, "{full} of {content}");
+    let swept = memory.sweep(keep_none, Epoch(2));
+    assert_eq!(swept.objects, 10_000);
+    // The tables went with their entries.
+    assert!(memory.bytes() < 256 * 1024, "{} left", memory.bytes());
+}
+
+#[test]
+fn two_thousand_rounds_on_each_of_four_threads_with_sweeps_between() {
+    let memory = Memory::new();
+    let kept: Vec<Handle> = (0..100).map(|number| long(number).0).collect();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..4)
+            .map(|thread| {
+                let memory = &memory;
+                scope.spawn(move || {
+                    for round in 0..2000 {
+                        let (name, content) = long((round * 7 + thread * 13) % 400);
+                        memory.put(&name, content, Epoch(10));
+                        if let Some(found) = memory.get(&name) {
+                            assert_eq!(found.handle(), name);
+                        }
+                    }
+                })
+            })
+            .collect();
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                memory.sweep(|name| kept.contains(name), Epoch(11));
+            }
+        });
+        for worker in workers {
+            worker.join().unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert!(kept.iter().all(|name| memory.contains(name)));
+    memory.sweep(|name| kept.contains(name), Epoch(11));
+    assert_eq!(memory.len(), 100);
+}
+
+#[test]
+fn a_panic_in_a_closure_leaves_the_tier_usable() {
+    let memory = Memory::new();
+    let (name, content) = long(1);
+    memory.put(&name, content, Epoch(1));
+    let sweep = std::panic::AssertUnwindSafe(|| {
+        memory.sweep(|_| panic!("a broken collector"), Epoch(9));
+    });
+    assert!(std::panic::catch_unwind(sweep).is_err());
+    assert!(memory.contains(&name));
+}
