@@ -88,6 +88,10 @@ pub fn log(line: &str) {
     unsafe { abi::log(line.as_ptr(), line.len() as u32) }
 }
 
+/// From here on a window is better than a copy into memory that is there: it
+/// grows memory, which is a system call or two.
+const WINDOW_MIN: u32 = 64 << 10;
+
 impl Handle {
     pub fn kind(self) -> Kind {
         match unsafe { abi::kind(self.0) } {
@@ -124,10 +128,19 @@ impl Handle {
         unsafe { abi::blob_read(self.0, offset, ptr, len) as usize }
     }
 
-    /// A Blob's bytes, made visible in memory without going through a buffer.
+    /// A Blob's bytes.
     pub fn bytes(self) -> &'static [u8] {
         let length = self.length();
         let Ok(len) = u32::try_from(length) else { fail("a blob above 4 GiB") };
+        if len < WINDOW_MIN {
+            let mut bytes = Vec::with_capacity(len as usize);
+            // SAFETY: a Blob of this length fills the whole buffer.
+            unsafe {
+                abi::blob_read(self.0, 0, bytes.as_mut_ptr(), len);
+                bytes.set_len(len as usize);
+            }
+            return bytes.leak();
+        }
         match unsafe { abi::blob_window(self.0, 0, len) } {
             -1 => fail("the memory limit leaves no room for a blob"),
             // SAFETY: the window is memory that nothing else owns.

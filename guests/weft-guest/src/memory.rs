@@ -4,7 +4,8 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 use core::ptr;
 
-/// Hands out memory upwards from the end of what the linker laid out.
+/// Hands out memory upwards from the end of what the linker laid out: first what
+/// the module begins with, then what it grows by.
 ///
 /// Windows ([`crate::Handle::bytes`]) grow memory too; the next allocation then
 /// goes on above them.
@@ -23,6 +24,11 @@ static HEAP: Bump = Bump(UnsafeCell::new(Bounds { next: 0, end: 0 }));
 
 const PAGE: usize = 1 << 16;
 
+unsafe extern "C" {
+    /// Where the linker's data ends.
+    static __heap_base: u8;
+}
+
 impl Bounds {
     fn take(&mut self, size: usize, align: usize) -> Option<usize> {
         let at = self.next.checked_next_multiple_of(align)?;
@@ -37,8 +43,12 @@ impl Bounds {
     #[cold]
     fn grow(&mut self, size: usize, align: usize) -> Option<usize> {
         let top = core::arch::wasm32::memory_size(0) * PAGE;
+        if self.end == 0 {
+            (self.next, self.end) = (&raw const __heap_base as usize, top);
+            return self.take(size, align);
+        }
         if self.end != top {
-            // Something else stands at the old end: begin anew above it.
+            // A window stands at the old end: begin anew above it.
             (self.next, self.end) = (top, top);
         }
         let at = self.next.checked_next_multiple_of(align)?;
