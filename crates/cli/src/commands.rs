@@ -1,0 +1,173 @@
+//! Every command, its arguments and its words, as one table.
+
+mod add;
+mod cat;
+mod completions;
+mod demo;
+mod eval;
+mod get;
+mod init;
+mod label;
+mod labels;
+mod ls;
+mod man;
+mod version;
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches};
+
+use crate::exit::{Code, Exit};
+use crate::out::out;
+use crate::terminal::Terminal;
+
+/// One command.
+pub(crate) struct Command {
+    pub(crate) name: &'static str,
+    /// One line.
+    pub(crate) about: &'static str,
+    /// What else there is to know, in lines of at most 80 columns.
+    pub(crate) details: &'static str,
+    /// What one types. A test parses each of them.
+    pub(crate) examples: &'static [&'static str],
+    /// Adds flags and arguments.
+    pub(crate) arguments: fn(clap::Command) -> clap::Command,
+    pub(crate) run: fn(&ArgMatches, Terminal) -> Result<(), Exit>,
+}
+
+/// All of them, in the order of the help.
+pub(crate) static TABLE: &[&Command] = &[
+    &init::COMMAND,
+    &add::COMMAND,
+    &cat::COMMAND,
+    &ls::COMMAND,
+    &get::COMMAND,
+    &eval::COMMAND,
+    &label::COMMAND,
+    &labels::COMMAND,
+    &demo::COMMAND,
+    &completions::COMMAND,
+    &man::COMMAND,
+    &version::COMMAND,
+];
+
+/// For [`Command::arguments`] of those that have none.
+fn no_arguments(command: clap::Command) -> clap::Command {
+    command
+}
+
+/// An argument that names data.
+fn handle_argument(name: &'static str) -> Arg {
+    Arg::new(name)
+        .required(true)
+        .value_parser(clap::value_parser!(OsString))
+        .help("An expression, a handle, or its first digits (4 or more)")
+}
+
+/// The whole definition, as clap has it.
+pub(crate) fn definition() -> clap::Command {
+    let codes: Vec<String> = Code::ALL
+        .iter()
+        .map(|(code, meaning)| format!("  {:>3}  {meaning}", code.status()))
+        .collect();
+    let after = format!(
+        "Exit codes:\n{}\n\nEnvironment:\n  WEFT_DIR  the store, instead of the nearest .weft at \
+         or above the working directory\n  NO_COLOR  no colors if it is set and not empty",
+        codes.join("\n")
+    );
+    let quiet = Arg::new("quiet")
+        .short('q')
+        .long("quiet")
+        .global(true)
+        .action(ArgAction::SetTrue)
+        .help("Show no progress");
+    let root = clap::Command::new("weft")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Computations as data: name one, and get its result, at once the second time")
+        .after_help(after)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_colored_help(true)
+        .arg(quiet);
+    TABLE.iter().fold(root, |root, command| root.subcommand(subcommand(command)))
+}
+
+fn subcommand(command: &Command) -> clap::Command {
+    let examples: String = command.examples.iter().map(|line| format!("\n  {line}")).collect();
+    let details = [command.details.to_owned(), format!("Examples:{examples}")];
+    let after = details.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
+    let defined = clap::Command::new(command.name)
+        .about(command.about)
+        .after_help(after.join("\n\n"))
+        .disable_version_flag(true);
+    (command.arguments)(defined)
+}
+
+/// Parses the command line and does what it says.
+pub(crate) fn run(
+    arguments: impl Iterator<Item = OsString>,
+    mut terminal: Terminal,
+) -> Result<(), Exit> {
+    let matches = match definition().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => return told(&error, terminal),
+    };
+    terminal.quiet = matches.get_flag("quiet");
+    let (name, matches) = matches.subcommand().ok_or_else(|| Exit::usage("no command"))?;
+    match TABLE.iter().find(|command| command.name == name) {
+        Some(command) => (command.run)(matches, terminal),
+        None => Err(Exit::usage(format!("there is no command {name}; see `weft help`"))),
+    }
+}
+
+/// Help and version come as errors from the parser, and are none.
+fn told(error: &clap::Error, terminal: Terminal) -> Result<(), Exit> {
+    let text = error.render().to_string();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            out(|out| out.write_all(text.as_bytes()))
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            terminal.write(&text);
+            Err(Exit::silent(Code::Usage.status()))
+        }
+        _ => {
+            let text = text.strip_prefix("error: ").unwrap_or(&text);
+            Err(Exit::usage(text.trim_end()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_a_definition() {
+        definition().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_words_and_examples_that_parse() {
+        for command in TABLE {
+            assert!(!command.about.ends_with('.'), "{}", command.name);
+            assert!(!command.examples.is_empty(), "{}", command.name);
+            for line in command.details.lines().chain(command.examples.iter().copied()) {
+                assert!(line.chars().count() <= 80, "{}: {line}", command.name);
+            }
+            for example in command.examples {
+                // Only what comes before a pipe, and quotes of one kind.
+                let line = example.split(" | ").next().unwrap().split(" > ").next().unwrap();
+                let quoted = line.split('\'').enumerate();
+                let words = quoted.flat_map(|(at, part)| match at % 2 {
+                    0 => part.split_whitespace().map(str::to_owned).collect::<Vec<_>>(),
+                    _ => vec![part.to_owned()],
+                });
+                let parsed = definition().try_get_matches_from(words);
+                assert!(parsed.is_ok(), "{example}: {}", parsed.unwrap_err());
+                assert_eq!(parsed.unwrap().subcommand_name(), Some(command.name), "{example}");
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::{Arg, ArgAction, value_parser};
+use weft_store::{Backend, Expect, Label, Mode};
+
+use super::Command;
+use crate::exit::Exit;
+use crate::out::out;
+use crate::place::Place;
+use crate::progress;
+use crate::units::{count, size, time};
+
+pub(crate) const COMMAND: Command = Command {
+    name: "add",
+    about: "Add files and directories, and print their handles",
+    details: "A file becomes a Blob, a directory a Tree of all that is below it. Names, kinds,\n\
+              permission bits and bytes count; times and owners do not. Symlinks inside are\n\
+              data and not followed. Stores (.weft) are left out. What is no data, such as a\n\
+              fifo, and what cannot be read is an error: nothing is left out in silence.\n\
+              Prints one handle a line, in the order of the paths.",
+    examples: &["weft add src", "weft add --label corpus /usr/share/doc", "weft add a.txt b.txt"],
+    arguments: |command| {
+        let paths = Arg::new("PATH")
+            .required(true)
+            .action(ArgAction::Append)
+            .num_args(1..)
+            .value_parser(value_parser!(PathBuf))
+            .help("Files and directories");
+        let label = Arg::new("label").long("label").value_name("NAME").help("Label what is added");
+        command.arg(paths).arg(label)
+    },
+    run: |matches, terminal| {
+        let paths: Vec<&PathBuf> = matches.get_many("PATH").into_iter().flatten().collect();
+        let label = matches.get_one::<String>("label").map(|name| Label::new(name)).transpose();
+        let label = label.map_err(|error| Exit::usage(error.to_string()))?;
+        if label.is_some() && paths.len() > 1 {
+            return Err(Exit::usage("a label stands for one thing; add the paths one by one"));
+        }
+        let place = Place::open(Mode::Write, terminal)?;
+        for path in paths {
+            let start = Instant::now();
+            let (handle, added) = place.add(path)?;
+            if terminal.is_terminal {
+                terminal.remark(&format!(
+                    "added {}: {} files, {} in {} ({})",
+                    path.display(),
+                    count(added.files),
+                    size(added.bytes),
+                    time(start.elapsed()),
+                    progress::rate(added.bytes, start.elapsed())
+                ));
+            }
+            if let Some(label) = &label {
+                place.backend.set_label(label, Expect::Any, Some(handle))?;
+                place.backend.sync()?;
+            }
+            out(|out| writeln!(out, "#{handle}"))?;
+        }
+        Ok(())
+    },
+};

@@ -1,0 +1,251 @@
+//! The steps, each with what it took.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use weft_node::{Node, Stat};
+use weft_object::Handle;
+use weft_store::{Backend, Expect, FileBackend, Label, Mode, StoreError};
+
+use super::change;
+use crate::evaluate::{Answer, Options, ask, node};
+use crate::exit::Exit;
+use crate::interrupt::Interrupt;
+use crate::names::{built, parsed};
+use crate::out::out;
+use crate::place::{Place, cache};
+use crate::progress::rate;
+use crate::report;
+use crate::terminal::Terminal;
+use crate::units::{count, size, time};
+
+static WORDCOUNT: &[u8] = include_bytes!("../../../../../guests/bin/wordcount.wasm");
+
+const WALK: &str = "apply(@wordcount, \"walk\", ref(@tree))";
+const TOP: &str =
+    "apply(@wordcount, \"top\", strict(apply(@wordcount, \"walk\", ref(@tree))), 10u64)";
+const LINE: &[u8] = b"\na line that weft demo added\n";
+
+const PREFIX: &str = "demo-";
+
+pub(super) fn run(directory: &Path, terminal: Terminal) -> Result<(), Exit> {
+    let interrupt = Interrupt::listen(terminal)
+        .map_err(|error| Exit::other(format!("cannot listen for Ctrl-C: {error}")))?;
+    let home = home()?;
+    drop(FileBackend::create(home.path())?);
+    let demo = Demo { home: home.path(), terminal, interrupt };
+    let result = demo.steps(directory);
+    // Dropping it would say nothing if it could not be removed.
+    let path = home.path().to_owned();
+    let removed = home.close();
+    result?;
+    removed.map_err(|error| Exit::other(format!("cannot remove {}: {error}", path.display())))
+}
+
+/// A new directory for this demo. What demos left that were killed is removed.
+fn home() -> Result<tempfile::TempDir, Exit> {
+    let parent = cache().unwrap_or_else(|| std::env::temp_dir().join("weft"));
+    let failed =
+        |error| Exit::other(format!("cannot make a directory in {}: {error}", parent.display()));
+    std::fs::create_dir_all(&parent).map_err(failed)?;
+    for entry in std::fs::read_dir(&parent).map_err(failed)?.flatten() {
+        let left = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        // Of a demo that runs, the store is locked; one that begins has none.
+        if left && FileBackend::open(&entry.path(), Mode::Write).is_ok() {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    tempfile::Builder::new().prefix(PREFIX).tempdir_in(&parent).map_err(failed)
+}
+
+struct Demo<'a> {
+    home: &'a Path,
+    terminal: Terminal,
+    interrupt: Interrupt,
+}
+
+impl Demo<'_> {
+    fn steps(&self, directory: &Path) -> Result<(), Exit> {
+        out(|out| writeln!(out, "1. add {}", directory.display()))?;
+        let place = self.place()?;
+        let start = Instant::now();
+        let (tree, added) = place.add(directory)?;
+        let took = start.elapsed();
+        let (files, bytes) = (added.files, added.bytes);
+        if !tree.kind().is_data()
+            || weft_store::files::list(&|h| place.backend.get(h), &tree).is_err()
+        {
+            let text = format!("{} is no directory; name one", directory.display());
+            return Err(Exit::other(text));
+        }
+        out(|out| {
+            writeln!(out, "   {} files, {} in {}", count(files), size(bytes), time(took))?;
+            writeln!(out, "   #{tree}\n")
+        })?;
+        self.go_on()?;
+        let module = weft_object::Blob::new(WORDCOUNT);
+        let wordcount = module.handle();
+        place.backend.put(&[(wordcount, weft_store::Content::Blob(module))])?;
+        label(&place, "wordcount", wordcount)?;
+        label(&place, "tree", tree)?;
+
+        out(|out| writeln!(out, "2. count its words\n   {TOP}"))?;
+        let first_node = self.node(&place)?;
+        let first = self.ask(&place, &first_node)?;
+        let words = self.words(&place, &first_node)?;
+        out(|out| {
+            for line in String::from_utf8_lossy(&first.text).lines() {
+                let (number, word) = line.split_once(' ').unwrap_or(("", line));
+                writeln!(out, "   {:>12} {word}", count(number.parse().unwrap_or(0)))?;
+            }
+            let Totals { words, distinct } = words;
+            writeln!(out, "   {} words, {} distinct", count(words), count(distinct))?;
+            writeln!(
+                out,
+                "   {}, {} on {} cores\n",
+                first.ran(),
+                rate(bytes, first.wall),
+                std::thread::available_parallelism().map_or(1, usize::from)
+            )
+        })?;
+        self.keep(&first_node)?;
+        drop((first_node, place));
+
+        out(|out| writeln!(out, "3. again, by a new node that has only the store"))?;
+        let place = self.place()?;
+        let second_node = self.node(&place)?;
+        let second = self.ask(&place, &second_node)?;
+        if second.text != first.text {
+            return Err(Exit::other("the second answer is not the first; please report this"));
+        }
+        out(|out| writeln!(out, "   the same answer: {}\n", second.ran()))?;
+
+        out(|out| writeln!(out, "4. after one file has changed"))?;
+        let Some(changed) = change::one_file(&*place.backend, tree, LINE)? else {
+            return out(|out| writeln!(out, "   there is no file to change"));
+        };
+        label(&place, "tree", changed.directory)?;
+        let third = self.ask(&place, &second_node)?;
+        out(|out| {
+            writeln!(out, "   {} (in the Tree, not on disk)", changed.path)?;
+            writeln!(out, "   {} new objects, all others are shared", changed.objects)?;
+            writeln!(
+                out,
+                "   {}: {} of the {} applications",
+                third.ran(),
+                count(third.stat.applied),
+                count(first.stat.applied)
+            )
+        })
+    }
+
+    fn place(&self) -> Result<Place, Exit> {
+        Place::open_at(self.home, Mode::Write, self.terminal)
+    }
+
+    fn node(&self, place: &Place) -> Result<Node, Exit> {
+        let artifacts = Some(self.home.join("artifacts"));
+        node(place.backend.clone(), &Options::default(), artifacts)
+    }
+
+    fn go_on(&self) -> Result<(), Exit> {
+        match self.interrupt.signal() {
+            Some(signal) => Err(Exit::signal(signal).map(|_| "interrupted".into())),
+            None => Ok(()),
+        }
+    }
+
+    fn evaluate(&self, place: &Place, node: &Node, source: &str) -> Result<Done, Exit> {
+        let request = built(place, source, &parsed(source)?)?;
+        let answer = ask(node, request, None, &self.interrupt, self.terminal);
+        self.go_on()?;
+        let value = report::value(&answer)?;
+        let content = answer.session.content(value)?;
+        let missing = || StoreError::Missing(value.content());
+        let blob = content.as_ref().and_then(|content| content.blob()).ok_or_else(missing)?;
+        let text = blob.bytes().to_vec();
+        let Answer { stat, wall, .. } = answer;
+        Ok(Done { stat, wall, text })
+    }
+
+    fn ask(&self, place: &Place, node: &Node) -> Result<Done, Exit> {
+        self.evaluate(place, node, TOP)
+    }
+
+    fn words(&self, place: &Place, node: &Node) -> Result<Totals, Exit> {
+        let table = self.evaluate(place, node, WALK)?.text;
+        totals(&table).ok_or_else(|| Exit::other("the table of words cannot be read"))
+    }
+
+    fn keep(&self, node: &Node) -> Result<(), Exit> {
+        let start = Instant::now();
+        let kept = node.keep(&[])?;
+        out(|out| {
+            writeln!(
+                out,
+                "   {} relations and {} objects ({}) kept in {}\n",
+                count(kept.relations),
+                count(kept.objects),
+                size(kept.bytes),
+                time(start.elapsed())
+            )
+        })
+    }
+}
+
+struct Done {
+    stat: Stat,
+    wall: Duration,
+    text: Vec<u8>,
+}
+
+impl Done {
+    /// What was done for it, and how long that took.
+    fn ran(&self) -> String {
+        let stat = &self.stat;
+        let ran = match stat.applied {
+            0 => "nothing ran".into(),
+            applied => format!(
+                "{} applications ran, {} of work",
+                count(applied),
+                time(Duration::from_nanos(stat.run_ns))
+            ),
+        };
+        format!("{ran}, {} loaded, {} in all", size(stat.loaded_bytes), time(self.wall))
+    }
+}
+
+fn label(place: &Place, name: &str, handle: Handle) -> Result<(), Exit> {
+    let label = Label::new(name).map_err(|error| Exit::other(error.to_string()))?;
+    Ok(place.backend.set_label(&label, Expect::Any, Some(handle))?)
+}
+
+struct Totals {
+    words: u64,
+    distinct: u64,
+}
+
+/// Reads a table of words: of each its length and its count in LEB128, then its
+/// bytes. See `guests/rust/wordcount/core.rs`.
+fn totals(mut table: &[u8]) -> Option<Totals> {
+    fn number(table: &mut &[u8]) -> Option<u64> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let (byte, rest) = table.split_first()?;
+            *table = rest;
+            value |= u64::from(byte & 0x7f) << shift;
+            if *byte < 0x80 {
+                return Some(value);
+            }
+        }
+        None
+    }
+    let mut totals = Totals { words: 0, distinct: 0 };
+    while !table.is_empty() {
+        let length = usize::try_from(number(&mut table)?).ok()?;
+        totals.words += number(&mut table)?;
+        totals.distinct += 1;
+        table = table.get(length..)?;
+    }
+    Some(totals)
+}

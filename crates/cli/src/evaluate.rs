@@ -1,0 +1,188 @@
+//! From a request to its answer, in the sight of whoever asked.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use weft_eval::{NoAnswerKind, Outcome};
+use weft_node::{Config, Node, Request, Session, Stat};
+use weft_object::Handle;
+use weft_store::{Backend, FileBackend};
+
+use crate::exit::Exit;
+use crate::interrupt::Interrupt;
+use crate::place::{Place, cache};
+use crate::progress;
+use crate::terminal::Terminal;
+use crate::units::{count, size, time};
+
+/// What a request may take.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) deadline: Option<Duration>,
+    /// 0 for what suits the machine, as in [`Config`].
+    pub(crate) memory_bytes: u64,
+    pub(crate) workers: usize,
+}
+
+/// A request that was answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) request: Handle,
+    pub(crate) outcome: Outcome,
+    pub(crate) stat: Stat,
+    pub(crate) wall: Duration,
+    /// Where the content of the outcome is.
+    pub(crate) session: Session,
+}
+
+/// Evaluates on a node of its own and keeps what was found out, whatever the
+/// answer is.
+pub(crate) fn evaluate(
+    place: &Place,
+    request: Handle,
+    options: &Options,
+    terminal: Terminal,
+) -> Result<Answer, Exit> {
+    let interrupt = Interrupt::listen(terminal)
+        .map_err(|error| Exit::other(format!("cannot listen for Ctrl-C: {error}")))?;
+    let node = node(place.backend.clone(), options, artifacts(terminal))?;
+    let answer = ask(&node, request, options.deadline, &interrupt, terminal);
+    let mut roots = vec![request];
+    roots.extend(answer.outcome.value());
+    node.keep(&roots)?;
+    if answer.stat.store_errors > 0 {
+        let text = format!(
+            "the store could not say what it knows of {} computations, which were done again",
+            answer.stat.store_errors
+        );
+        terminal.say("warning", &text);
+    }
+    match interrupt.signal() {
+        // An answer that came all the same is an answer.
+        Some(signal) if matches!(answer.outcome, Outcome::NoAnswer(_)) => Err(Exit::signal(signal)),
+        _ => Ok(answer),
+    }
+}
+
+/// A machine of this process.
+pub(crate) fn node(
+    backend: Arc<FileBackend>,
+    options: &Options,
+    artifacts: Option<PathBuf>,
+) -> Result<Node, Exit> {
+    Ok(Node::start(Config {
+        workers: options.workers,
+        memory_bytes: options.memory_bytes,
+        backend: Some(backend as Arc<dyn Backend>),
+        artifacts,
+        ..Config::default()
+    })?)
+}
+
+/// Where compiled modules are kept. If that cannot be used they are compiled
+/// each time: slower, and no reason to give up.
+fn artifacts(terminal: Terminal) -> Option<PathBuf> {
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+    let directory = cache()?.join("artifacts");
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory).ok()?;
+    let mode = std::fs::metadata(&directory).ok()?.mode();
+    if mode & 0o022 != 0 {
+        let text = format!(
+            "{} can be written by others, so compiled modules are not kept; `chmod go-w` it",
+            directory.display()
+        );
+        terminal.say("warning", &text);
+        return None;
+    }
+    Some(directory)
+}
+
+/// Evaluates, showing what goes on, until there is an answer, the time is up or
+/// somebody wants it to end.
+pub(crate) fn ask(
+    node: &Node,
+    request: Handle,
+    deadline: Option<Duration>,
+    interrupt: &Interrupt,
+    terminal: Terminal,
+) -> Answer {
+    let session = node.session();
+    let before = node.stat();
+    let start = Instant::now();
+    let outcome = progress::during(
+        terminal,
+        |elapsed| status(node, elapsed),
+        || {
+            let asked = session.submit(request);
+            wait(&asked, deadline, interrupt)
+        },
+    );
+    let wall = start.elapsed();
+    let stat = since(node.stat(), before);
+    Answer { request, outcome, stat, wall, session }
+}
+
+fn wait(asked: &Request, deadline: Option<Duration>, interrupt: &Interrupt) -> Outcome {
+    /// How long a Ctrl-C may wait to be seen.
+    const LOOK_EVERY: Duration = Duration::from_millis(20);
+    let start = Instant::now();
+    let late = loop {
+        let left = deadline.map_or(LOOK_EVERY, |deadline| deadline.saturating_sub(start.elapsed()));
+        if let Some(outcome) = asked.wait_for(left.min(LOOK_EVERY)) {
+            return outcome;
+        }
+        if interrupt.signal().is_some() {
+            break None;
+        }
+        if left.is_zero() {
+            break deadline;
+        }
+    };
+    asked.cancel();
+    // Not by `Request::wait`, which would begin to work on something else.
+    let outcome = loop {
+        if let Some(outcome) = asked.wait_for(LOOK_EVERY) {
+            break outcome;
+        }
+    };
+    match (late, &outcome) {
+        (Some(deadline), Outcome::NoAnswer(none)) if none.kind == NoAnswerKind::Cancelled => {
+            let detail = format!(
+                "none within {}; allow more with `--deadline`, what was found out is kept",
+                time(deadline)
+            );
+            Outcome::no_answer(NoAnswerKind::Deadline, detail)
+        }
+        _ => outcome,
+    }
+}
+
+/// What was done from one moment to another.
+fn since(after: Stat, before: Stat) -> Stat {
+    Stat {
+        applied: after.applied - before.applied,
+        failed: after.failed - before.failed,
+        run_ns: after.run_ns - before.run_ns,
+        hits: after.hits - before.hits,
+        loaded: after.loaded - before.loaded,
+        loaded_bytes: after.loaded_bytes - before.loaded_bytes,
+        store_errors: after.store_errors - before.store_errors,
+        ..after
+    }
+}
+
+fn status(node: &Node, elapsed: Duration) -> String {
+    let stat = node.stat();
+    format!(
+        "{} running, {} waiting, {} done, {} known; loaded {}, {}; memory {}; {}",
+        stat.running,
+        count(stat.waiting as u64),
+        count(stat.applied),
+        count(stat.hits),
+        size(stat.loaded_bytes),
+        progress::rate(stat.loaded_bytes, elapsed),
+        size(stat.memory_bytes),
+        time(elapsed)
+    )
+}

@@ -1,0 +1,156 @@
+//! How a command ends if not well: one text, one code.
+
+use std::fmt;
+use std::io;
+
+use weft_node::NodeError;
+use weft_store::StoreError;
+
+use crate::terminal::Terminal;
+
+/// The codes with which `weft` ends. The documentation and the help are made
+/// from [`Code::ALL`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    Ok,
+    Other,
+    Usage,
+    Failed,
+    NoAnswer,
+    Store,
+    Interrupted,
+}
+
+impl Code {
+    pub(crate) const ALL: [(Self, &str); 7] = [
+        (Self::Ok, "it went well"),
+        (
+            Self::Other,
+            "something else went wrong: a file cannot be read or written, a result has the wrong kind",
+        ),
+        (Self::Usage, "the command line or the expression is not right"),
+        (
+            Self::Failed,
+            "the computation failed; it will fail the same way wherever it is asked for",
+        ),
+        (
+            Self::NoAnswer,
+            "no answer: out of time, fuel or memory, or content is lost; nothing is known about the computation",
+        ),
+        (
+            Self::Store,
+            "the store: there is none, it is in use, damaged or of another version, or it does not have what was named",
+        ),
+        (Self::Interrupted, "interrupted by Ctrl-C; what was found out is kept"),
+    ];
+
+    pub(crate) const fn status(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Other => 1,
+            Self::Usage => 2,
+            Self::Failed => 3,
+            Self::NoAnswer => 4,
+            Self::Store => 5,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// The end of a command that did not go well.
+#[derive(Debug)]
+pub(crate) struct Exit {
+    status: u8,
+    text: String,
+}
+
+impl Exit {
+    pub(crate) fn new(code: Code, text: impl Into<String>) -> Self {
+        Self { status: code.status(), text: text.into() }
+    }
+
+    pub(crate) fn usage(text: impl Into<String>) -> Self {
+        Self::new(Code::Usage, text)
+    }
+
+    pub(crate) fn other(text: impl Into<String>) -> Self {
+        Self::new(Code::Other, text)
+    }
+
+    /// Without a word: all that there is to say has been said.
+    pub(crate) fn silent(status: u8) -> Self {
+        Self { status, text: String::new() }
+    }
+
+    /// By a signal, with the code that a shell gives to it.
+    pub(crate) fn signal(signal: u8) -> Self {
+        Self { status: 128 + signal, text: "interrupted; what was found out is kept".into() }
+    }
+
+    pub(crate) fn status(&self) -> u8 {
+        self.status
+    }
+
+    /// The same end with another text, made of this one.
+    pub(crate) fn map(self, text: impl FnOnce(&Self) -> String) -> Self {
+        Self { text: text(&self), ..self }
+    }
+
+    pub(crate) fn print(&self, terminal: Terminal) {
+        if !self.text.is_empty() {
+            terminal.say("error", &self.text);
+        }
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl From<StoreError> for Exit {
+    fn from(error: StoreError) -> Self {
+        let code = match &error {
+            StoreError::NoStore(_)
+            | StoreError::NotAStore(_)
+            | StoreError::Version { .. }
+            | StoreError::Locked { .. }
+            | StoreError::ReadOnly(_)
+            | StoreError::Failed(_)
+            | StoreError::Corrupt { .. }
+            | StoreError::Missing(_)
+            | StoreError::LabelMoved { .. } => Code::Store,
+            StoreError::Label(_) | StoreError::Path(_) => Code::Usage,
+            _ => Code::Other,
+        };
+        let text = match &error {
+            StoreError::Missing(_) => format!("{error}; add or compute it again"),
+            StoreError::NotAStore(_) => {
+                format!("{error}; move the file away or name another store in WEFT_DIR")
+            }
+            _ => error.to_string(),
+        };
+        Self::new(code, text)
+    }
+}
+
+impl From<NodeError> for Exit {
+    fn from(error: NodeError) -> Self {
+        match error {
+            NodeError::Store(error) => error.into(),
+            error => Self::other(error.to_string()),
+        }
+    }
+}
+
+/// Of writing to standard output: a reader that has gone, as in `| head`, has
+/// all it wants.
+impl From<io::Error> for Exit {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::silent(Code::Ok.status()),
+            _ => Self::other(format!("cannot write the output: {error}")),
+        }
+    }
+}

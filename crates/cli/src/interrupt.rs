@@ -1,0 +1,46 @@
+//! Ctrl-C: the first asks for an orderly end, the second ends.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::terminal::{CLEAR, Terminal};
+
+/// Whether somebody wants this process to end. Made only by commands that have
+/// something to see to first; all others end at once, as by default.
+#[derive(Clone, Debug)]
+pub(crate) struct Interrupt(Arc<AtomicU8>);
+
+impl Interrupt {
+    pub(crate) fn listen(terminal: Terminal) -> io::Result<Self> {
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let interrupt = Self(Arc::default());
+        let first = interrupt.0.clone();
+        thread::Builder::new().name("signals".into()).spawn(move || {
+            for signal in signals.forever() {
+                let signal = u8::try_from(signal).unwrap_or(2);
+                let clear = if terminal.is_terminal { CLEAR } else { "" };
+                if first.swap(signal, Ordering::SeqCst) != 0 {
+                    terminal.write(clear);
+                    std::process::exit(128 + i32::from(signal));
+                }
+                terminal.write(clear);
+                terminal
+                    .remark("stopping, and keeping what was found out; once more to end at once");
+            }
+        })?;
+        Ok(interrupt)
+    }
+
+    /// The signal that came, if one has.
+    pub(crate) fn signal(&self) -> Option<u8> {
+        match self.0.load(Ordering::SeqCst) {
+            0 => None,
+            signal => Some(signal),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What the names in an expression stand for: files, labels, parts of handles.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use weft_notation::{BuildError, Expr, Form, Resolver, build, parse};
+use weft_object::{Blob, Handle, Prefix, Tree};
+use weft_store::{Backend, Content, Label, Mode, Resolved};
+
+use crate::exit::{Code, Exit};
+use crate::place::Place;
+
+/// Parses an expression, pointing at what is wrong with it.
+pub(crate) fn parsed(source: &str) -> Result<Expr, Exit> {
+    parse(source).map_err(|error| Exit::usage(error.render(source)))
+}
+
+/// Makes the handle that an expression denotes; what it is made of is then in
+/// the store.
+pub(crate) fn built(place: &Place, source: &str, expr: &Expr) -> Result<Handle, Exit> {
+    build(expr, &mut Names(place)).map_err(|error| {
+        let text = error.render(source);
+        match error {
+            BuildError::Resolve { error, .. } => error.map(|_| text),
+            _ => Exit::usage(text),
+        }
+    })
+}
+
+/// How the store has to be open for [`built`]: an expression that only names
+/// what is there needs no writing.
+pub(crate) fn mode_for(expr: &Expr) -> Mode {
+    match &expr.form {
+        Form::Label(_) | Form::Handle(_) | Form::Prefix(_) => Mode::Read,
+        Form::Ref(inner) => mode_for(inner),
+        _ => Mode::Write,
+    }
+}
+
+struct Names<'a>(&'a Place);
+
+impl Names<'_> {
+    fn put(&self, handle: Handle, content: Content) -> Result<Handle, Exit> {
+        self.0.backend.put(&[(handle, content)])?;
+        Ok(handle)
+    }
+}
+
+impl Resolver for Names<'_> {
+    type Error = Exit;
+
+    fn path(&mut self, path: &[u8]) -> Result<Handle, Exit> {
+        Ok(self.0.add(Path::new(OsStr::from_bytes(path)))?.0)
+    }
+
+    fn label(&mut self, label: &str) -> Result<Handle, Exit> {
+        let found = match Label::new(label) {
+            Ok(label) => self.0.backend.label(&label)?,
+            Err(_) => None,
+        };
+        let text = || format!("there is no label {label}; `weft labels` lists those there are");
+        found.ok_or_else(|| Exit::new(Code::Store, text()))
+    }
+
+    fn prefix(&mut self, prefix: &Prefix) -> Result<Handle, Exit> {
+        match self.0.backend.resolve_prefix(prefix)? {
+            Resolved::One(handle) => Ok(handle),
+            Resolved::None => Err(Exit::new(
+                Code::Store,
+                format!(
+                    "nothing in the store begins with {}; add or compute it first",
+                    digits(prefix)
+                ),
+            )),
+            Resolved::Many(handles) => Err(Exit::new(Code::Store, ambiguous(prefix, &handles))),
+        }
+    }
+
+    fn put_blob(&mut self, bytes: &[u8]) -> Result<Handle, Exit> {
+        let blob = Blob::new(bytes.to_vec());
+        self.put(blob.handle(), Content::Blob(blob))
+    }
+
+    fn put_tree(&mut self, entries: &[Handle]) -> Result<Handle, Exit> {
+        let tree = Tree::new(entries);
+        self.put(tree.handle(), Content::Tree(tree))
+    }
+}
+
+fn ambiguous(prefix: &Prefix, handles: &[Handle]) -> String {
+    let shown = |handle: &Handle| {
+        let length = handle.length().map_or(String::new(), |length| format!(" of {length}"));
+        format!("#{handle} ({}{length})", handle.kind())
+    };
+    let handles: Vec<String> = handles.iter().map(shown).collect();
+    let many = if handles.len() == Resolved::MANY_MAX { "among others " } else { "" };
+    format!("{} could be {many}{}; give more digits", digits(prefix), handles.join(" or "))
+}
+
+fn digits(prefix: &Prefix) -> String {
+    Expr::from(Form::Prefix(*prefix)).to_string()
+}

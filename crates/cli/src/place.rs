@@ -1,0 +1,110 @@
+//! The store that a command works on, and what else a node needs of the machine.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use weft_object::Handle;
+use weft_store::files::{self, Added, Options};
+use weft_store::{Backend, FileBackend, Mode, locate};
+
+use crate::exit::Exit;
+use crate::progress;
+use crate::terminal::Terminal;
+use crate::units::{count, size};
+
+/// A store that is open.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) backend: Arc<FileBackend>,
+    pub(crate) mode: Mode,
+    terminal: Terminal,
+}
+
+impl Place {
+    /// The store of this process.
+    pub(crate) fn open(mode: Mode, terminal: Terminal) -> Result<Self, Exit> {
+        Self::open_at(&locate::locate()?, mode, terminal)
+    }
+
+    pub(crate) fn open_at(directory: &Path, mode: Mode, terminal: Terminal) -> Result<Self, Exit> {
+        let backend = FileBackend::open(directory, mode)?;
+        let lost: u64 = backend.damage().iter().map(|damage| damage.length).sum();
+        if let Some(first) = backend.damage().first() {
+            let text = format!(
+                "the store {} is damaged from offset {}, {} in all; the rest is used",
+                directory.display(),
+                first.offset,
+                size(lost)
+            );
+            terminal.say("warning", &text);
+        }
+        Ok(Self { backend: Arc::new(backend), mode, terminal })
+    }
+
+    /// Adds a file, or a directory with all below it, and syncs.
+    pub(crate) fn add(&self, path: &Path) -> Result<(Handle, Added), Exit> {
+        let so_far = SoFar::default();
+        let tell = |added: Added| so_far.set(added);
+        let options = Options {
+            leave_out: &[self.backend.directory().to_owned()],
+            progress: Some(&tell),
+            ..Options::default()
+        };
+        let line = |elapsed| {
+            let added = so_far.get();
+            let of = match added.files_total {
+                0 => String::new(),
+                total => format!(" of {}", count(total)),
+            };
+            format!(
+                "adding {}: {}{of} files, {}, {}",
+                path.display(),
+                count(added.files),
+                size(added.bytes),
+                progress::rate(added.bytes, elapsed)
+            )
+        };
+        let handle = progress::during(self.terminal, line, || -> Result<Handle, Exit> {
+            let handle = files::add(&*self.backend, path, &options)?;
+            self.backend.sync()?;
+            Ok(handle)
+        })?;
+        Ok((handle, so_far.get()))
+    }
+}
+
+/// An [`Added`] that threads share. The most that was told counts: the tellers
+/// may overtake each other.
+#[derive(Debug, Default)]
+struct SoFar {
+    files: AtomicU64,
+    total: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl SoFar {
+    fn set(&self, added: Added) {
+        self.files.fetch_max(added.files, Ordering::Relaxed);
+        self.total.fetch_max(added.files_total, Ordering::Relaxed);
+        self.bytes.fetch_max(added.bytes, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Added {
+        Added {
+            files: self.files.load(Ordering::Relaxed),
+            files_total: self.total.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// This user's directory for what can be made again. Compiled modules are kept
+/// there and not in the store: a store may be copied from somebody else, and
+/// native code is run as it is.
+pub(crate) fn cache() -> Option<PathBuf> {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+    Some(caches.join("weft"))
+}

@@ -1,0 +1,96 @@
+//! Numbers for people, both ways.
+
+use std::time::Duration;
+
+/// `1.5 GiB`, as the notation counts.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    match unit {
+        0 => format!("{bytes} B"),
+        _ => format!("{value:.1} {}", UNITS[unit]),
+    }
+}
+
+/// `1.50 s`, `12.3 ms`, `45 us`.
+pub(crate) fn time(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    match seconds {
+        s if s >= 100.0 => format!("{s:.0} s"),
+        s if s >= 1.0 => format!("{s:.2} s"),
+        s if s >= 0.001 => format!("{:.1} ms", s * 1e3),
+        s => format!("{:.0} us", s * 1e6),
+    }
+}
+
+/// `1,234,567`.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Digits, perhaps a point and more, and a unit directly behind.
+fn number(text: &str, units: &[(&str, f64)]) -> Option<f64> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (digits, unit) = text.split_at(end);
+    let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
+    let value = digits.parse::<f64>().ok()? * factor;
+    value.is_finite().then_some(value)
+}
+
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let units = [("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
+    let seconds = number(text, &units).and_then(|s| Duration::try_from_secs_f64(s).ok());
+    seconds.ok_or_else(|| "a duration is a number and a unit: 500ms, 10s, 2m or 1h".into())
+}
+
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
+    let k = 1024.0;
+    let units = [("", 1.0), ("KiB", k), ("MiB", k * k), ("GiB", k * k * k), ("TiB", k * k * k * k)];
+    let bytes = number(text, &units).filter(|bytes| (1.0..=1e18).contains(bytes));
+    let bytes = bytes.ok_or("a size is a number of bytes, or one with a unit: 64MiB, 2GiB")?;
+    Ok(bytes as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_write_is_read() {
+        assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_duration("1.5s"), Ok(Duration::from_millis(1500)));
+        assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(parse_size("64MiB"), Ok(64 << 20));
+        assert_eq!(parse_size("512"), Ok(512));
+        for wrong in ["", "5", "s", "-1s", "1e400s", "5 s", "nans"] {
+            assert!(parse_duration(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["", "MiB", "64MB", "0", "-1", "9999999999TiB"] {
+            assert!(parse_size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_printed_for_people() {
+        assert_eq!(size(1023), "1023 B");
+        assert_eq!(size(1536), "1.5 KiB");
+        assert_eq!(count(0), "0");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(time(Duration::from_millis(1500)), "1.50 s");
+        assert_eq!(time(Duration::from_micros(1500)), "1.5 ms");
+        assert_eq!(time(Duration::from_micros(15)), "15 us");
+    }
+}
