@@ -75,6 +75,28 @@ pub enum Report {
     Elsewhere,
 }
 
+impl Report {
+    /// Every handle that whoever is told this may need content under: roots for
+    /// a collection while the report is on its way.
+    pub fn roots(&self) -> Vec<Handle> {
+        match self {
+            Self::Done(outcome) => outcome.value().into_iter().collect(),
+            Self::Pending(frames) => frames.iter().flat_map(Frame::roots).collect(),
+            Self::Claim(_) | Self::Elsewhere => Vec::new(),
+        }
+    }
+}
+
+impl Frame {
+    fn roots(&self) -> impl Iterator<Item = Handle> {
+        let needs = self.needs.iter().flat_map(|need| {
+            let application = need.application.iter().map(|application| application.handle);
+            application.chain([need.key.handle()])
+        });
+        needs.chain([self.key.handle()]).chain(self.tail.map(|tail| tail.current()))
+    }
+}
+
 /// Looks at a key: settles it, or says what it waits for.
 ///
 /// `application` is required for [`Key::Apply`] and ignored otherwise.

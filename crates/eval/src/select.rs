@@ -1,7 +1,7 @@
 //! Selections: a part of something large without bringing in the rest.
 
 use weft_object::directory::{Lookup, Step as Walk};
-use weft_object::{Blob, Handle, Kind, Selection};
+use weft_object::{Blob, Handle, Kind, Selection, Tree};
 
 use crate::FailureKind;
 use crate::application::Trees;
@@ -27,18 +27,18 @@ pub(crate) fn take(
     match (what, object.kind()) {
         (Selection::Path(path), Kind::Tree) => take_path(contents, thunk, object, path),
         (Selection::Digest(from, to), Kind::Tree | Kind::Tag) => {
-            let tree = contents.tree_content(object)?;
+            let tree = tree_of_range(contents, thunk, object, from, to)?;
             let entries = range(thunk, tree.entries(), from, to)?;
             let digests: Vec<u8> = entries.iter().flat_map(digest).collect();
             Ok(contents.put_bytes(Blob::new(digests)))
         }
         (Selection::Entry(index), Kind::Tree | Kind::Tag) => {
-            let tree = contents.tree_content(object)?;
             let end = index.saturating_add(1);
+            let tree = tree_of_range(contents, thunk, object, index, end)?;
             range(thunk, tree.entries(), index, end).map(|entries| entries[0])
         }
         (Selection::Range(from, to), Kind::Tree | Kind::Tag) => {
-            let tree = contents.tree_content(object)?;
+            let tree = tree_of_range(contents, thunk, object, from, to)?;
             let entries = range(thunk, tree.entries(), from, to)?;
             Ok(contents.put(entries))
         }
@@ -54,6 +54,19 @@ pub(crate) fn take(
             Err(out_of_range(thunk, format!("cannot select a {what} in a {kind}")))
         }
     }
+}
+
+/// The content of a Tree of which a range is wanted. Like the bytes of a Blob,
+/// what is out of range is so by the length in the handle, content or not.
+fn tree_of_range(
+    contents: &mut impl Contents,
+    thunk: Handle,
+    object: Handle,
+    from: u64,
+    to: u64,
+) -> Step<Tree> {
+    check_range(thunk, object.length().unwrap_or(0), from, to)?;
+    contents.tree_content(object)
 }
 
 fn take_bytes(
