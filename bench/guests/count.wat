@@ -1,0 +1,21 @@
+;; count(n, total): n + total, by n tail calls, each with one less and one more.
+(module
+  (import "weft_1" "tree_get" (func $get (param i32 i64) (result i32)))
+  (import "weft_1" "blob_u64" (func $u64 (param i32) (result i64)))
+  (import "weft_1" "u64_blob" (func $blob (param i64) (result i32)))
+  (import "weft_1" "tree_new" (func $tree (param i32 i32) (result i32)))
+  (import "weft_1" "application" (func $apply (param i32) (result i32)))
+  (memory (export "memory") 1)
+  (func $arg (param $in i32) (param $at i64) (result i64)
+    (call $u64 (call $get (local.get $in) (local.get $at))))
+  (func (export "weft_apply") (param $in i32) (result i32)
+    (local $n i64)
+    (local.set $n (call $arg (local.get $in) (i64.const 2)))
+    (if (i64.eqz (local.get $n))
+      (then (return (call $get (local.get $in) (i64.const 3)))))
+    (i32.store (i32.const 0) (call $get (local.get $in) (i64.const 0)))
+    (i32.store (i32.const 4) (call $get (local.get $in) (i64.const 1)))
+    (i32.store (i32.const 8) (call $blob (i64.sub (local.get $n) (i64.const 1))))
+    (i32.store (i32.const 12) (call $blob (i64.add
+      (call $arg (local.get $in) (i64.const 3)) (i64.const 1))))
+    (call $apply (call $tree (i32.const 0) (i32.const 4)))))

@@ -1,0 +1,59 @@
+//! The benches, a module for each subject.
+
+pub(crate) mod add;
+pub(crate) mod fork;
+pub(crate) mod idle;
+pub(crate) mod memo;
+pub(crate) mod tail;
+pub(crate) mod wordcount;
+
+use weft_node::{Config, Node, Session};
+use weft_object::Handle;
+
+use crate::report::Report;
+use crate::{BenchError, Options};
+
+/// One bench.
+pub(crate) struct Bench {
+    pub(crate) name: &'static str,
+    pub(crate) run: fn(&Options) -> Result<Report, BenchError>,
+}
+
+/// All benches in the order in which they run.
+pub(crate) const ALL: &[Bench] = &[
+    Bench { name: "add", run: add::add },
+    Bench { name: "memo_hit", run: memo::by_handle },
+    Bench { name: "memo_hit_named", run: memo::named },
+    Bench { name: "chain_500", run: add::chain_500 },
+    Bench { name: "fork_10k", run: fork::fork_10k },
+    Bench { name: "fork_1m", run: fork::fork_1m },
+    Bench { name: "tail", run: tail::tail },
+    Bench { name: "wordcount", run: wordcount::wordcount },
+    Bench { name: "idle_rss", run: idle::idle_rss },
+];
+
+/// The names of all benches.
+pub const NAMES: &[&str] = &{
+    let mut names = [""; ALL.len()];
+    let mut at = 0;
+    while at < ALL.len() {
+        names[at] = ALL[at].name;
+        at += 1;
+    }
+    names
+};
+
+/// Two workers, as the promises say, whatever the machine has.
+fn node() -> Result<(Node, Session), BenchError> {
+    let node = Node::start(Config { workers: WORKERS, ..Config::default() })?;
+    let session = node.session();
+    Ok((node, session))
+}
+
+const WORKERS: usize = 2;
+
+/// The value that a request comes to.
+fn value(bench: &'static str, session: &Session, request: Handle) -> Result<Handle, BenchError> {
+    let outcome = session.evaluate(request);
+    outcome.value().ok_or_else(|| BenchError::Wrong { bench, detail: format!("{outcome:?}") })
+}

@@ -1,0 +1,199 @@
+//! What the reference evaluator says that a node must have found out.
+
+use std::collections::HashMap;
+
+use weft_eval::reference::{Reference, World};
+use weft_eval::{Application, Outcome};
+use weft_node::{Node, Session};
+use weft_object::{Blob, Handle, Tree};
+
+use crate::{BenchError, guests, native};
+
+/// A world of its own: content, functions written natively, and what they came
+/// to. It shares nothing with the node but the content that it is given.
+#[derive(Debug, Default)]
+pub(crate) struct Expect {
+    trees: HashMap<Handle, Tree>,
+    blobs: HashMap<Handle, Blob>,
+    facts: Vec<(Handle, Handle)>,
+    /// Tables of words by text: the same under every limit.
+    counted: HashMap<Handle, Handle>,
+}
+
+/// What a node had run before a bench began.
+#[derive(Debug)]
+pub(crate) struct Before(u64);
+
+impl Before {
+    pub(crate) fn of(node: &Node) -> Self {
+        Self(node.stat().applied)
+    }
+}
+
+impl Expect {
+    pub(crate) fn put(&mut self, entries: &[Handle]) -> Handle {
+        let handle = Handle::of_tree(entries);
+        self.trees.insert(handle, Tree::new(entries));
+        handle
+    }
+
+    pub(crate) fn text(&mut self, text: Vec<u8>) {
+        let blob = Blob::new(text);
+        self.blobs.insert(blob.handle(), blob);
+    }
+
+    /// What these requests come to, in order.
+    fn request(&mut self, requests: &[Handle]) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(requests.len());
+        // The reference recurses on the native stack.
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().stack_size(256 << 20);
+            let this = &mut *self;
+            let outcomes = &mut outcomes;
+            let work = move || {
+                let mut reference = Reference::new(this);
+                outcomes.extend(requests.iter().map(|request| reference.request(*request)));
+            };
+            // Without it the answers are missing, and the comparison says so.
+            drop(thread.spawn_scoped(scope, work));
+        });
+        outcomes
+    }
+
+    /// Compares what a node answered, and all relations that these requests
+    /// imply, with the reference. How many relations it were.
+    pub(crate) fn check(
+        &mut self,
+        bench: &'static str,
+        (node, session): (&Node, &Session),
+        before: &Before,
+        requests: &[Handle],
+        answers: &[Handle],
+    ) -> Result<usize, BenchError> {
+        let wrong = |detail: String| Err(BenchError::Wrong { bench, detail });
+        self.facts.clear();
+        let outcomes = self.request(requests);
+        if outcomes.len() != answers.len() {
+            return wrong(format!("{} answers to {} requests", answers.len(), requests.len()));
+        }
+        for ((request, outcome), answer) in requests.iter().zip(outcomes).zip(answers) {
+            if outcome != Outcome::Value(*answer) {
+                return wrong(format!("#{request} is {outcome:?}, not #{answer}"));
+            }
+        }
+        for (application, value) in &self.facts {
+            check_relation(bench, session, *application, *value)?;
+        }
+        let ran = node.stat().applied - before.0;
+        if ran != self.facts.len() as u64 {
+            return wrong(format!("{ran} functions ran instead of {}", self.facts.len()));
+        }
+        Ok(self.facts.len())
+    }
+
+    fn apply(&mut self, application: &Application) -> Option<Handle> {
+        let entries = application.tree.entries();
+        let procedure = *entries.get(1)?;
+        let number = |at: usize| entries.get(at)?.literal_u64();
+        if procedure == Handle::of_blob(guests::ADD) {
+            return Some(Handle::of_u64(number(2)?.wrapping_add(number(3)?)));
+        }
+        if procedure == Handle::of_blob(guests::COUNT) {
+            let (n, total) = (number(2)?, number(3)?);
+            return match n.checked_sub(1) {
+                None => Some(Handle::of_u64(total)),
+                Some(less) => Some(guests::of_two(
+                    &mut |entries| self.put(entries),
+                    procedure,
+                    (less, total + 1),
+                )),
+            };
+        }
+        if procedure != Handle::of_blob(guests::WORDCOUNT) {
+            return None;
+        }
+        let bytes = match entries.get(2)?.literal_bytes()? {
+            b"count" => {
+                let text = entries.get(3)?;
+                if let Some(known) = self.counted.get(text) {
+                    return Some(*known);
+                }
+                let table = self.keep(native::count(self.bytes(text)?.bytes()));
+                self.counted.insert(*text, table);
+                return Some(table);
+            }
+            b"merge" => {
+                let tables: Option<Vec<Blob>> =
+                    entries[3..].iter().map(|table| self.bytes(table)).collect();
+                native::merge(tables?.iter().map(Blob::bytes))?
+            }
+            b"top" => native::top(self.bytes(entries.get(3)?)?.bytes(), number(4)?)?,
+            _ => return None,
+        };
+        Some(self.keep(bytes))
+    }
+
+    fn bytes(&self, handle: &Handle) -> Option<Blob> {
+        match handle.literal_bytes() {
+            Some(bytes) => Some(Blob::new(bytes.to_vec())),
+            None => self.blobs.get(handle).cloned(),
+        }
+    }
+
+    fn keep(&mut self, bytes: Vec<u8>) -> Handle {
+        let blob = Blob::new(bytes);
+        let handle = blob.handle();
+        self.blobs.insert(handle, blob);
+        handle
+    }
+}
+
+/// Looks one relation up.
+pub(crate) fn check_relation(
+    bench: &'static str,
+    session: &Session,
+    application: Handle,
+    value: Handle,
+) -> Result<(), BenchError> {
+    let found = session.relation(application)?.map(|relation| relation.outcome);
+    match found == Some(weft_store::Outcome::Value(value)) {
+        true => Ok(()),
+        false => Err(BenchError::Wrong {
+            bench,
+            detail: format!("the relation of #{application} is {found:?}, not #{value}"),
+        }),
+    }
+}
+
+impl World for Expect {
+    fn tree(&mut self, object: Handle) -> Option<Tree> {
+        self.trees.get(&object).cloned()
+    }
+
+    fn blob(&mut self, object: Handle) -> Option<Blob> {
+        self.blobs.get(&object).cloned()
+    }
+
+    fn put_tree(&mut self, entries: &[Handle]) -> Handle {
+        self.put(entries)
+    }
+
+    fn put_blob(&mut self, blob: Blob) -> Handle {
+        let handle = blob.handle();
+        self.blobs.insert(handle, blob);
+        handle
+    }
+
+    fn run(&mut self, application: &Application) -> Outcome {
+        match self.apply(application) {
+            Some(value) => {
+                self.facts.push((application.handle, value));
+                Outcome::Value(value)
+            }
+            None => {
+                let kind = weft_eval::FailureKind::Failed;
+                Outcome::failure(kind, "no native function for this", application.handle)
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The modules that are applied, and how requests for them are built.
+
+use weft_object::Handle;
+
+/// `add(a, b)`, as a user writes it in Rust. It has a memory, which it does not
+/// touch.
+pub(crate) const ADD: &[u8] = include_bytes!("../../guests/bin/add.wasm");
+
+/// `wordcount("count", blob)`, `wordcount("merge", table...)`,
+/// `wordcount("top", table, n)`
+pub(crate) const WORDCOUNT: &[u8] = include_bytes!("../../guests/bin/wordcount.wasm");
+
+/// `count(n, total)`: n + total, by n tail calls.
+pub(crate) const COUNT: &[u8] = include_bytes!("../guests/count.wasm");
+
+/// What names Trees: a session, or the code that checks it.
+pub(crate) type Put<'a> = &'a mut dyn FnMut(&[Handle]) -> Handle;
+
+/// The Thunk that applies a procedure to two numbers, without limits.
+pub(crate) fn of_two(put: Put<'_>, procedure: Handle, (a, b): (u64, u64)) -> Handle {
+    let entries = [Handle::of_blob(b""), procedure, Handle::of_u64(a), Handle::of_u64(b)];
+    thunk(put(&entries))
+}
+
+/// The Tree that asks for a sum for each pair.
+pub(crate) fn fork(put: Put<'_>, add: Handle, pairs: &[(u64, u64)]) -> Handle {
+    let asked: Vec<Handle> =
+        pairs.iter().map(|pair| strict(of_two(put, add, *pair))).collect();
+    put(&asked)
+}
+
+/// The sum of `first` and all `more`, each addition an argument of the next.
+pub(crate) fn chain(put: Put<'_>, add: Handle, first: u64, more: &[u64]) -> Handle {
+    let mut sum = Handle::of_u64(first);
+    for number in more {
+        let entries = [Handle::of_blob(b""), add, sum, Handle::of_u64(*number)];
+        sum = strict(thunk(put(&entries)));
+    }
+    sum.thunk().unwrap_or(sum)
+}
+
+/// The most frequent words of all texts: each counted alone, the tables merged.
+///
+/// The memory limit is there to make the same texts new arguments.
+pub(crate) fn wordcount(put: Put<'_>, module: Handle, texts: &[Handle], limit: u64) -> Handle {
+    let limits = Handle::of_u64(limit);
+    let mut apply = |verb: &[u8], arguments: &[Handle]| {
+        let entries = [&[limits, module, Handle::of_blob(verb)], arguments].concat();
+        thunk(put(&entries))
+    };
+    let tables: Vec<Handle> =
+        texts.iter().map(|text| strict(apply(b"count", &[*text]))).collect();
+    let table = strict(apply(b"merge", &tables));
+    apply(b"top", &[table, Handle::of_u64(WORDS)])
+}
+
+/// How many words [`wordcount`] asks for.
+pub(crate) const WORDS: u64 = 20;
+
+// Both are given what they take by the functions above.
+fn thunk(tree: Handle) -> Handle {
+    tree.application().unwrap_or(tree)
+}
+
+fn strict(thunk: Handle) -> Handle {
+    thunk.strict().unwrap_or(thunk)
+}

@@ -1,0 +1,45 @@
+//! SPECIFICATION.md against the table of promises, and modules against their
+//! sources.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The first two cells of each row of the section `## Promises`.
+fn listed(document: &str) -> Vec<(String, String)> {
+    let section = document.split("\n## ").find(|part| part.starts_with("Promises\n")).unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        (cells[1].trim_matches('`').to_owned(), cells[2].to_owned())
+    })
+    .collect()
+}
+
+#[test]
+fn the_specification_lists_the_promises_that_are_checked() {
+    let document = fs::read_to_string(root().join("SPECIFICATION.md")).unwrap();
+    let promises: Vec<(String, String)> = weft_bench::PROMISES
+        .iter()
+        .map(|promise| (promise.bench.to_owned(), promise.to_string()))
+        .collect();
+    assert_eq!(listed(&document), promises);
+    for name in weft_bench::NAMES {
+        assert!(document.contains(&format!("`{name}`")), "no word of {name}");
+    }
+}
+
+#[test]
+fn the_module_is_what_its_source_says() {
+    let guests = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests");
+    let built = wat::parse_file(guests.join("count.wat")).unwrap();
+    let committed = guests.join("count.wasm");
+    if std::env::var_os("WEFT_REGENERATE").is_some() {
+        fs::write(&committed, &built).unwrap();
+    }
+    let message = "WEFT_REGENERATE=1 cargo test -p weft-bench writes it anew";
+    assert!(fs::read(&committed).unwrap_or_default() == built, "{message}");
+}
