@@ -280,6 +280,7 @@ impl<'a, P: Platform> Evaluator<'a, P> {
     fn force(&mut self, look: &mut Look<'_>, start: Handle) -> Step {
         let mut tail = look.tail.unwrap_or_else(|| Tail::new(start));
         look.tail = Some(tail);
+        let mut followed = tail != Tail::new(start);
         let mut steps = 0;
         let step = loop {
             let next = match self.think(look, tail.current()) {
@@ -289,6 +290,7 @@ impl<'a, P: Platform> Evaluator<'a, P> {
             let Some(thunk) = as_thunk(next) else {
                 break Ok(next);
             };
+            followed = true;
             if let Err(lowest) = tail.advance(thunk) {
                 break Err(Halt::Failure(cycle(lowest)));
             }
@@ -306,7 +308,7 @@ impl<'a, P: Platform> Evaluator<'a, P> {
         // Where nothing was followed and nothing evaluated, the relation of
         // the application says all.
         let plain = start.kind() == Kind::Application && !start.facts().has_encode();
-        if tail.current() != start || !plain {
+        if followed || !plain {
             self.remember(Key::Force(start), &step);
         }
         step

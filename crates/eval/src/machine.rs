@@ -142,7 +142,8 @@ pub struct Machine {
     staging: Staging,
     next: u64,
     busy: usize,
-    /// Whether something began to wait since cycles were last looked for.
+    /// Whether something began to wait, or to wait for something else, since
+    /// cycles were last looked for.
     unchecked: bool,
 }
 
@@ -201,6 +202,9 @@ impl Machine {
             Event::Loaded { object, result } => {
                 let outcome = match result {
                     Ok(()) => Outcome::Value(object),
+                    // Nobody waits for what was interrupted. Where the content
+                    // is wanted again, there is another load.
+                    Err(reason) if reason.kind == NoAnswerKind::Cancelled => return,
                     Err(no_answer) => Outcome::NoAnswer(no_answer),
                 };
                 self.settle(Key::Content(object), outcome, actions);
@@ -448,7 +452,8 @@ impl Machine {
                             continue;
                         }
                         match waiting.learn(key, &outcome) {
-                            node::Learned::Wait => {}
+                            // What it points at may be another now.
+                            node::Learned::Wait => self.unchecked = true,
                             node::Learned::Ready => self.issue(parent, actions),
                             node::Learned::Ended(outcome) => open.push((parent, outcome)),
                         }
