@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use weft_engine::Engine;
-use weft_eval::Machine;
+use weft_eval::{Machine, Policy};
 use weft_store::{Backend, Epoch, Memory, Relations};
 
 use crate::NodeError;
@@ -33,10 +33,8 @@ pub struct Config {
     /// Where compiled modules are kept between processes: a directory that only
     /// this user can write. `None` compiles them anew in each process.
     pub artifacts: Option<PathBuf>,
-    /// How many nested computations a thread does by direct calls before it
-    /// leaves the rest to the graph; `None` is right unless you test. 0 sends
-    /// everything through the graph.
-    pub direct_depth: Option<u32>,
+    /// How evaluation is spread over threads.
+    pub policy: Policy,
 }
 
 /// One machine: see the [crate documentation](crate).
@@ -72,7 +70,7 @@ pub(crate) struct Shared {
     pub(crate) inline_bytes_max: u64,
     pub(crate) memory_bytes: u64,
     pub(crate) relation_cache_bytes: u64,
-    pub(crate) direct_depth: Option<u32>,
+    pub(crate) policy: Policy,
     epoch: AtomicU64,
 }
 
@@ -161,7 +159,7 @@ impl Node {
             inline_bytes_max: memory_bytes / 2 / (workers as u64 + 1),
             memory_bytes,
             relation_cache_bytes,
-            direct_depth: config.direct_depth,
+            policy: config.policy,
             // Before the first epoch nothing can be old.
             epoch: AtomicU64::new(1),
         });

@@ -1,7 +1,7 @@
 //! What the rules see of a node, from one thread and for one job.
 
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use weft_engine::Interrupt;
 use weft_eval::{Application, Attempt, Claim, Key, Outcome, Platform, Survey, survey};
@@ -12,14 +12,6 @@ use crate::Event;
 use crate::failure;
 use crate::node::Shared;
 use crate::slot::Slot;
-
-/// After this long a job leaves the rest of a fork to idle threads: handing
-/// over costs some tens of microseconds of waking.
-const SHARE_AFTER: Duration = Duration::from_micros(50);
-
-/// After this long a job leaves the rest of a fork to the graph even if no
-/// thread is idle, so that what it holds on to can be collected.
-const GIVE_UP_AFTER: Duration = Duration::from_millis(20);
 
 /// A job's view.
 pub(crate) struct View<'a> {
@@ -180,8 +172,8 @@ impl Platform for View<'_> {
     }
 
     fn wants_work(&mut self) -> bool {
-        let busy_for = self.began.elapsed();
-        busy_for > SHARE_AFTER && self.shared.queue.wants_work() || busy_for > GIVE_UP_AFTER
+        let busy_ns = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.shared.policy.gives_away(busy_ns, self.shared.queue.wants_work())
     }
 }
 

@@ -217,7 +217,8 @@ impl Session {
         slot.doing().job = Some((0, interrupt.clone()));
         slot.begin(shared.epoch());
         let mut view = View::new(shared, &slot, &interrupt);
-        let report = evaluate(&mut view, key, None, &Resume::default(), shared.guest_budget());
+        let report =
+            evaluate(&mut view, key, None, &Resume::default(), shared.policy.budget_outside());
         let outcome = match report {
             Report::Done(outcome) => Some(outcome),
             _ => None,
@@ -271,7 +272,9 @@ impl Request {
                 false => None,
             };
             match job {
-                Some(job) => self.shared.perform(job, &slot, None, self.shared.guest_budget()),
+                Some(job) => {
+                    self.shared.perform(job, &slot, None, self.shared.policy.budget_outside())
+                }
                 None => {
                     if let Some(outcome) = self.reply.wait(None) {
                         break outcome;

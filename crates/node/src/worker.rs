@@ -50,15 +50,7 @@ pub(crate) struct Queue {
     wake: Condvar,
 }
 
-/// How deep a worker computes by direct calls, and how many tail calls it
-/// follows at once. A level takes about a kilobyte of stack.
-const DEPTH: u32 = 256;
-const TAIL_STEPS: u32 = 4096;
-
-/// Of a thread that is not ours we know only that its stack is enough for the
-/// engine.
-const GUEST_DEPTH: u32 = 32;
-
+/// Of a worker: what the engine needs, and the levels of [`weft_eval::Policy`].
 const STACK_BYTES: usize = 16 << 20;
 
 /// How long a worker does nothing before it has the graph look for cycles.
@@ -182,7 +174,7 @@ fn work(local: &Local, shared: &Shared, slot: &Slot) {
     while !shared.is_closing() {
         match shared.queue.find(Some(local)) {
             Some(job) => {
-                shared.perform(job, slot, Some(local), shared.budget());
+                shared.perform(job, slot, Some(local), shared.policy.budget());
                 told = false;
             }
             None if told => {
@@ -199,16 +191,6 @@ fn work(local: &Local, shared: &Shared, slot: &Slot) {
 }
 
 impl Shared {
-    fn budget(&self) -> Budget {
-        Budget { depth: self.direct_depth.unwrap_or(DEPTH), tail_steps: TAIL_STEPS }
-    }
-
-    /// For a thread that is not ours.
-    pub(crate) fn guest_budget(&self) -> Budget {
-        let budget = self.budget();
-        Budget { depth: budget.depth.min(GUEST_DEPTH), ..budget }
-    }
-
     /// Does one job and reports.
     pub(crate) fn perform(&self, job: Job, slot: &Slot, local: Option<&Local>, budget: Budget) {
         let event = match job {

@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use weft_engine::{Engine, Interrupt, Objects, Run};
 use weft_eval::reference::{Reference, World};
-use weft_eval::{Application, FailureKind, NoAnswerKind, Outcome};
+use weft_eval::{Application, FailureKind, NoAnswerKind, Outcome, Policy};
 use weft_node::{Config, Node, Session};
 use weft_object::{Blob, Handle, Tree};
 
@@ -28,8 +28,10 @@ fn recursion_in_thunks_runs_each_application_once() {
 
 #[test]
 fn every_way_to_run_comes_to_what_the_reference_does() {
-    for direct_depth in [Some(0), Some(1), Some(7), None] {
-        let node = start(Config { direct_depth, ..Config::default() });
+    for direct_depth in [0, 1, 7, 256] {
+        let policy =
+            Policy { direct_depth, direct_depth_outside: direct_depth, ..Policy::default() };
+        let node = start(Config { policy, ..Config::default() });
         let session = node.session();
         let (fib, add, count) = (fib(&session), add(&session), count(&session));
         let two = session.put_tree(&[
@@ -48,7 +50,7 @@ fn every_way_to_run_comes_to_what_the_reference_does() {
             let outcome = session.evaluate(request);
             let mut world = EngineWorld::new(&session);
             let mut reference = Reference::new(&mut world);
-            assert_eq!(reference.request(request), outcome, "at depth {direct_depth:?}");
+            assert_eq!(reference.request(request), outcome, "at depth {direct_depth}");
             if outcome.value().is_some() {
                 let expected: HashSet<Handle> = reference.ran().iter().copied().collect();
                 let known: HashSet<Handle> = ran(&watch).into_iter().collect();

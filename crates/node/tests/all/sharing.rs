@@ -1,3 +1,4 @@
+use weft_eval::Policy;
 use weft_node::Config;
 use weft_object::Handle;
 
@@ -37,8 +38,8 @@ fn early_cut_off_joins_computations_that_come_to_the_same_arguments() {
 
 #[test]
 fn a_fork_of_many_runs_on_all_threads_and_each_once() {
-    for direct_depth in [Some(0), None] {
-        let node = start(Config { direct_depth, ..Config::default() });
+    for policy in [Policy::graph_only(), Policy::default()] {
+        let node = start(Config { policy, ..Config::default() });
         let session = node.session();
         let add = add(&session);
         let fork: Vec<Handle> = (0..20_000)
