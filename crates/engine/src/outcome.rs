@@ -48,7 +48,7 @@ pub enum FailureKind {
     /// The module's initial memories exceed the memory limit.
     MemoryLimit,
     /// The function called `fail`.
-    Fail,
+    Failed,
 }
 
 impl FailureKind {
@@ -60,7 +60,7 @@ impl FailureKind {
             Self::BadModule => "bad module",
             Self::BadHandle => "bad handle",
             Self::MemoryLimit => "memory limit",
-            Self::Fail => "fail",
+            Self::Failed => "failed",
         }
     }
 }

@@ -4,8 +4,8 @@
 
 use std::hash::{Hash, Hasher};
 
-use wasmtime::{Engine, InstanceAllocationStrategy, Linker, PoolingAllocationConfig, Result};
 use wasmtime::{Enabled, OptLevel, Strategy, WasmFeatures};
+use wasmtime::{Engine, InstanceAllocationStrategy, Linker, PoolingAllocationConfig, Result};
 use weft_object::Handle;
 
 use crate::abi::link::link;

@@ -266,7 +266,7 @@ fn fail(mut guest: Guest<'_>, ptr: u32, len: u32) -> Result<()> {
     let (message, _) = bytes(&mut guest, CALL, ptr, u64::from(len))?;
     let kept = &message[..message.len().min(FAIL_MESSAGE_MAX_BYTES)];
     let message = String::from_utf8_lossy(kept).into_owned();
-    Err(Stop::Failure(FailureKind::Fail, message).into())
+    Err(Stop::Failure(FailureKind::Failed, message).into())
 }
 
 fn log(mut guest: Guest<'_>, ptr: u32, len: u32) -> Result<()> {
@@ -275,4 +275,36 @@ fn log(mut guest: Guest<'_>, ptr: u32, len: u32) -> Result<()> {
     let (line, state) = bytes(&mut guest, CALL, ptr, u64::from(len))?;
     state.log_line(line);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmtime::{ExternType, Store};
+
+    use super::*;
+    use crate::abi::table::CALLS;
+    use crate::way::{Kind, Way};
+
+    #[test]
+    fn exactly_the_rows_of_the_table_are_linked() {
+        let way = Way::new(Kind::Roomy).unwrap();
+        let mut store = Store::new(&way.engine, Box::<State>::default());
+        let mut linked: Vec<_> = way
+            .linker
+            .iter(&mut store)
+            .map(|(module, name, item)| (module.to_owned(), name.to_owned(), item))
+            .collect();
+        linked.sort_by_key(|(_, name, _)| CALLS.iter().position(|call| call.name == name));
+        assert_eq!(linked.len(), CALLS.len());
+        for ((module, name, item), call) in linked.into_iter().zip(CALLS) {
+            assert_eq!((module.as_str(), name.as_str()), (MODULE, call.name));
+            let ExternType::Func(ty) = item.ty(&store) else { panic!("{name} is no function") };
+            let params: Vec<_> = ty.params().map(|ty| ty.to_string()).collect();
+            let expected: Vec<_> = call.params.iter().map(|(_, ty)| ty.wasm()).collect();
+            assert_eq!(params, expected, "{name}");
+            let results: Vec<_> = ty.results().map(|ty| ty.to_string()).collect();
+            let expected: Vec<_> = call.result.iter().map(|ty| ty.wasm()).collect();
+            assert_eq!(results, expected, "{name}");
+        }
+    }
 }

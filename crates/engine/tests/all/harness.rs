@@ -52,6 +52,19 @@ impl Memory {
 pub(crate) static ENGINE: LazyLock<Arc<Engine>> =
     LazyLock::new(|| Arc::new(Engine::new(config()).unwrap()));
 
+/// Runs a case in each way that there is: from the pool, without one, metered.
+pub(crate) fn every_way(case: Case) -> [Case; 3] {
+    let copy = |engine: &Arc<Engine>, fuel| Case {
+        engine: Arc::clone(engine),
+        memory: case.memory.clone(),
+        arguments: case.arguments.clone(),
+        interrupt: Interrupt::new(),
+        fuel,
+        ..case
+    };
+    [copy(&ENGINE, None), copy(&ROOMY, None), copy(&ENGINE, Some(1 << 40))]
+}
+
 /// An engine without a pool: another way to run.
 pub(crate) static ROOMY: LazyLock<Arc<Engine>> =
     LazyLock::new(|| Arc::new(Engine::new(Config { instances: 0, ..config() }).unwrap()));
@@ -67,7 +80,7 @@ pub(crate) fn config() -> Config {
 /// A module, its arguments, and how to run them.
 pub(crate) struct Case {
     pub(crate) engine: Arc<Engine>,
-    pub(crate) memory: Memory,
+    pub(crate) memory: Arc<Memory>,
     pub(crate) module: Handle,
     pub(crate) arguments: Vec<Handle>,
     pub(crate) limit_bytes: u64,
@@ -82,7 +95,7 @@ impl Case {
         let module = memory.put_blob(module);
         Self {
             engine: Arc::clone(&ENGINE),
-            memory,
+            memory: Arc::new(memory),
             module,
             arguments: Vec::new(),
             limit_bytes: 1 << 20,
@@ -99,15 +112,30 @@ impl Case {
         }
     }
 
-    /// A case of a function body: it has one page of memory, a local `$r`, and
-    /// every import of the ABI under its name.
+    /// A case of a function body that returns a handle. It has one page of
+    /// exported memory, every import under its name, `$arg` for an entry of the
+    /// application and `$num` for a number as a Blob.
     pub(crate) fn body(body: &str) -> Self {
-        Self::text(&with_imports(&format!(
+        Self::module(&format!(
             "(memory (export \"memory\") 1)
              (func (export \"weft_apply\") (param $app i32) (result i32)
                (local $r i32) (local $s i32) (local $n i64)
                {body})"
-        )))
+        ))
+    }
+
+    /// A case of a module with everything that [`Case::body`] has but memory
+    /// and function.
+    pub(crate) fn module(rest: &str) -> Self {
+        Self::text(&format!(
+            "(module {}
+               (func $arg (param $i i64) (result i32)
+                 (call $tree_get (i32.const 0) (local.get $i)))
+               (func $num (param $v i32) (result i32)
+                 (call $u64_blob (i64.extend_i32_u (local.get $v))))
+               {rest})",
+            imports()
+        ))
     }
 
     pub(crate) fn argument(mut self, argument: Handle) -> Self {
@@ -143,7 +171,7 @@ impl Case {
             entries: &entries,
             memory_limit_bytes: self.limit_bytes,
             fuel: self.fuel,
-            objects: &self.memory,
+            objects: &*self.memory,
             interrupt: &self.interrupt,
         })
     }
@@ -187,6 +215,17 @@ pub(crate) fn made_tree(applied: &Applied, handle: Handle) -> Vec<Handle> {
     }
 }
 
+/// The bytes of a Blob that a run made, or of a literal.
+pub(crate) fn made_blob(applied: &Applied, handle: Handle) -> Vec<u8> {
+    if let Some(bytes) = handle.literal_bytes() {
+        return bytes.to_vec();
+    }
+    match applied.made.iter().find(|(made, _)| *made == handle) {
+        Some((_, Content::Blob(blob))) => blob.bytes().to_vec(),
+        other => panic!("no blob {handle:?} in {other:?}"),
+    }
+}
+
 /// Declarations of every import of the ABI, each a function by its name.
 pub(crate) fn imports() -> String {
     let mut out = String::new();
@@ -200,8 +239,4 @@ pub(crate) fn imports() -> String {
         );
     }
     out
-}
-
-pub(crate) fn with_imports(rest: &str) -> String {
-    format!("(module {} {rest})", imports())
 }

@@ -1,5 +1,14 @@
 //! Tests of the engine, as its callers see it.
 
+#![allow(clippy::unwrap_used)] // in helpers, which are no #[test]
+
+mod abi;
+mod artifacts;
+mod determinism;
 mod generated;
+mod guests;
 mod harness;
-mod smoke;
+mod limits;
+mod made;
+mod modules;
+mod stop;
