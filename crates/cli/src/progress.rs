@@ -4,7 +4,8 @@
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use crate::terminal::{CLEAR, Terminal};
+use crate::out::escaped;
+use crate::terminal::{CLEAR, CUT, Terminal};
 
 /// Ten times a second is as fast as anybody reads.
 const TERMINAL_EVERY: Duration = Duration::from_millis(100);
@@ -45,9 +46,8 @@ pub(crate) fn during<T>(
 
 fn show(terminal: Terminal, line: &str) {
     if terminal.is_terminal {
-        // One column is left: some terminals wrap when the last is written.
-        let fits: String = line.chars().take(terminal.width() - 1).collect();
-        terminal.write(&format!("{CLEAR}{fits}"));
+        let [cut, wrap] = CUT;
+        terminal.write(&format!("{CLEAR}{cut}{}{wrap}", escaped(line)));
     } else {
         terminal.remark(line);
     }

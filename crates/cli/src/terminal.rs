@@ -18,6 +18,9 @@ pub(crate) struct Terminal {
 
 /// Back to the first column, and what stands in the line is gone.
 pub(crate) const CLEAR: &str = "\r\x1b[2K";
+/// What does not fit a line is cut off instead of going on in the next, so that
+/// [`CLEAR`] gets all of it, however wide the terminal is by now.
+pub(crate) const CUT: [&str; 2] = ["\x1b[?7l", "\x1b[?7h"];
 
 impl Terminal {
     pub(crate) fn detect() -> Self {
@@ -50,11 +53,5 @@ impl Terminal {
     pub(crate) fn write(self, text: &str) {
         let mut stderr = io::stderr().lock();
         let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
-    }
-
-    /// The columns of a line.
-    pub(crate) fn width(self) -> usize {
-        let size = terminal_size::terminal_size_of(io::stderr());
-        size.map_or(80, |(width, _)| usize::from(width.0)).max(20)
     }
 }

@@ -16,8 +16,8 @@ pub(super) struct Changed {
     pub(super) objects: usize,
 }
 
-/// Adds a line to the first file of the innermost first directory; `None` if
-/// there is no file.
+/// Adds a line to the first file that is not tiny, or else to the first; `None`
+/// if there is no file.
 pub(super) fn one_file(
     backend: &dyn Backend,
     directory: Handle,
@@ -25,7 +25,13 @@ pub(super) fn one_file(
 ) -> Result<Option<Changed>, StoreError> {
     let source = |wanted: &Handle| backend.get(wanted);
     let mut new: Vec<(Handle, Content)> = Vec::new();
-    let Some(way) = way(backend, directory)? else { return Ok(None) };
+    /// Less than that is a marker or a stub more often than text.
+    const TINY_BYTES: u64 = 1000;
+    let way = match way(backend, directory, TINY_BYTES)? {
+        None => way(backend, directory, 0)?,
+        found => found,
+    };
+    let Some(way) = way else { return Ok(None) };
     let mut child: Option<Handle> = None;
     let mut names = Vec::new();
     for (mut entries, at) in way.into_iter().rev() {
@@ -71,8 +77,8 @@ pub(super) fn one_file(
 /// The directories down to a file, each with the place of what comes next.
 type Way = Vec<(Vec<Entry>, usize)>;
 
-/// The way to the first file, depth first.
-fn way(backend: &dyn Backend, root: Handle) -> Result<Option<Way>, StoreError> {
+/// The way to the first file of at least so many bytes, depth first.
+fn way(backend: &dyn Backend, root: Handle, bytes_min: u64) -> Result<Option<Way>, StoreError> {
     let source = |wanted: &Handle| backend.get(wanted);
     let mut way = vec![(files::list(&source, &root)?, 0)];
     while let Some((entries, at)) = way.last_mut() {
@@ -84,8 +90,8 @@ fn way(backend: &dyn Backend, root: Handle) -> Result<Option<Way>, StoreError> {
                 }
             }
             Some(entry) => match entry.kind {
-                FileKind::File => return Ok(Some(way)),
-                FileKind::Symlink => *at += 1,
+                FileKind::File if entry.size() >= bytes_min => return Ok(Some(way)),
+                FileKind::File | FileKind::Symlink => *at += 1,
                 FileKind::Directory => {
                     let below = entry.child;
                     way.push((files::list(&source, &below)?, 0));

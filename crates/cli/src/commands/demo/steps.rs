@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use weft_node::{Node, Stat};
-use weft_object::Handle;
-use weft_store::{Backend, Expect, FileBackend, Label, Mode, StoreError};
+use weft_object::{Blob, Handle};
+use weft_store::{Backend, Content, Expect, FileBackend, Label, Mode, StoreError};
 
 use super::change;
 use crate::evaluate::{Answer, Options, ask, node};
@@ -66,76 +66,84 @@ struct Demo<'a> {
 
 impl Demo<'_> {
     fn steps(&self, directory: &Path) -> Result<(), Exit> {
-        out(|out| writeln!(out, "1. add {}", directory.display()))?;
-        let place = self.place()?;
-        let start = Instant::now();
-        let (tree, added) = place.add(directory)?;
-        let took = start.elapsed();
-        let (files, bytes) = (added.files, added.bytes);
-        if !tree.kind().is_data()
-            || weft_store::files::list(&|h| place.backend.get(h), &tree).is_err()
-        {
+        if !directory.is_dir() {
             let text = format!("{} is no directory; name one", directory.display());
             return Err(Exit::other(text));
         }
-        out(|out| {
-            writeln!(out, "   {} files, {} in {}", count(files), size(bytes), time(took))?;
-            writeln!(out, "   #{tree}\n")
-        })?;
-        self.go_on()?;
-        let module = weft_object::Blob::new(WORDCOUNT);
-        let wordcount = module.handle();
-        place.backend.put(&[(wordcount, weft_store::Content::Blob(module))])?;
-        label(&place, "wordcount", wordcount)?;
-        label(&place, "tree", tree)?;
-
-        out(|out| writeln!(out, "2. count its words\n   {TOP}"))?;
-        let first_node = self.node(&place)?;
-        let first = self.ask(&place, &first_node)?;
-        let words = self.words(&place, &first_node)?;
-        out(|out| {
-            for line in String::from_utf8_lossy(&first.text).lines() {
-                let (number, word) = line.split_once(' ').unwrap_or(("", line));
-                writeln!(out, "   {:>12} {word}", count(number.parse().unwrap_or(0)))?;
-            }
-            let Totals { words, distinct } = words;
-            writeln!(out, "   {} words, {} distinct", count(words), count(distinct))?;
-            writeln!(
-                out,
-                "   {}, {} on {} cores\n",
-                first.ran(),
-                rate(bytes, first.wall),
-                std::thread::available_parallelism().map_or(1, usize::from)
-            )
-        })?;
-        self.keep(&first_node)?;
-        drop((first_node, place));
-
-        out(|out| writeln!(out, "3. again, by a new node that has only the store"))?;
         let place = self.place()?;
-        let second_node = self.node(&place)?;
-        let second = self.ask(&place, &second_node)?;
-        if second.text != first.text {
+        let (tree, bytes) = self.add(&place, directory)?;
+        self.go_on()?;
+        let node = self.node(&place)?;
+        let first = self.count(&place, &node, bytes)?;
+        self.keep(&node)?;
+        drop((node, place));
+
+        out(|out| writeln!(out, "3. again, by a new node that has nothing but the store"))?;
+        let place = self.place()?;
+        let node = self.node(&place)?;
+        let second = self.evaluate(&place, &node, TOP)?;
+        if second.text != first.top.text {
             return Err(Exit::other("the second answer is not the first; please report this"));
         }
         out(|out| writeln!(out, "   the same answer: {}\n", second.ran()))?;
+        self.change(&place, &node, tree, &first)
+    }
 
+    fn add(&self, place: &Place, directory: &Path) -> Result<(Handle, u64), Exit> {
+        out(|out| writeln!(out, "1. add {}", directory.display()))?;
+        let start = Instant::now();
+        let (tree, added) = place.add(directory)?;
+        let took = time(start.elapsed());
+        out(|out| {
+            writeln!(out, "   {} files, {} in {took}", count(added.files), size(added.bytes))?;
+            writeln!(out, "   #{tree}\n")
+        })?;
+        let module = Blob::new(WORDCOUNT);
+        let wordcount = module.handle();
+        place.backend.put(&[(wordcount, Content::Blob(module))])?;
+        label(place, "wordcount", wordcount)?;
+        label(place, "tree", tree)?;
+        Ok((tree, added.bytes))
+    }
+
+    fn count(&self, place: &Place, node: &Node, bytes: u64) -> Result<Counted, Exit> {
+        out(|out| writeln!(out, "2. count its words\n   {TOP}"))?;
+        let counted = self.ask(place, node)?;
+        let Counted { top, totals } = &counted;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        out(|out| {
+            for line in String::from_utf8_lossy(&top.text).lines() {
+                let (number, word) = line.split_once(' ').unwrap_or(("", line));
+                writeln!(out, "   {:>12} {word}", count(number.parse().unwrap_or(0)))?;
+            }
+            let Totals { words, distinct } = totals;
+            writeln!(out, "   {} words, {} distinct", count(*words), count(*distinct))?;
+            let rate = rate(bytes, top.wall);
+            writeln!(out, "   {}: {rate} of files, on {cores} cores", top.ran())
+        })?;
+        Ok(counted)
+    }
+
+    fn change(
+        &self,
+        place: &Place,
+        node: &Node,
+        tree: Handle,
+        first: &Counted,
+    ) -> Result<(), Exit> {
         out(|out| writeln!(out, "4. after one file has changed"))?;
         let Some(changed) = change::one_file(&*place.backend, tree, LINE)? else {
             return out(|out| writeln!(out, "   there is no file to change"));
         };
-        label(&place, "tree", changed.directory)?;
-        let third = self.ask(&place, &second_node)?;
+        label(place, "tree", changed.directory)?;
+        let third = self.ask(place, node)?;
+        let more = third.totals.words.saturating_sub(first.totals.words);
         out(|out| {
-            writeln!(out, "   {} (in the Tree, not on disk)", changed.path)?;
+            writeln!(out, "   {}, in the Tree and not on disk", changed.path)?;
             writeln!(out, "   {} new objects, all others are shared", changed.objects)?;
-            writeln!(
-                out,
-                "   {}: {} of the {} applications",
-                third.ran(),
-                count(third.stat.applied),
-                count(first.stat.applied)
-            )
+            writeln!(out, "   {} words, {more} more", count(third.totals.words))?;
+            let [ran, of] = [&third, first].map(|counted| count(counted.top.stat.applied));
+            writeln!(out, "   {}: {ran} of the {of} above", third.top.ran())
         })
     }
 
@@ -168,13 +176,14 @@ impl Demo<'_> {
         Ok(Done { stat, wall, text })
     }
 
-    fn ask(&self, place: &Place, node: &Node) -> Result<Done, Exit> {
-        self.evaluate(place, node, TOP)
-    }
-
-    fn words(&self, place: &Place, node: &Node) -> Result<Totals, Exit> {
+    /// The most frequent words, and how many there are: the table is known when
+    /// they are.
+    fn ask(&self, place: &Place, node: &Node) -> Result<Counted, Exit> {
+        let top = self.evaluate(place, node, TOP)?;
         let table = self.evaluate(place, node, WALK)?.text;
-        totals(&table).ok_or_else(|| Exit::other("the table of words cannot be read"))
+        let totals = totals(&table);
+        let totals = totals.ok_or_else(|| Exit::other("the table of words cannot be read"))?;
+        Ok(Counted { top, totals })
     }
 
     fn keep(&self, node: &Node) -> Result<(), Exit> {
@@ -218,6 +227,12 @@ impl Done {
 fn label(place: &Place, name: &str, handle: Handle) -> Result<(), Exit> {
     let label = Label::new(name).map_err(|error| Exit::other(error.to_string()))?;
     Ok(place.backend.set_label(&label, Expect::Any, Some(handle))?)
+}
+
+/// What the job came to.
+struct Counted {
+    top: Done,
+    totals: Totals,
 }
 
 struct Totals {
