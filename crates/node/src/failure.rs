@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use weft_engine as engine;
 use weft_eval::{Failure, FailureKind, NoAnswerKind, Outcome};
-use weft_object::{Blob, Handle, Kind, Tree};
-use weft_store::Content;
+use weft_object::{Blob, Content, Handle, Kind, Tree};
 
 const WORD: &[u8] = b"failure/1";
 
@@ -72,7 +71,7 @@ const fn failure_kind(kind: engine::FailureKind) -> FailureKind {
         engine::FailureKind::BadModule => FailureKind::BadModule,
         engine::FailureKind::BadHandle => FailureKind::BadHandle,
         engine::FailureKind::MemoryLimit => FailureKind::MemoryLimit,
-        engine::FailureKind::Fail => FailureKind::Failed,
+        engine::FailureKind::Failed => FailureKind::Failed,
         // Trap, and whatever traps a later engine tells apart.
         _ => FailureKind::Trap,
     }

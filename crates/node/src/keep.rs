@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use weft_object::{Handle, Kind};
-use weft_store::{Backend, Content, HandleHash, Relation, StoreError};
+use weft_object::{Content, Handle, Kind};
+use weft_store::{Backend, HandleHash, Relation, StoreError};
 
 use crate::Node;
 use crate::node::Shared;

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use weft_engine::Interrupt;
 use weft_eval::{Application, Attempt, Claim, Key, Outcome, Platform, Survey, survey};
-use weft_object::{Blob, Handle, Tree};
-use weft_store::{Content, Cost, Relation};
+use weft_object::{Blob, Content, Handle, Tree};
+use weft_store::{Cost, Relation};
 
 use crate::Event;
 use crate::failure;

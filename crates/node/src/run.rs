@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use weft_engine::{Applied, Objects, Run};
 use weft_eval::{Application, Outcome};
-use weft_object::{Blob, Handle, Tree};
-use weft_store::{Content, Cost};
+use weft_object::{Blob, Content, Handle, Tree};
+use weft_store::Cost;
 
 use crate::node::Shared;
 use crate::platform::View;

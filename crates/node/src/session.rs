@@ -3,8 +3,7 @@ use std::time::{Duration, Instant};
 
 use weft_engine::Interrupt;
 use weft_eval::{Event, Key, NoAnswerKind, Outcome, Report, RequestId, Resume, evaluate};
-use weft_object::{Blob, Handle, Tree};
-use weft_store::Content;
+use weft_object::{Blob, Content, Handle, Tree};
 
 use crate::node::Shared;
 use crate::platform::View;

@@ -39,7 +39,7 @@ mod handle;
 mod prefix;
 mod selection;
 
-pub use content::{Blob, Tree};
+pub use content::{Blob, Content, Tree};
 pub use error::DecodeError;
 pub use facts::{Facts, FootprintEstimate};
 pub use handle::{Handle, Kind};

@@ -1,8 +1,8 @@
 use std::io::Read;
 
-use weft_object::{Handle, Prefix};
+use weft_object::{Content, Handle, Prefix};
 
-use crate::{Content, Label, Relation, StoreError};
+use crate::{Label, Relation, StoreError};
 
 /// What keeps content, relations and labels beyond the memory tier.
 ///

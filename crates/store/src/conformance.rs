@@ -1,8 +1,8 @@
 //! What every [`Backend`] promises, as a test that each of them runs.
 
-use weft_object::{Blob, Handle, Prefix, Tree};
+use weft_object::{Blob, Content, Handle, Prefix, Tree};
 
-use crate::{Backend, Content, Cost, Expect, Label, Outcome, Relation, Resolved, StoreError};
+use crate::{Backend, Cost, Expect, Label, Outcome, Relation, Resolved, StoreError};
 
 /// Runs the whole suite, each part on a backend of its own.
 ///

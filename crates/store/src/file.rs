@@ -10,10 +10,10 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use weft_object::{Blob, Handle, Prefix};
+use weft_object::{Blob, Content, Handle, Prefix};
 
 use crate::sync::{Mutex, MutexGuard, RwLock};
-use crate::{Backend, Content, Expect, Label, Relation, Resolved, StoreError};
+use crate::{Backend, Expect, Label, Relation, Resolved, StoreError};
 use append::Appender;
 pub(crate) use format::VERSION;
 use format::{HEADER, Header, START, Sort, Start, content_length, digest, read_start, start};

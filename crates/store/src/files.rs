@@ -11,9 +11,9 @@ pub use add::{Added, Options, add};
 pub use get::get;
 
 use weft_object::directory::{DirectoryError, Entry, List, Lookup, Step};
-use weft_object::{Blob, Handle};
+use weft_object::{Blob, Content, Handle};
 
-use crate::{Content, StoreError};
+use crate::StoreError;
 
 /// Where content comes from: a backend, a memory tier, both.
 pub type Source<'a> = dyn Fn(&Handle) -> Result<Option<Content>, StoreError> + 'a;

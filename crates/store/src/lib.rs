@@ -22,7 +22,6 @@
 
 mod backend;
 pub mod conformance;
-mod content;
 mod error;
 mod file;
 pub mod files;
@@ -37,7 +36,6 @@ mod relations;
 mod sync;
 
 pub use backend::{Backend, Expect, Resolved};
-pub use content::Content;
 pub use error::StoreError;
 pub use file::{Damage, FileBackend, Mode};
 pub use hash::HandleHash;
@@ -47,3 +45,4 @@ pub use memory::{Before, Epoch, Memory, Swept};
 pub use memory_backend::MemoryBackend;
 pub use relation::{Cost, Outcome, Relation};
 pub use relations::{Inserted, Relations};
+pub use weft_object::Content;

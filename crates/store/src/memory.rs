@@ -2,11 +2,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
-use weft_object::Handle;
+use weft_object::{Content, Handle};
 
+use crate::Marks;
 use crate::hash::HandleHash;
 use crate::sync::Mutex;
-use crate::{Content, Marks};
 
 /// The caller's clock for collection: it only ever grows, and what is put or
 /// touched in an epoch is safe from a sweep of what came before that epoch.

@@ -1,11 +1,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 
-use weft_object::{Blob, Handle, Kind, Prefix};
+use weft_object::{Blob, Content, Handle, Kind, Prefix};
 
 use crate::hash::HandleHash;
 use crate::sync::RwLock;
-use crate::{Backend, Content, Expect, Label, Relation, Resolved, StoreError};
+use crate::{Backend, Expect, Label, Relation, Resolved, StoreError};
 
 /// A backend that lasts as long as the process: for tests, for evaluating
 /// without a store, and as what the file is compared with.

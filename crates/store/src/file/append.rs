@@ -3,10 +3,10 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use weft_object::Handle;
+use weft_object::{Content, Handle};
 
 use super::format::{HEADER, Header, Sort};
-use crate::{Content, StoreError};
+use crate::StoreError;
 
 /// Writes records at the end of the file, small ones many at once.
 pub(super) struct Appender<'a> {

@@ -5,11 +5,11 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use weft_object::{Handle, Kind};
+use weft_object::{Content, Handle, Kind};
 
 use super::format::{HEADER, Header, START, Sort, digest};
 use crate::hash::HandleHash;
-use crate::{Content, Label, Relation};
+use crate::{Label, Relation};
 
 /// A part of the file that was durable once and is no record any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

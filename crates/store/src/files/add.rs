@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
 use weft_object::directory::{Entry, FileKind, Name, Part, build};
-use weft_object::{Blob, Handle};
+use weft_object::{Blob, Content, Handle};
 
 use crate::locate;
 use crate::sync::Mutex;
-use crate::{Backend, Content, StoreError};
+use crate::{Backend, StoreError};
 
 /// How far an `add` has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
