@@ -103,3 +103,12 @@ fn the_guests_are_small() {
         assert!(bytes < 60 << 10, "{} has {bytes} bytes", path.display());
     }
 }
+
+#[test]
+fn the_engine_names_the_compiler_that_is_locked() {
+    let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    let (_, after) = lock.split_once("name = \"wasmtime\"\nversion = \"").unwrap();
+    let (version, _) = after.split_once('"').unwrap();
+    let named = crate::harness::ENGINE.version();
+    assert!(named.ends_with(&format!(" wasmtime {version}")), "{named}, locked is {version}");
+}

@@ -11,4 +11,5 @@ mod harness;
 mod limits;
 mod made;
 mod modules;
+mod scarce;
 mod stop;
