@@ -12,6 +12,11 @@ use wasmtime::{Engine, EngineWeak};
 /// Compiled code compares a counter with a deadline at every loop header and
 /// function entry. Nothing ticks that counter: it moves only when someone
 /// interrupts, and then every running function looks at its own flag once.
+///
+/// The comparison costs about 30% in a loop that takes one byte a turn and 7%
+/// in one that takes eight (counting words, measured with and without). Code
+/// without it would be faster and a looping function could not be stopped;
+/// fuel, the other way that the compiler offers, costs more.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 

@@ -94,7 +94,9 @@ const PAGE_BYTES: usize = 4096;
 // page of two Wasm pages, on a 2-core virtual machine: giving its pages back
 // costs 4.4 us; clearing the first page 1.8 us, but what lies further up is
 // given back; asking the kernel which pages are dirty and clearing those 2.1 us
-// wherever they lie.
+// wherever they lie. How much may stay that way costs small functions nothing;
+// with 2 MiB instead of 256 KiB, counting the words of 1 MB takes 2.9 ms of
+// processor time instead of 3.3.
 fn pool(instances: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_core_instances(instances)
@@ -107,7 +109,7 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
         .total_component_instances(0)
         .table_keep_resident(PAGE_BYTES);
     match PoolingAllocationConfig::is_pagemap_scan_available() {
-        true => pool.pagemap_scan(Enabled::Yes).linear_memory_keep_resident(64 * PAGE_BYTES),
+        true => pool.pagemap_scan(Enabled::Yes).linear_memory_keep_resident(512 * PAGE_BYTES),
         false => pool.pagemap_scan(Enabled::No).linear_memory_keep_resident(PAGE_BYTES),
     };
     pool
