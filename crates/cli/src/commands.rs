@@ -133,8 +133,9 @@ fn told(error: &clap::Error, terminal: Terminal) -> Result<(), Exit> {
             Err(Exit::silent(Code::Usage.status()))
         }
         _ => {
-            let text = text.strip_prefix("error: ").unwrap_or(&text);
-            Err(Exit::usage(text.trim_end()))
+            let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+            let text = text.trim_end_matches("For more information, try '--help'.").trim_end();
+            Err(Exit::usage(format!("{text}\n\nfor more, try `--help`")))
         }
     }
 }

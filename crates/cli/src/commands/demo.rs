@@ -14,10 +14,10 @@ use crate::exit::Exit;
 pub(crate) const COMMAND: Command = Command {
     name: "demo",
     about: "Count the words of a real tree, again, and again after a change",
-    details: "Adds the directory to a store of its own, counts its words on all cores, asks once\n\
-              more (nothing runs), then changes one file in the Tree (not on disk) and asks again:\n\
-              only what depends on that file runs. The store is a new directory in the user's\n\
-              cache, about as large as DIR, and is removed at the end.",
+    details: "Adds the directory to a store of its own, counts its words on all cores, asks\n\
+              once more (nothing runs), then changes one file in the Tree, not on disk, and\n\
+              asks again: only what depends on that file runs. The store is a new directory\n\
+              in the user's cache, about as large as DIR, and is removed at the end.",
     examples: &["weft demo", "weft demo /usr/share/doc"],
     arguments: |command| {
         command.arg(

@@ -26,7 +26,7 @@ pub(crate) const COMMAND: Command = Command {
     details: "Paths are added to the store, as by `weft add`. What is found out is kept there:\n\
               asked again, now or by another process, nothing runs. A failure is printed with\n\
               its backtrace, the computations that needed it, and what it logged.\n\
-              Ctrl-C ends the evaluation and keeps what was finished; a second one ends at once.",
+              Ctrl-C ends the evaluation and keeps what was finished; a second ends at once.",
     examples: &[
         "weft eval 'apply(./add.wasm, 1u64, 2u64)'",
         "weft eval --output raw 'select(@src, \"main.rs\")'",

@@ -11,8 +11,8 @@ use crate::place::Place;
 pub(crate) const COMMAND: Command = Command {
     name: "label",
     about: "Give a handle a name, or take the name away",
-    details: "A label that exists moves. The expression is not evaluated: what is labeled may be\n\
-              a computation.",
+    details: "A label that exists moves. The expression is not evaluated: what is labeled\n\
+              may be a computation.",
     examples: &[
         "weft label readme ./README.md",
         "weft label sum 'apply(./add.wasm, 1u64, 2u64)'",

@@ -16,8 +16,8 @@ use crate::place::Place;
 pub(crate) const COMMAND: Command = Command {
     name: "ls",
     about: "List a directory, or the entries of any Tree",
-    details: "Directories are shown with a slash behind the name. A Tree that is no directory is\n\
-              listed by number, kind, length and handle.",
+    details: "Directories are shown with a slash behind the name. A Tree that is no directory\n\
+              is listed by number, kind, length and handle.",
     examples: &["weft ls @src", "weft ls -l @src path/in/it", "weft ls 1f3a55"],
     arguments: |command| {
         let path = Arg::new("PATH")

@@ -1,0 +1,174 @@
+//! What cannot be added, and names that lead nowhere: an error, a code, and a
+//! store as it was.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use crate::world::{WEFT, World, ran};
+
+#[test]
+fn what_is_no_data_is_named() {
+    let world = World::new();
+    world.remember();
+    fs::create_dir(world.path("odd")).unwrap();
+    let fifo = world.path("odd/pipe");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    world.weft(["add", "odd"]).fails(1, &["odd/pipe is a fifo", "move it away"]);
+    world.weft(["add", "odd/pipe"]).fails(1, &["odd/pipe is a fifo"]);
+    fs::remove_file(fifo).unwrap();
+    let _socket = UnixListener::bind(world.path("odd/socket")).unwrap();
+    world.weft(["add", "odd"]).fails(1, &["odd/socket is a socket"]);
+    world.eval("apply(./odd/socket)").fails(1, &["line 1, column 7", "odd/socket is a socket"]);
+    world.weft(["add", "/dev/null"]).fails(1, &["/dev/null is a character device"]);
+    world.is_intact();
+}
+
+#[test]
+fn what_is_not_there_is_named() {
+    let world = World::new();
+    world.remember();
+    world.weft(["add", "nowhere"]).fails(1, &["cannot read nowhere: there is no such file"]);
+    symlink("itself", world.path("itself")).unwrap();
+    world.weft(["add", "itself"]).fails(1, &["cannot read itself"]);
+    symlink("nowhere", world.path("dangling")).unwrap();
+    world.weft(["add", "dangling"]).fails(1, &["cannot read dangling"]);
+    world.eval("./nowhere").fails(1, &["column 1", "cannot read ./nowhere"]);
+    world.is_intact();
+}
+
+/// Root may read everything, so then another user tries.
+#[test]
+fn what_may_not_be_read_is_named() {
+    const NOBODY: u32 = 65534;
+    let world = World::bare();
+    let root = fs::metadata("/proc/self").map_or(false, |me| {
+        use std::os::unix::fs::MetadataExt;
+        me.uid() == 0
+    });
+    // Where that user gets at it, whatever the way to the built one permits.
+    let program = world.path("weft");
+    fs::copy(WEFT, &program).unwrap();
+    fs::create_dir(world.path("home")).unwrap();
+    for open in [world.path(""), world.path("home")] {
+        fs::set_permissions(open, fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    let weft = |arguments: &[&str]| {
+        let mut command = world.command(&program);
+        command.args(arguments);
+        if root {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        ran(command.output().unwrap())
+    };
+    weft(&["init"]).ok();
+    world.write("kept/a", "what was there before");
+    weft(&["add", "--label", "kept", "kept"]).ok();
+
+    let file = world.write("d/secret", "secret");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0)).unwrap();
+    weft(&["add", "d"]).fails(1, &["no permission to", "d/secret"]);
+    weft(&["add", "d/secret"]).fails(1, &["no permission to", "d/secret"]);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let closed = fs::Permissions::from_mode(0);
+    fs::create_dir(world.path("d/closed")).unwrap();
+    fs::set_permissions(world.path("d/closed"), closed.clone()).unwrap();
+    weft(&["add", "d"]).fails(1, &["no permission to", "d/closed"]);
+    weft(&["get", "@kept", "d/closed/copy"]).fails(1, &["no permission to", "d/closed/copy"]);
+    // A store that may only be read is read.
+    let store = world.path(".weft/store");
+    fs::set_permissions(&store, fs::Permissions::from_mode(0o444)).unwrap();
+    weft(&["add", "kept"]).fails(1, &["no permission to", ".weft/store"]);
+    assert_eq!(weft(&["ls", "@kept"]).text(), "a\n");
+    fs::set_permissions(&store, fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(weft(&["cat", "select(@kept, \"a\")"]).text(), "what was there before");
+    fs::set_permissions(world.path("d/closed"), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn prefixes_that_mean_nothing_or_too_much() {
+    let world = World::new();
+    world.remember();
+    let nothing = world.weft(["ls", "0000"]);
+    nothing.fails(5, &["nothing in the store begins with #0000"]);
+    // So many Blobs that two of them share their first four digits: 2,000 of
+    // 65,536, which no two would do once in 10^13 times.
+    for number in 0..2000 {
+        world.write(format!("many/{number}"), format!("{number:040}"));
+    }
+    let handle = world.weft(["add", "many"]).handle().to_owned();
+    let listed = world.weft(["ls", "-l", &handle]);
+    let mut starts: Vec<&str> =
+        listed.text().lines().map(|line| &line.split('#').nth(1).unwrap()[..4]).collect();
+    starts.sort_unstable();
+    let twice = starts.windows(2).find(|pair| pair[0] == pair[1]).unwrap()[0];
+    let ran = world.weft(["cat", twice]);
+    ran.fails(5, &[&format!("#{twice} could be "), "(blob of 40)", " or ", "give more digits"]);
+    assert!(ran.stderr.matches("(blob of 40)").count() >= 2, "{}", ran.stderr);
+    world.eval(&format!("[#{twice}]")).fails(5, &["column 2", "give more digits"]);
+    world.is_intact();
+}
+
+#[test]
+fn content_that_is_not_there_is_named() {
+    let world = World::new();
+    world.remember();
+    world.write("elsewhere/x", "not in this store, and no literal either");
+    // The handle is right, the content is in another store.
+    let other = World::new();
+    other.write("x", "not in this store, and no literal either");
+    let handle = other.weft(["add", "x"]).handle().to_owned();
+    world.weft(["cat", &handle]).fails(5, &[&handle, "not in the store", "again"]);
+    world.weft(["get", &handle, "dest"]).fails(5, &[&handle]);
+    assert!(!world.path("dest").exists());
+    world.eval(&format!("apply({handle})")).fails(4, &["no answer: lost", &handle]);
+    world.is_intact();
+}
+
+#[test]
+fn handles_of_the_wrong_kind() {
+    let world = World::new();
+    world.remember();
+    world.guest("add.wasm");
+    world.eval("strict(@kept)").fails(2, &["column 8", "`strict` takes a thunk", "identify"]);
+    world.eval("apply(./add.wasm, [], [])").fails(3, &["bad handle"]);
+    world.eval("apply([], 1u64)").fails(3, &["the computation failed"]);
+    world.eval("application([])").fails(3, &["ill-formed"]);
+    world.eval("select(@kept, 99)").fails(3, &["out of range"]);
+    world.eval("select(@kept, \"nowhere\")").fails(3, &["nowhere"]);
+    world.weft(["get", "[1u8]", "dest"]).fails(1, &["directory"]);
+    world.weft(["ls", "[1u8]", "path"]).fails(1, &["no directory"]);
+    world.is_intact();
+}
+
+#[test]
+fn syntax_errors_point_at_the_place() {
+    let world = World::new();
+    world.remember();
+    let golden = "weft: error: line 2, column 10: found `)`\n  |\n2 |   \"text\" )\n  |          ^ expected `,` or `]`\n";
+    let ran = world.eval("[ @kept,\n  \"text\" )");
+    ran.fails(2, &[]);
+    assert_eq!(ran.stderr, golden);
+    world.eval("").fails(2, &["found the end"]);
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    world.weft_with(deep.as_bytes(), &["eval", "-"]).fails(2, &["column 201", "200 levels"]);
+    let wide = format!("[{}]", "1u8,".repeat(20_000));
+    world.weft_with(wide.as_bytes(), &["eval", "-"]).ok();
+    world.weft_with(&b"[".repeat(10_000_000), &["eval", "-"]).fails(2, &["200 levels"]);
+    world.is_intact();
+}
+
+#[test]
+fn arguments_that_are_no_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let world = World::new();
+    let odd = std::ffi::OsStr::from_bytes(b"./\xff");
+    let ran = world.weft([std::ffi::OsStr::new("cat"), odd]);
+    ran.fails(2, &["UTF-8", "escapes"]);
+    fs::write(world.path(odd), "odd").unwrap();
+    assert_eq!(world.weft(["cat", "file\"./\\xff\""]).text(), "odd");
+    let handle = world.weft([std::ffi::OsStr::new("add"), odd]).handle().to_owned();
+    assert_eq!(world.weft(["cat", &handle]).text(), "odd");
+}

@@ -1,0 +1,150 @@
+//! Stores that are missing, in use, foreign or damaged.
+
+use std::fs;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::world::{WEFT, World, ran};
+
+#[test]
+fn without_a_store_every_command_says_how_to_make_one() {
+    let world = World::bare();
+    world.write("a", "a");
+    for arguments in [
+        &["add", "a"][..],
+        &["ls", "1234"],
+        &["cat", "@x"],
+        &["get", "@x", "y"],
+        &["eval", "1u8"],
+        &["label", "x", "1u8"],
+        &["label", "--delete", "x"],
+        &["labels"],
+    ] {
+        world.weft(arguments).fails(5, &["no store at or above", "weft init", "WEFT_DIR"]);
+    }
+    let ran = ran(world.command(WEFT).env("WEFT_DIR", "nowhere").arg("labels").output().unwrap());
+    ran.fails(5, &["nowhere"]);
+    assert!(!world.path("nowhere").exists());
+}
+
+#[test]
+fn a_store_is_found_from_below_and_made_where_it_is_wanted() {
+    let world = World::bare();
+    let made = world.weft(["init", "project"]);
+    assert!(made.text().starts_with("made a store in project/.weft"), "{made:?}");
+    fs::create_dir_all(world.path("project/deep/er")).unwrap();
+    let mut command = world.command(WEFT);
+    let below = command.current_dir(world.path("project/deep/er")).arg("labels");
+    ran(below.output().unwrap()).ok();
+    world.weft(["labels"]).fails(5, &["no store"]);
+    assert!(world.weft(["init", "project"]).text().starts_with("there is a store already"));
+    let mut command = world.command(WEFT);
+    let named = ran(command.env("WEFT_DIR", "named").arg("init").output().unwrap());
+    assert!(named.text().contains("named"), "{named:?}");
+    assert!(world.path("named/store").is_file());
+}
+
+#[test]
+fn foreign_files_are_left_alone() {
+    let world = World::bare();
+    for (bytes, words) in [
+        (&b"this is somebody's diary, and not a store at all"[..], "is not a weft store"),
+        (&[0x5a; 4096], "is not a weft store"),
+    ] {
+        let path = world.write(".weft/store", bytes);
+        world.weft(["labels"]).fails(5, &[words, "WEFT_DIR"]);
+        world.weft(["add", "."]).fails(5, &[words]);
+        world.weft(["init"]).fails(5, &[words]);
+        assert_eq!(fs::read(path).unwrap(), bytes);
+    }
+    fs::remove_file(world.path(".weft/store")).unwrap();
+    fs::create_dir(world.path(".weft/store")).unwrap();
+    assert_ne!(world.weft(["labels"]).code, Some(0));
+}
+
+#[test]
+fn a_store_of_another_version_is_left_alone() {
+    let world = World::new();
+    world.remember();
+    let path = world.path(".weft/store");
+    let bytes = fs::read(&path).unwrap();
+    // Some byte of the first ones is the version: whichever is changed, the
+    // store is refused, as foreign or as of that version, and not touched.
+    let mut versions = 0;
+    for at in 0..16 {
+        let mut changed = bytes.clone();
+        changed[at] ^= 2;
+        fs::write(&path, &changed).unwrap();
+        let ran = world.weft(["add", "kept"]);
+        assert_eq!(fs::read(&path).unwrap(), changed, "byte {at}");
+        ran.fails(5, &[]);
+        versions += usize::from(ran.stderr.contains("is a store of version"));
+    }
+    assert!(versions > 0);
+    fs::write(&path, &bytes).unwrap();
+    world.is_intact();
+}
+
+#[test]
+fn one_process_writes_and_others_read() {
+    let world = World::new();
+    world.remember();
+    // Waits for its expression with the store not yet open, so let it compute.
+    world.wat(
+        "loop.wasm",
+        r#"(module (func (export "weft_apply") (param i32) (result i32)
+            (loop $again (br $again)) (unreachable)))"#,
+    );
+    let mut child =
+        world.start(&["eval", "--deadline", "60s", "apply(./loop.wasm)"], Stdio::null());
+    let number = format!("process {}", child.id());
+    let start = Instant::now();
+    let locked = loop {
+        let ran = world.weft(["add", "kept"]);
+        // The number is written just after the lock is taken.
+        if ran.stderr.contains(&number) {
+            break ran;
+        }
+        assert!(start.elapsed() < Duration::from_secs(50), "{ran:?}");
+    };
+    locked.fails(5, &["is in use by", &number, "wait until it ends"]);
+    assert_eq!(world.weft(["ls", "@kept"]).text(), "a\n");
+    world.weft(["labels"]).ok();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Killed in the middle of something, and nothing is lost.
+    world.is_intact();
+}
+
+#[test]
+fn damage_is_an_error_about_what_it_hit() {
+    let world = World::new();
+    world.remember();
+    world.write("big", "z".repeat(10_000));
+    let handle = world.weft(["add", "big"]).handle().to_owned();
+    world.remember();
+    let path = world.path(".weft/store");
+    let mut bytes = fs::read(&path).unwrap();
+    let at = bytes.windows(100).position(|window| window == [b'z'; 100]).unwrap();
+    bytes[at + 50] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let ran = world.weft(["cat", &handle]);
+    assert_eq!(ran.code, Some(5), "{ran:?}");
+    assert!(ran.stderr.contains("damaged") && ran.stderr.contains(&handle), "{ran:?}");
+    assert!(ran.stdout.is_empty());
+    // All else is there.
+    assert_eq!(world.weft(["ls", "@kept"]).text(), "a\n");
+}
+
+#[test]
+fn a_torn_end_is_cut_off() {
+    let world = World::new();
+    world.remember();
+    let path = world.path(".weft/store");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes.extend_from_slice(&[7; 33]);
+    fs::write(&path, &bytes).unwrap();
+    world.weft(["ls", "@kept"]);
+    world.weft(["add", "kept"]);
+    world.is_intact();
+}
