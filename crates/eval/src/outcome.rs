@@ -80,8 +80,16 @@ pub enum FailureKind {
 
 impl FailureKind {
     /// All kinds, for whoever reads one back.
-    pub const ALL: [Self; 6] =
-        [Self::Trap, Self::Failed, Self::BadModule, Self::IllFormed, Self::OutOfRange, Self::Cycle];
+    pub const ALL: [Self; 8] = [
+        Self::Trap,
+        Self::Failed,
+        Self::BadModule,
+        Self::BadHandle,
+        Self::MemoryLimit,
+        Self::IllFormed,
+        Self::OutOfRange,
+        Self::Cycle,
+    ];
 
     /// The word that stands for it in output and in stored relations.
     #[must_use]
