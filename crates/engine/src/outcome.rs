@@ -1,6 +1,6 @@
 use std::fmt;
 
-use weft_object::{Blob, Handle, Tree};
+use weft_object::{Content, Handle};
 
 /// What an application came to.
 ///
@@ -117,28 +117,6 @@ impl fmt::Display for FailureKind {
 impl fmt::Display for NoAnswerKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.words())
-    }
-}
-
-/// What a handle made by a function stands for.
-#[derive(Clone, Debug)]
-pub enum Content {
-    /// The bytes of a Blob.
-    Blob(Blob),
-    /// The entries of a Tree.
-    Tree(Tree),
-    /// The entries of a Tag.
-    Tag(Tree),
-}
-
-impl Content {
-    /// The bytes that the content takes when stored.
-    #[must_use]
-    pub fn len_bytes(&self) -> u64 {
-        match self {
-            Self::Blob(blob) => blob.bytes().len() as u64,
-            Self::Tree(tree) | Self::Tag(tree) => 32 * tree.entries().len() as u64,
-        }
     }
 }
 

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::ptr::NonNull;
 
 use wasmtime::{Instance, Memory, ModuleExport};
-use weft_object::{Blob, Handle, Kind, Tree};
+use weft_object::{Blob, Content, Handle, Kind, Tree};
 
 use crate::digest::ByDigest;
 use crate::limits::Limits;
-use crate::outcome::{Content, FailureKind, NoAnswerKind, Stop};
+use crate::outcome::{FailureKind, NoAnswerKind, Stop};
 use crate::{Interrupt, Objects, RunBounds};
 
 /// A handle of the table, and where its content was put once it was read.
@@ -246,7 +246,7 @@ impl State {
 
     fn keep(&mut self, handle: Handle, content: Content) -> Result<u32, Stop> {
         // What a small object takes beside its bytes counts too.
-        self.made_bytes += content.len_bytes() + 128;
+        self.made_bytes += content.bytes_len() + 128;
         if self.made_bytes > self.bounds.made_max_bytes {
             let detail = format!(
                 "a run may make {} bytes of blobs and trees; split the work",

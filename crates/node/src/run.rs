@@ -63,11 +63,6 @@ impl View<'_> {
     fn publish(&mut self, application: &Application, applied: Applied, run_ns: u64) -> Outcome {
         let shared = self.shared;
         for (handle, content) in applied.made {
-            let content = match content {
-                weft_engine::Content::Blob(blob) => Content::Blob(blob),
-                weft_engine::Content::Tree(tree) => Content::Tree(tree),
-                weft_engine::Content::Tag(tree) => Content::Tag(tree),
-            };
             shared.put(handle, content);
         }
         let (outcome, note) = failure::of_engine(applied.outcome, application.handle);

@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use weft_engine::{Content, FailureKind, Interrupt, Objects, Outcome as Applied, Run};
+use weft_engine::{FailureKind, Interrupt, Objects, Outcome as Applied, Run};
 use weft_eval::reference::{Reference, World};
 use weft_eval::{Application, NoAnswerKind, Outcome};
 use weft_object::directory::{DirectoryError, Entry, FileKind, Name, Part, build};
-use weft_object::{Blob, Handle, Tree};
+use weft_object::{Blob, Content, Handle, Tree};
 
 use crate::harness::ENGINE;
 

@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use weft_engine::{
-    Applied, Config, Content, Engine, FailureKind, Interrupt, NoAnswerKind, Objects, Outcome, Run,
-    RunBounds,
+    Applied, Config, Engine, FailureKind, Interrupt, NoAnswerKind, Objects, Outcome, Run, RunBounds,
 };
-use weft_object::{Blob, Handle, Tree};
+use weft_object::{Blob, Content, Handle, Tree};
 
 /// Content that is resident.
 #[derive(Default)]

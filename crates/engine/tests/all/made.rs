@@ -1,7 +1,6 @@
 //! What is kept of a run: the content that its value reaches, and no more.
 
-use weft_engine::Content;
-use weft_object::{Handle, Tree};
+use weft_object::{Content, Handle, Tree};
 
 use crate::harness::{Case, every_way, made_blob, made_tree, value};
 

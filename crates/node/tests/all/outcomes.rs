@@ -115,7 +115,7 @@ impl World for EngineWorld<'_> {
             interrupt: &Interrupt::new(),
         });
         for (_, content) in &applied.made {
-            if let weft_engine::Content::Tree(tree) = content {
+            if let Some(tree) = content.tree() {
                 let _ = self.session.put_tree(tree.entries());
             }
         }
