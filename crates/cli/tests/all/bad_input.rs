@@ -2,7 +2,7 @@
 //! store as it was.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -44,13 +44,14 @@ fn what_is_not_there_is_named() {
 fn what_may_not_be_read_is_named() {
     const NOBODY: u32 = 65534;
     let world = World::bare();
-    let root = fs::metadata("/proc/self").map_or(false, |me| {
-        use std::os::unix::fs::MetadataExt;
-        me.uid() == 0
-    });
+    let root = fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0);
     // Where that user gets at it, whatever the way to the built one permits.
     let program = world.path("weft");
-    fs::copy(WEFT, &program).unwrap();
+    // Copied by another process: while a test here forks, no file that is open for
+    // writing can be run.
+    assert!(
+        Command::new("cp").args([WEFT.as_ref(), program.as_os_str()]).status().unwrap().success()
+    );
     fs::create_dir(world.path("home")).unwrap();
     for open in [world.path(""), world.path("home")] {
         fs::set_permissions(open, fs::Permissions::from_mode(0o777)).unwrap();
@@ -68,11 +69,11 @@ fn what_may_not_be_read_is_named() {
     weft(&["add", "--label", "kept", "kept"]).ok();
 
     let file = world.write("d/secret", "secret");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
     weft(&["add", "d"]).fails(1, &["no permission to", "d/secret"]);
     weft(&["add", "d/secret"]).fails(1, &["no permission to", "d/secret"]);
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-    let closed = fs::Permissions::from_mode(0);
+    let closed = fs::Permissions::from_mode(0o000);
     fs::create_dir(world.path("d/closed")).unwrap();
     fs::set_permissions(world.path("d/closed"), closed.clone()).unwrap();
     weft(&["add", "d"]).fails(1, &["no permission to", "d/closed"]);

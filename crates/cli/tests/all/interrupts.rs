@@ -1,7 +1,9 @@
 //! Ctrl-C, deadlines, and readers that go away.
 
+use std::fs;
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::world::{Ran, World, ran};
@@ -14,13 +16,22 @@ fn interrupt(child: &Child) {
     assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
 }
 
-/// Waits until the store is locked, then a little, so that the evaluation runs.
-fn wait_for_run(world: &World) {
+/// Waits until these many modules are compiled: then there is a node, and it
+/// runs, but for a moment, what can be run.
+fn wait_for_modules(world: &World, modules: usize) {
+    let compiled = || {
+        let found = fs::read_dir(world.path("home/.cache/weft/artifacts"));
+        found.map_or(0, |found| {
+            let names = found.flatten().map(|entry| entry.file_name());
+            names.filter(|name| !name.to_string_lossy().starts_with("tmp-")).count()
+        })
+    };
     let start = Instant::now();
-    while world.weft(["label", "--delete", "nothing"]).stderr.contains("no label") {
+    while compiled() < modules {
         assert!(start.elapsed() < Duration::from_secs(60));
+        thread::sleep(Duration::from_millis(10));
     }
-    std::thread::sleep(Duration::from_millis(500));
+    thread::sleep(Duration::from_millis(300));
 }
 
 fn end(child: Child) -> Ran {
@@ -36,7 +47,7 @@ fn ctrl_c_keeps_what_was_found_out() {
     world.guest("add.wasm");
     let expression = "[strict(apply(./add.wasm, 2u64, 3u64)), strict(apply(./loop.wasm))]";
     let child = world.start(&["eval", expression], Stdio::null());
-    wait_for_run(&world);
+    wait_for_modules(&world, 2);
     interrupt(&child);
     let ran = end(child);
     assert_eq!(ran.code, Some(130), "{ran:?}");
@@ -46,6 +57,19 @@ fn ctrl_c_keeps_what_was_found_out() {
     assert_eq!(again["cost"]["applied"], 0);
     assert_eq!(again["handle"], format!("#05{}0800", "0".repeat(58)));
     world.is_intact();
+}
+
+/// Nothing is known about what was interrupted: it runs when it is asked for.
+#[test]
+fn ctrl_c_is_no_answer_that_is_kept() {
+    let world = World::new();
+    world.wat("loop.wasm", LOOP);
+    let child = world
+        .start(&["eval", "-o", "json", "apply{fuel: 100000000000}(./loop.wasm)"], Stdio::null());
+    wait_for_modules(&world, 1);
+    interrupt(&child);
+    assert_eq!(end(child).code, Some(130));
+    world.eval("apply{fuel: 1000}(./loop.wasm)").fails(4, &["out of fuel"]);
 }
 
 #[test]
@@ -101,7 +125,7 @@ fn output_that_cannot_be_written_is_an_error() {
     let world = World::new();
     world.write("big", "line\n".repeat(1000));
     let handle = world.weft(["add", "big"]).handle().to_owned();
-    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
     let output = world.command(crate::world::WEFT).args(["cat", &handle]).stdout(full).output();
     ran(output.unwrap()).fails(1, &["cannot write the output"]);
 }

@@ -1,6 +1,8 @@
 //! The program as people and scripts see it: what it prints, where, and the
 //! code it ends with.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
+
 mod bad_input;
 mod bad_modules;
 mod demo;

@@ -87,13 +87,14 @@ impl World {
         command.spawn().unwrap()
     }
 
+    /// Quiet: how fast it is on a busy machine is no matter here.
     pub(crate) fn eval(&self, expression: &str) -> Ran {
-        self.weft(["eval", expression])
+        self.weft(["eval", "--quiet", expression])
     }
 
     /// What `eval` with `--output json` prints.
     pub(crate) fn json(&self, expression: &str) -> serde_json::Value {
-        let ran = self.weft(["eval", "--output", "json", expression]);
+        let ran = self.weft(["eval", "--quiet", "--output", "json", expression]);
         serde_json::from_slice(&ran.stdout)
             .unwrap_or_else(|error| panic!("{error}: {expression}: {ran:?}"))
     }
