@@ -2,6 +2,7 @@
 
 mod cycles;
 mod node;
+mod waiters;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -436,7 +437,7 @@ impl Machine {
         let mut open = vec![(key, outcome)];
         while let Some((key, outcome)) = open.pop() {
             let Some(node) = self.remove(key, actions) else { continue };
-            for waiter in &node.waiters {
+            for waiter in node.waiters.iter() {
                 match *waiter {
                     Waiter::Request(id) => {
                         self.requests.remove(&id);
@@ -493,7 +494,7 @@ impl Machine {
         let mut open = vec![(key, waiter)];
         while let Some((key, waiter)) = open.pop() {
             let Some(node) = self.nodes.get_mut(&key) else { continue };
-            node.waiters.retain(|other| *other != waiter);
+            node.waiters.remove(waiter);
             if !node.waiters.is_empty() {
                 continue;
             }

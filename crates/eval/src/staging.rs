@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use weft_object::Handle;
 
@@ -27,21 +27,17 @@ pub struct Staging {
     capacity_bytes: u64,
     used_bytes: u64,
     claims: BTreeMap<u64, Held>,
-    waiting: usize,
+    // The ages of those in each state but the last, so that thousands of claims
+    // are not looked through for the one that matters.
+    waiting: BTreeSet<u64>,
+    granted: BTreeSet<u64>,
 }
 
+/// A claim. One that neither waits nor is merely granted runs.
 #[derive(Debug)]
 struct Held {
     key: Key,
     bytes: u64,
-    state: State,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Waiting,
-    Granted,
-    Running,
 }
 
 /// What a change of the claims brings about.
@@ -57,7 +53,13 @@ impl Staging {
     /// A machine with this much memory for footprints and functions.
     #[must_use]
     pub fn new(capacity_bytes: u64) -> Self {
-        Self { capacity_bytes, used_bytes: 0, claims: BTreeMap::new(), waiting: 0 }
+        Self {
+            capacity_bytes,
+            used_bytes: 0,
+            claims: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            granted: BTreeSet::new(),
+        }
     }
 
     /// What there is in all.
@@ -74,8 +76,8 @@ impl Staging {
 
     /// How many claims wait.
     #[must_use]
-    pub const fn waiting(&self) -> usize {
-        self.waiting
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     /// Asks for bytes on behalf of `key`; `age` orders the claims and is unique.
@@ -84,27 +86,23 @@ impl Staging {
         if bytes > self.capacity_bytes {
             return None;
         }
-        self.claims.insert(age, Held { key, bytes, state: State::Waiting });
-        self.waiting += 1;
+        self.claims.insert(age, Held { key, bytes });
+        self.waiting.insert(age);
         Some(self.settle())
     }
 
     /// Says that a granted claim's application runs now, so that it is not
     /// taken back.
     pub fn run(&mut self, age: u64) {
-        if let Some(held) = self.claims.get_mut(&age)
-            && held.state == State::Granted
-        {
-            held.state = State::Running;
-        }
+        self.granted.remove(&age);
     }
 
     /// Gives a claim back, whatever its state.
     pub fn release(&mut self, age: u64) -> Shift {
-        match self.claims.remove(&age) {
-            None => return Shift::default(),
-            Some(held) if held.state == State::Waiting => self.waiting -= 1,
-            Some(held) => self.used_bytes -= held.bytes,
+        let Some(held) = self.claims.remove(&age) else { return Shift::default() };
+        if !self.waiting.remove(&age) {
+            self.granted.remove(&age);
+            self.used_bytes -= held.bytes;
         }
         self.settle()
     }
@@ -112,18 +110,15 @@ impl Staging {
     /// Grants what can be granted, strictly by age.
     fn settle(&mut self) -> Shift {
         let mut shift = Shift::default();
-        while self.waiting > 0 {
-            let oldest = self.claims.iter().find(|(_, held)| held.state == State::Waiting);
-            let Some((&age, held)) = oldest else { break };
+        while let Some(&age) = self.waiting.first() {
+            let Some(held) = self.claims.get(&age) else { break };
             let (key, bytes) = (held.key, held.bytes);
             if !self.make_room(age, bytes, &mut shift) {
                 break;
             }
             self.used_bytes += bytes;
-            self.waiting -= 1;
-            if let Some(held) = self.claims.get_mut(&age) {
-                held.state = State::Granted;
-            }
+            self.waiting.remove(&age);
+            self.granted.insert(age);
             shift.granted.push(key);
         }
         shift
@@ -133,22 +128,21 @@ impl Staging {
     fn make_room(&mut self, age: u64, bytes: u64, shift: &mut Shift) -> bool {
         let mut free = self.capacity_bytes - self.used_bytes;
         let mut victims = Vec::new();
-        let younger = self.claims.range(age + 1..).rev();
-        for (&age, held) in younger.filter(|(_, held)| held.state == State::Granted) {
+        for &age in self.granted.range(age + 1..).rev() {
             if free >= bytes {
                 break;
             }
-            free += held.bytes;
+            free += self.claims.get(&age).map_or(0, |held| held.bytes);
             victims.push(age);
         }
         if free < bytes {
             return false;
         }
         for age in victims {
-            if let Some(held) = self.claims.get_mut(&age) {
-                held.state = State::Waiting;
+            if let Some(held) = self.claims.get(&age) {
+                self.granted.remove(&age);
+                self.waiting.insert(age);
                 self.used_bytes -= held.bytes;
-                self.waiting += 1;
                 shift.granted.retain(|key| *key != held.key);
                 shift.revoked.push(held.key);
             }

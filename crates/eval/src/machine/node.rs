@@ -5,6 +5,7 @@ use crate::key::KeySet;
 use crate::tail::Tail;
 use crate::{Application, Claim, Key, Outcome};
 
+use super::waiters::Waiters;
 use super::{RequestId, Ticket};
 
 /// A key in the graph.
@@ -14,7 +15,7 @@ pub(super) struct Node {
     pub(super) age: u64,
     pub(super) ticket: Ticket,
     pub(super) state: State,
-    pub(super) waiters: Vec<Waiter>,
+    pub(super) waiters: Waiters,
     pub(super) resume: Arc<Resume>,
     pub(super) application: Option<Arc<Application>>,
     pub(super) claim: Option<Claim>,
@@ -57,7 +58,7 @@ impl State {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Waiter {
     Request(RequestId),
     Node(Key),
@@ -79,7 +80,7 @@ impl Node {
             age,
             ticket: 0,
             state: State::Waiting,
-            waiters: vec![waiter],
+            waiters: Waiters::new(waiter),
             resume: Arc::default(),
             application,
             claim: None,
@@ -180,11 +181,11 @@ impl Node {
         outcome: &Outcome,
         need: impl FnOnce() -> Option<&'a Need>,
     ) -> bool {
-        let Outcome::NoAnswer(no_answer) = outcome else { return true };
-        let hints = |application: &Option<Arc<Application>>| {
-            application.as_ref().map(|application| application.hints)
+        let (Outcome::NoAnswer(reason), Some(application)) = (outcome, &self.application) else {
+            return true;
         };
-        !no_answer.kind.depends_on_request()
-            || need().is_none_or(|need| hints(&need.application) == hints(&self.application))
+        let hints = |need: &Need| need.application.as_ref().map(|asked| asked.hints);
+        !reason.kind.depends_on_request()
+            || need().is_none_or(|need| hints(need) == Some(application.hints))
     }
 }
