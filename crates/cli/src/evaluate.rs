@@ -50,7 +50,10 @@ pub(crate) fn evaluate(
     let answer = ask(&node, request, options.deadline, &interrupt, terminal);
     let mut roots = vec![request];
     roots.extend(answer.outcome.value());
-    node.keep(&roots)?;
+    // The answer is right all the same.
+    if let Err(error) = node.keep(&roots) {
+        terminal.say("warning", &format!("what was found out is not kept: {error}"));
+    }
     if answer.stat.store_errors > 0 {
         let text = format!(
             "the store could not say what it knows of {} computations, which were done again",

@@ -4,11 +4,16 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::terminal::{CLEAR, Terminal};
+
+/// Some wrappers pass a signal on that the terminal has sent already: so soon it
+/// is the same one.
+const TWICE: Duration = Duration::from_millis(200);
 
 /// Whether somebody wants this process to end. Made only by commands that have
 /// something to see to first; all others end at once, as by default.
@@ -21,16 +26,23 @@ impl Interrupt {
         let interrupt = Self(Arc::default());
         let first = interrupt.0.clone();
         thread::Builder::new().name("signals".into()).spawn(move || {
+            let mut since: Option<Instant> = None;
             for signal in signals.forever() {
                 let signal = u8::try_from(signal).unwrap_or(2);
                 let clear = if terminal.is_terminal { CLEAR } else { "" };
-                if first.swap(signal, Ordering::SeqCst) != 0 {
-                    terminal.write(clear);
-                    std::process::exit(128 + i32::from(signal));
+                match since {
+                    Some(since) if since.elapsed() < TWICE => {}
+                    Some(_) => {
+                        terminal.write(clear);
+                        std::process::exit(128 + i32::from(signal));
+                    }
+                    None => {
+                        since = Some(Instant::now());
+                        first.store(signal, Ordering::SeqCst);
+                        terminal.write(clear);
+                        terminal.remark("stopping; once more to end at once");
+                    }
                 }
-                terminal.write(clear);
-                terminal
-                    .remark("stopping, and keeping what was found out; once more to end at once");
             }
         })?;
         Ok(interrupt)

@@ -1,8 +1,10 @@
 //! The demo says what happened, and leaves nothing.
 
 use std::fs;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use crate::world::{Ran, World};
+use crate::world::{Ran, World, ran};
 
 /// The number before some words in what was printed.
 fn number(ran: &Ran, words: &str) -> Vec<u64> {
@@ -81,4 +83,21 @@ fn what_cannot_be_counted_is_an_error() {
     fs::create_dir(world.path("empty")).unwrap();
     let empty = world.weft(["demo", "empty"]);
     assert!(empty.text().contains("there is no file to change"), "{empty:?}");
+}
+
+/// Whenever it comes, nothing is left.
+#[test]
+fn ctrl_c_removes_what_was_begun() {
+    let world = World::bare();
+    // Enough that it takes longer than to send a signal.
+    world.write("t/long", "so many words ".repeat(2 << 20));
+    let child = world.start(&["demo", "t"], Stdio::null());
+    let homes = || fs::read_dir(world.path("home/.cache/weft")).map_or(0, |homes| homes.count());
+    let start = Instant::now();
+    while homes() == 0 && start.elapsed() < Duration::from_secs(60) {}
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let ended = ran(child.wait_with_output().unwrap());
+    assert!(ended.code == Some(130) && ended.stderr.contains("interrupted"), "{ended:?}");
+    assert_eq!(homes(), 0);
 }

@@ -146,3 +146,28 @@ fn a_torn_end_is_cut_off() {
     world.weft(["add", "kept"]);
     world.is_intact();
 }
+
+/// The disk is full as far as this process may know: the limit on the size of
+/// files says so.
+#[test]
+fn an_answer_that_cannot_be_kept_is_an_answer() {
+    let world = World::new();
+    world.remember();
+    world.guest("add.wasm");
+    let expression = "[./add.wasm, strict(apply(./add.wasm, 1u64, 2u64))]";
+    // The engine has files in memory, for which this is enough.
+    world.write("pad", vec![b'x'; 8 << 20]);
+    world.weft(["add", "pad"]).ok();
+    // What it is made of fits, what is found out does not.
+    world.weft(["label", "job", expression]).ok();
+    let blocks = fs::metadata(world.path(".weft/store")).unwrap().len() / 512;
+    let mut shell = world.command("sh");
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec {WEFT} eval @job");
+    let full = ran(shell.args(["-c", &script]).output().unwrap());
+    assert_eq!(full.code, Some(0), "{full:?}");
+    assert!(String::from_utf8_lossy(&full.stdout).contains("3u64]"), "{full:?}");
+    assert!(full.stderr.contains("warning: what was found out is not kept: "), "{full:?}");
+    assert!(full.stderr.contains("ulimit -f"), "{full:?}");
+    world.is_intact();
+    assert_eq!(world.eval("@job").text().matches("3u64").count(), 1);
+}
