@@ -1,6 +1,7 @@
 //! Every command, its arguments and its words, as one table.
 
 mod add;
+mod bench;
 mod cat;
 mod completions;
 mod demo;
@@ -47,6 +48,7 @@ pub(crate) static TABLE: &[&Command] = &[
     &label::COMMAND,
     &labels::COMMAND,
     &demo::COMMAND,
+    &bench::COMMAND,
     &completions::COMMAND,
     &man::COMMAND,
     &version::COMMAND,
