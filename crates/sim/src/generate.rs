@@ -123,7 +123,6 @@ impl Generator {
         entries.extend(arguments);
         self.world.application(entries)
     }
-
 }
 
 fn strict(thunk: Handle) -> Handle {

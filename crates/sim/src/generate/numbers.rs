@@ -128,9 +128,7 @@ impl Generator {
         let from = self.rng.below(100);
         match self.rng.chance(200) {
             true => self.world.selection([target, Handle::of_u64(from)]),
-            false => {
-                self.world.selection([target, Handle::of_u64(from), Handle::of_u64(from + 8)])
-            }
+            false => self.world.selection([target, Handle::of_u64(from), Handle::of_u64(from + 8)]),
         }
     }
 

@@ -1,5 +1,5 @@
-use weft_object::directory::{DirectoryError, Entry, FileKind, Name, Part, build};
 use weft_object::Handle;
+use weft_object::directory::{DirectoryError, Entry, FileKind, Name, Part, build};
 
 use super::{Generator, identify, programs, strict};
 use crate::world::Content;

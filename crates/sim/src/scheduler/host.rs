@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use weft_eval::{Application, Attempt, Budget, Claim, Key, Outcome, Platform, Ticket, survey};
@@ -24,6 +24,7 @@ pub(super) struct Host {
     pub(super) now: u64,
     /// Objects made since garbage was collected.
     pub(super) made: usize,
+    pub(super) most_content: usize,
     /// Applications that somebody else has begun to run.
     pub(super) strangers: Vec<Arc<Application>>,
     settings: Settings,
@@ -60,6 +61,7 @@ impl Host {
             log: Vec::new(),
             now: 0,
             made: 0,
+            most_content: 0,
             strangers: Vec::new(),
             settings: settings.clone(),
             rng,
@@ -131,6 +133,7 @@ impl Host {
         self.made += 1;
         self.resident.insert(handle);
         self.world.content.insert(handle, content);
+        self.most_content = self.most_content.max(self.world.content.len());
     }
 
     fn known(&self, key: Key) -> Option<Outcome> {
@@ -213,12 +216,4 @@ impl Platform for Bench<'_> {
     fn wants_work(&mut self) -> bool {
         self.host.rng.chance(self.host.settings.wants_work)
     }
-}
-
-/// Everything that a graph might need by these handles.
-pub(super) fn reach(
-    content: &HashMap<Handle, Content>,
-    roots: impl IntoIterator<Item = Handle>,
-) -> HashSet<Handle> {
-    crate::world::reach(content, roots)
 }

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use weft_eval::{Event, Machine, Outcome};
 use weft_object::Handle;
 
-use super::host::reach;
 use super::{Due, Scheduler, What};
+use crate::world::reach;
 
 impl Scheduler {
     pub(super) fn mischief(&mut self) {
@@ -49,9 +49,8 @@ impl Scheduler {
         self.host.interrupted.clear();
         self.host.resident.clear();
         self.host.derived.clear();
-        let asked = |due: &Due| {
-            matches!(due, Due::Tell(Event::Request { .. } | Event::Cancel { .. }))
-        };
+        let asked =
+            |due: &Due| matches!(due, Due::Tell(Event::Request { .. } | Event::Cancel { .. }));
         self.due.retain(|_, due| asked(due));
         self.forget_relations();
         for (id, handle) in std::mem::take(&mut self.open) {

@@ -55,7 +55,7 @@ impl Scheduler {
                 }
             }
             Action::Apply { application, ticket } => self.begin_run(application, ticket),
-            Action::Load { object, ticket } => self.load(object, ticket),
+            Action::Load { object, .. } => self.load(object),
             Action::Interrupt { .. } | Action::Answer { .. } => {}
         }
     }
@@ -64,7 +64,7 @@ impl Scheduler {
         self.host.world.capacity_bytes - self.machine.stat().claimed_bytes
     }
 
-    fn load(&mut self, object: Handle, _ticket: Ticket) {
+    fn load(&mut self, object: Handle) {
         let result = match self.host.world.content.contains_key(&object) {
             true => {
                 self.host.note(What::Loaded(object));

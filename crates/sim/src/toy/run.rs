@@ -148,9 +148,9 @@ impl<R: Fn(Handle) -> Option<Content>> Run<'_, R> {
             }
             Expr::Sum(of) => {
                 let entries = self.entries(of)?;
-                entries.iter().try_fold(0u64, |sum, entry| {
-                    Ok(sum.wrapping_add(self.number_of(*entry)?))
-                })
+                entries
+                    .iter()
+                    .try_fold(0u64, |sum, entry| Ok(sum.wrapping_add(self.number_of(*entry)?)))
             }
             _ => {
                 let handle = self.handle(expr)?;
@@ -237,4 +237,3 @@ impl<R: Fn(Handle) -> Option<Content>> Run<'_, R> {
         handle
     }
 }
-

@@ -113,9 +113,8 @@ fn cancelling_drops_what_nobody_else_wants() {
     assert_eq!(script.interrupted, [Key::Content(alone_blob)]);
     // A report that comes all the same changes nothing.
     script.tell(Event::Loaded { object: alone_blob, result: Ok(()) });
-    let load = script.take(|action| {
-        matches!(action, Action::Load { object, .. } if *object == shared_blob)
-    });
+    let load = script
+        .take(|action| matches!(action, Action::Load { object, .. } if *object == shared_blob));
     script.actions.clear();
     script.perform(load);
     script.perform_all();
@@ -213,9 +212,8 @@ fn what_runs_elsewhere_is_waited_for_whoever_is_told_first() {
         let tree = thunk.definition().unwrap();
         script.host.elsewhere.insert(tree);
         script.request(1, thunk);
-        let is_look = |action: &Action| {
-            matches!(action, Action::Evaluate { key: Key::Apply(_), .. })
-        };
+        let is_look =
+            |action: &Action| matches!(action, Action::Evaluate { key: Key::Apply(_), .. });
         script.perform_all_but(is_look);
         let look = script.take(is_look);
         let refused = Outcome::no_answer(NoAnswerKind::OutOfFuel, "that one's own");

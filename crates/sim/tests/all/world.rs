@@ -15,6 +15,13 @@ pub(crate) fn number(value: u64) -> Handle {
     Handle::of_u64(value)
 }
 
+// No closure: rustc 1.95 lets one that is inlined change the caller's variable,
+// where it hands a large argument on to what takes it as `mut`
+// (rust-lang/rust#155241).
+pub(crate) fn strict(thunk: Handle) -> Handle {
+    thunk.strict().unwrap()
+}
+
 /// The Thunk that applies a program under default limits.
 pub(crate) fn apply(world: &mut World, program: &Expr, arguments: &[Handle]) -> Handle {
     limited(world, Handle::of_blob(b""), program, arguments)
