@@ -55,3 +55,35 @@ impl Waiters {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_may_leave_in_any_order() {
+        for count in [1, FEW as u64, FEW as u64 + 1, 200] {
+            for step in [1, 3, 7, 193] {
+                let mut waiters = Waiters::new(Waiter::Request(0));
+                (1..count).for_each(|id| waiters.push(Waiter::Request(id)));
+                let mut left: Vec<u64> = (0..count).collect();
+                while !left.is_empty() {
+                    let id = left.remove(step % left.len());
+                    waiters.remove(Waiter::Request(id));
+                    // Whoever is not there leaves nothing behind.
+                    waiters.remove(Waiter::Request(id));
+                    let mut found: Vec<Waiter> = waiters.iter().copied().collect();
+                    found.sort_by_key(|waiter| format!("{waiter:?}"));
+                    let mut expected: Vec<_> = left.iter().map(|id| Waiter::Request(*id)).collect();
+                    expected.sort_by_key(|waiter| format!("{waiter:?}"));
+                    assert_eq!(found, expected);
+                }
+                assert!(waiters.is_empty());
+                // Few or many, it can begin again.
+                waiters.push(Waiter::Request(7));
+                waiters.remove(Waiter::Request(7));
+                assert!(waiters.is_empty());
+            }
+        }
+    }
+}

@@ -182,6 +182,23 @@ fn what_is_lost_is_asked_for_again_and_old_tickets_refuse_nothing() {
     script.perform_all();
 }
 
+/// An interruption meant for somebody else may hit whoever runs it now.
+#[test]
+fn what_was_interrupted_though_it_is_wanted_is_asked_for_again() {
+    let mut script = script();
+    script.host.claims = true;
+    let thunk = script.host.apply("burn", &[]);
+    script.request(1, thunk);
+    script.perform_all_but(is_apply);
+    let run = script.take(is_apply);
+    let Action::Apply { application, .. } = &run else { panic!() };
+    let report = Report::Done(Outcome::NoAnswer(no_answer(NoAnswerKind::Cancelled)));
+    script.tell(Event::Reported { key: application.key(), ticket: ticket(&run), report });
+    assert!(script.answers.is_empty(), "nobody cancelled it");
+    script.perform_all();
+    assert_eq!(script.answers[&1], Outcome::Value(number(10)));
+}
+
 #[test]
 fn two_with_different_fuel_get_their_own_answers() {
     for rich_first in [true, false] {
