@@ -85,24 +85,27 @@ impl Shared {
         for session in self.sessions.lock().iter().filter_map(std::sync::Weak::upgrade) {
             session.copy_to(&mut roots);
         }
-        roots.extend(self.relations.limbo_roots(oldest));
-        roots.extend_from_slice(&running);
+        let mut marking = self.memory.marking();
+        roots.iter().chain(&running).for_each(|root| marking.reach(root));
+        drop(roots);
         self.relations.for_each(|_, relation| {
-            roots.push(relation.outcome.handle());
-            roots.extend(relation.notes);
+            marking.reach(&relation.outcome.handle());
+            relation.notes.iter().for_each(|notes| marking.reach(notes));
         });
-        let marks = self.memory.mark(roots);
-        let old = Before { volatile: oldest, durable: Epoch(0) };
-        let mut swept = self.memory.sweep(|handle| marks.contains(handle), old);
-        drop(marks);
+        // After the relations: what is evicted meanwhile is seen as one or the
+        // other.
+        self.relations.limbo_roots(oldest).iter().for_each(|root| marking.reach(root));
+        let mut swept = marking.sweep(Before { volatile: oldest, durable: Epoch(0) });
         if self.memory.bytes() > self.content_bytes_max() {
             add(&mut swept, self.drop_durable(&running, ended));
         }
         let left = self.memory.bytes();
-        // What relations keep alive counts to their cache. Half of it is left
-        // to garbage, to what is in limbo and to the table.
+        // What relations keep alive counts to their cache, and so does their
+        // table. Half of it is left to what comes until shedding helps: garbage
+        // of two more collections, what is in limbo, and the allocator's.
         let volatile = left.saturating_sub(self.counts.loaded_bytes.load(Ordering::Relaxed));
-        if volatile > self.relation_cache_bytes / 2 {
+        let table = self.relations.bytes() as u64;
+        if volatile.saturating_add(table) > self.relation_cache_bytes / 2 {
             self.relations.shed(self.epoch());
         }
         self.collector.put_bytes.store(put, Ordering::Relaxed);

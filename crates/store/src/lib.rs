@@ -4,7 +4,7 @@
 //!
 //! - The **memory tier**, [`Memory`] for content and [`Relations`] for what has
 //!   been found out. Fast, shared by all threads of a node, bounded by a
-//!   collector that its owner drives: [`Memory::mark`], then [`Memory::sweep`].
+//!   collector that its owner drives: [`Memory::marking`].
 //! - A **backend**, behind the trait [`Backend`]: what outlives the process.
 //!   [`FileBackend`] is one append-only file, [`MemoryBackend`] stands in for
 //!   it where nothing has to last. Both pass [`conformance`].
@@ -41,7 +41,7 @@ pub use file::{Damage, FileBackend, Mode};
 pub use hash::HandleHash;
 pub use label::{Label, LabelError};
 pub use mark::Marks;
-pub use memory::{Before, Epoch, Memory, Swept};
+pub use memory::{Before, Epoch, Marking, Memory, Swept};
 pub use memory_backend::MemoryBackend;
 pub use relation::{Cost, Outcome, Relation};
 pub use relations::{Inserted, Relations};

@@ -2,11 +2,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
-use weft_object::{Content, Handle};
+use weft_object::{Content, Handle, Tree};
 
-use crate::Marks;
 use crate::hash::HandleHash;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, MutexGuard};
 
 /// The caller's clock for collection: it only ever grows, and what is put or
 /// touched in an epoch is safe from a sweep of what came before that epoch.
@@ -47,6 +46,8 @@ pub struct Swept {
 pub struct Memory {
     hash: HandleHash,
     shards: Box<[Shard]>,
+    /// The number of the last [`Marking`]; there is one at a time.
+    marking: Mutex<u32>,
 }
 
 const SHARDS: usize = 256;
@@ -65,6 +66,9 @@ struct Slot {
     handle: Handle,
     content: Content,
     touched: Epoch,
+    /// The last marking that came by here. A set of what is marked would take
+    /// as much memory as the collection is to save.
+    marked: u32,
     durable: bool,
 }
 
@@ -92,7 +96,7 @@ impl Memory {
     #[must_use]
     pub fn new() -> Self {
         let shards = (0..SHARDS).map(|_| Shard::default()).collect();
-        Self { hash: HandleHash::default(), shards }
+        Self { hash: HandleHash::default(), shards, marking: Mutex::default() }
     }
 
     #[inline]
@@ -148,7 +152,7 @@ impl Memory {
                 false
             }
             Entry::Vacant(place) => {
-                place.insert(Slot { handle, content, touched: epoch, durable });
+                place.insert(Slot { handle, content, touched: epoch, marked: 0, durable });
                 shard.count(&table, added.cast_signed());
                 true
             }
@@ -227,25 +231,15 @@ impl Memory {
             .sum()
     }
 
-    /// Marks all that can be reached from some handles: through Trees, Tags and
-    /// Refs, through what defines a Thunk, through Encodes. What is not here is
-    /// marked, but not followed.
+    /// Begins to mark what is to survive a sweep. Another thread that begins one
+    /// too waits until this is dropped.
     #[must_use]
-    pub fn mark(&self, roots: impl IntoIterator<Item = Handle>) -> Marks {
-        let mut marks = Marks::default();
-        let mut waiting = Vec::new();
-        for root in roots {
-            if marks.insert(&root) {
-                waiting.push(root);
-            }
-            while let Some(handle) = waiting.pop() {
-                let Some(Content::Tree(tree) | Content::Tag(tree)) = self.get(&handle) else {
-                    continue;
-                };
-                waiting.extend(tree.entries().iter().filter(|entry| marks.insert(entry)));
-            }
-        }
-        marks
+    pub fn marking(&self) -> Marking<'_> {
+        let mut last = self.marking.lock();
+        // New content has 0. A slot that is skipped by four billion markings
+        // would look marked once.
+        *last = last.wrapping_add(1).max(1);
+        Marking { memory: self, number: *last, _only: last, open: Vec::new(), count: 0 }
     }
 
     /// Drops what `keep` does not want and was last touched before the epoch of
@@ -255,14 +249,17 @@ impl Memory {
     /// epoch stays. `keep` is called with a part of the tier locked, so it must
     /// not call back.
     pub fn sweep(&self, keep: impl Fn(&Handle) -> bool, before: impl Into<Before>) -> Swept {
-        let before = before.into();
+        self.sweep_slots(|slot| keep(&slot.handle), before.into())
+    }
+
+    fn sweep_slots(&self, keep: impl Fn(&Slot) -> bool, before: Before) -> Swept {
         let mut swept = Swept::default();
         for shard in &self.shards {
             let mut table = shard.table.lock();
             let taken: Vec<Slot> = table
                 .extract_if(|slot| {
                     let age = if slot.durable { before.durable } else { before.volatile };
-                    slot.touched < age && !keep(&slot.handle)
+                    slot.touched < age && !keep(slot)
                 })
                 .collect();
             if taken.is_empty() {
@@ -279,6 +276,60 @@ impl Memory {
             swept.bytes += bytes;
         }
         swept
+    }
+}
+
+/// A walk over all that is alive: [`Marking::reach`] from each root, then
+/// [`Marking::sweep`].
+///
+/// # Contract
+/// Whatever is alive and older than the epoch of the sweep is reached from some
+/// root, or it is lost. What is put or touched meanwhile is young, and safe.
+#[derive(Debug)]
+pub struct Marking<'m> {
+    memory: &'m Memory,
+    number: u32,
+    _only: MutexGuard<'m, u32>,
+    open: Vec<Tree>,
+    count: u64,
+}
+
+impl Marking<'_> {
+    /// Marks all that can be reached from a handle: through Trees, Tags and
+    /// Refs, through what defines a Thunk, through Encodes. What is not here is
+    /// not followed.
+    pub fn reach(&mut self, root: &Handle) {
+        self.look(root);
+        while let Some(tree) = self.open.pop() {
+            tree.entries().iter().for_each(|entry| self.look(entry));
+        }
+    }
+
+    fn look(&mut self, handle: &Handle) {
+        if handle.is_literal() {
+            return;
+        }
+        let number = self.number;
+        let first = self.memory.with(handle, |slot| {
+            let first = std::mem::replace(&mut slot.marked, number) != number;
+            first.then(|| slot.content.tree().cloned())
+        });
+        if let Some(Some(below)) = first {
+            self.count += 1;
+            self.open.extend(below);
+        }
+    }
+
+    /// How many objects are marked.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Drops what is not marked and was last touched before the epoch of its
+    /// sort; see [`Memory::sweep`].
+    pub fn sweep(self, before: impl Into<Before>) -> Swept {
+        self.memory.sweep_slots(|slot| slot.marked == self.number, before.into())
     }
 }
 

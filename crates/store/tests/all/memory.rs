@@ -48,15 +48,26 @@ fn marking_follows_all_that_a_handle_leads_to() {
     let root = put(tree(&[leaf, behind_ref.lower().unwrap(), encode, tag]));
     let other = put(long(4));
     let absent = long(5).0;
-    let marks = memory.mark([root.identification().unwrap(), absent]);
-    for name in [root, leaf, behind_ref, hidden, definition, argument, tag, absent] {
-        assert!(marks.contains(&name), "{name:?}");
+    for _ in 0..2 {
+        let mut marking = memory.marking();
+        marking.reach(&root.identification().unwrap());
+        marking.reach(&absent);
+        assert_eq!(marking.count(), 7);
+        let swept = marking.sweep(Epoch(1));
+        assert_eq!(swept.objects, 0, "too young");
     }
-    assert!(!marks.contains(&other));
-    assert_eq!(marks.len(), 8);
-    let swept = memory.sweep(|handle| marks.contains(handle), Epoch(2));
-    assert_eq!(swept.objects, 1);
-    assert!(!memory.contains(&other) && memory.contains(&hidden));
+    let mut marking = memory.marking();
+    marking.reach(&root.identification().unwrap());
+    assert_eq!(marking.sweep(Epoch(2)).objects, 1);
+    for name in [root, leaf, behind_ref, hidden, definition, argument, tag] {
+        assert!(memory.contains(&name), "{name:?}");
+    }
+    assert!(!memory.contains(&other));
+    // What an earlier walk has marked is marked no more.
+    let mut marking = memory.marking();
+    marking.reach(&leaf);
+    assert_eq!(marking.sweep(Epoch(2)).objects, 6);
+    assert!(memory.contains(&leaf) && memory.len() == 1);
 }
 
 #[test]
@@ -68,7 +79,10 @@ fn a_chain_of_a_million_is_marked_without_recursion() {
         memory.put(&name, content, Epoch(1));
         last = name;
     }
-    assert_eq!(memory.mark([last]).len(), 1_000_000);
+    let mut marking = memory.marking();
+    marking.reach(&last);
+    assert_eq!(marking.count(), 1_000_000);
+    drop(marking);
     assert_eq!(memory.sweep(keep_none, Epoch(2)).objects, 1_000_000);
 }
 
