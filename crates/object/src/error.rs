@@ -23,6 +23,8 @@ pub enum DecodeError {
     BlobFacts(u8),
     /// A Tag whose length is not three; holds the length.
     TagLength(u64),
+    /// A Tag that claims an Encode below it, which none has.
+    TagEncode,
     /// The content of a Tree or Tag is not a whole number of handles.
     TreeBytes(usize),
     /// The content does not have the digest, length or facts of its handle.
@@ -42,6 +44,7 @@ impl fmt::Display for DecodeError {
             Self::NotLiteral(n) => write!(f, "a blob of {n} bytes must be a literal"),
             Self::BlobFacts(byte) => write!(f, "a blob has no facts, found {byte:#04x}"),
             Self::TagLength(n) => write!(f, "a tag has 3 entries, not {n}"),
+            Self::TagEncode => write!(f, "no encode can be reached from a tag"),
             Self::TreeBytes(n) => write!(f, "a tree is a multiple of 32 bytes, not {n}"),
             Self::Mismatch => write!(f, "the content does not match its handle"),
         }

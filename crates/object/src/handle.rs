@@ -250,6 +250,7 @@ impl Handle {
             }
             BLOB if raw[FACTS] != 0 => return Err(DecodeError::BlobFacts(raw[FACTS])),
             TAG if length != 3 => return Err(DecodeError::TagLength(length)),
+            TAG if handle.facts().has_encode() => return Err(DecodeError::TagEncode),
             _ => {}
         }
         Ok(handle)
@@ -352,69 +353,69 @@ impl Handle {
         }
     }
 
+    /// The same name for another use.
+    // A copy rather than `mut self`: rust-lang/rust#155241 lets a closure that
+    // passes its argument on to such a parameter change the caller's value.
+    const fn retyped(self, byte: u8) -> Self {
+        let mut raw = self.0;
+        raw[TYPE] = byte;
+        Self(raw)
+    }
+
     /// This data made accessible; `None` for a Thunk or an Encode.
     #[must_use]
-    pub const fn lift(mut self) -> Option<Self> {
+    pub const fn lift(self) -> Option<Self> {
         if !self.kind().is_data() {
             return None;
         }
-        self.0[TYPE] &= !REF;
-        Some(self)
+        Some(self.retyped(self.0[TYPE] & !REF))
     }
 
     /// This data made a Ref, a literal left as it is; `None` for a Thunk or an
     /// Encode.
     #[must_use]
-    pub const fn lower(mut self) -> Option<Self> {
+    pub const fn lower(self) -> Option<Self> {
         if !self.kind().is_data() {
             return None;
         }
-        if !self.is_literal() {
-            self.0[TYPE] |= REF;
+        match self.is_literal() {
+            true => Some(self),
+            false => Some(self.retyped(self.0[TYPE] | REF)),
         }
-        Some(self)
     }
 
     /// The Object whose content this handle is over: of a Ref, of the Tree that
     /// defines a Thunk, of the data that an identification names, through any
     /// Encode. What a store keeps content under.
     #[must_use]
-    pub const fn content(mut self) -> Self {
-        self.0[TYPE] &= BASE;
-        self
+    pub const fn content(self) -> Self {
+        self.retyped(self.0[TYPE] & BASE)
     }
 
     /// The Thunk that applies an accessible Tree; `None` for anything else.
     #[must_use]
-    pub const fn application(mut self) -> Option<Self> {
+    pub const fn application(self) -> Option<Self> {
         match self.kind() {
-            Kind::Tree => {
-                self.0[TYPE] |= APPLICATION;
-                Some(self)
-            }
+            Kind::Tree => Some(self.retyped(self.0[TYPE] | APPLICATION)),
             _ => None,
         }
     }
 
     /// The Thunk that evaluates to this data; `None` for anything else.
     #[must_use]
-    pub const fn identification(mut self) -> Option<Self> {
+    pub const fn identification(self) -> Option<Self> {
         if !self.kind().is_data() {
             return None;
         }
-        self.0[TYPE] |= IDENTIFICATION;
-        Some(self)
+        Some(self.retyped(self.0[TYPE] | IDENTIFICATION))
     }
 
     /// The Thunk that selects as an accessible Tree says (see
     /// [`crate::Selection`]); `None` for anything else.
     #[must_use]
-    pub const fn selection(mut self) -> Option<Self> {
+    pub const fn selection(self) -> Option<Self> {
         match self.kind() {
-            Kind::Tree => {
-                self.0[TYPE] |= SELECTION;
-                Some(self)
-            }
+            Kind::Tree => Some(self.retyped(self.0[TYPE] | SELECTION)),
             _ => None,
         }
     }
@@ -422,44 +423,40 @@ impl Handle {
     /// The Encode that asks for a Thunk's result in full; `None` for what is no
     /// Thunk.
     #[must_use]
-    pub const fn strict(mut self) -> Option<Self> {
+    pub const fn strict(self) -> Option<Self> {
         if !self.kind().is_thunk() {
             return None;
         }
-        self.0[TYPE] |= STRICT;
-        Some(self)
+        Some(self.retyped(self.0[TYPE] | STRICT))
     }
 
     /// The Encode that asks for a Ref to a Thunk's result; `None` for what is
     /// no Thunk.
     #[must_use]
-    pub const fn shallow(mut self) -> Option<Self> {
+    pub const fn shallow(self) -> Option<Self> {
         if !self.kind().is_thunk() {
             return None;
         }
-        self.0[TYPE] |= SHALLOW;
-        Some(self)
+        Some(self.retyped(self.0[TYPE] | SHALLOW))
     }
 
     /// The Thunk within an Encode.
     #[must_use]
-    pub const fn thunk(mut self) -> Option<Self> {
+    pub const fn thunk(self) -> Option<Self> {
         if !self.kind().is_encode() {
             return None;
         }
-        self.0[TYPE] &= !ENCODE;
-        Some(self)
+        Some(self.retyped(self.0[TYPE] & !ENCODE))
     }
 
     /// What a Thunk is made of: the Tree of an application or selection, the
     /// data of an identification.
     #[must_use]
-    pub const fn definition(mut self) -> Option<Self> {
+    pub const fn definition(self) -> Option<Self> {
         if !self.kind().is_thunk() {
             return None;
         }
-        self.0[TYPE] &= !THUNK;
-        Some(self)
+        Some(self.retyped(self.0[TYPE] & !THUNK))
     }
 
     /// Checks that a Blob's bytes are the content of this handle.

@@ -41,6 +41,7 @@ fn each_rule_refuses() {
         (change(tag, 24, 2), DecodeError::TagLength(2)),
         (change(tag, 24, 4), DecodeError::TagLength(4)),
         (change(tag, 29, 1), DecodeError::TagLength(3 + (1 << 40))),
+        (change(tag, 30, 0x80), DecodeError::TagEncode),
     ];
     for (raw, error) in cases {
         assert_eq!(Handle::decode(&raw), Err(error), "{error}");
