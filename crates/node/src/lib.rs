@@ -43,7 +43,7 @@
 //! - The *graph* ([`weft_eval::Machine`]) knows what waits, behind one lock. It
 //!   is entered only by what cannot go on.
 //! - *Workers*, one a core, take jobs from each other. An asking thread first
-//!   tries by itself, and helps while it waits.
+//!   does what it can of its own request, and then waits.
 //! - The *collector* drops what nobody needs from memory; see
 //!   [`Session`] for what keeps content alive.
 

@@ -146,8 +146,8 @@ impl Session {
         }
     }
 
-    /// Evaluates a handle: of a Thunk, its result. Waits for the answer, and
-    /// helps to find it.
+    /// Evaluates a handle: of a Thunk, its result. The asking thread does what
+    /// it can by direct calls, and waits for the rest.
     #[must_use]
     pub fn evaluate(&self, handle: Handle) -> Outcome {
         let Some(key) = Key::of_request(handle) else { return Outcome::Value(handle) };
@@ -256,33 +256,13 @@ impl Request {
         self.reply.get()
     }
 
-    /// Waits for the answer, and works on what is to be done meanwhile.
+    /// Waits for the answer.
+    ///
+    /// It does not take jobs meanwhile: the first could be somebody else's and
+    /// last for hours after the answer has come. Workers are one a core.
     #[must_use]
     pub fn wait(&self) -> Outcome {
-        let slot = self.shared.slots.borrow();
-        let outcome = loop {
-            if let Some(outcome) = self.reply.get() {
-                break outcome;
-            }
-            // Only where a core would be idle otherwise: the workers are one a
-            // core, and wake up on their own.
-            let job = match self.shared.queue.has_sleepers() {
-                true => self.shared.queue.find(None),
-                false => None,
-            };
-            match job {
-                Some(job) => {
-                    self.shared.perform(job, &slot, None, self.shared.policy.budget_outside())
-                }
-                None => {
-                    if let Some(outcome) = self.reply.wait(None) {
-                        break outcome;
-                    }
-                }
-            }
-        };
-        self.shared.slots.give_back(slot);
-        outcome
+        self.reply.wait(None).unwrap_or_else(crate::graph::closing)
     }
 
     /// Waits for the answer, at most this long.

@@ -91,10 +91,6 @@ impl Queue {
         }
     }
 
-    pub(crate) fn has_sleepers(&self) -> bool {
-        self.sleepers.load(Ordering::Relaxed) > 0
-    }
-
     /// Whether a thread is idle and nothing is there for it.
     pub(crate) fn wants_work(&self) -> bool {
         self.sleepers.load(Ordering::Relaxed) > 0 && self.injector.is_empty()
@@ -106,20 +102,14 @@ impl Queue {
     }
 
     /// A job, the own ones first.
-    pub(crate) fn find(&self, local: Option<&Local>) -> Option<Job> {
-        if let Some(job) = local.and_then(Worker::pop) {
+    fn find(&self, local: &Local) -> Option<Job> {
+        if let Some(job) = local.pop() {
             return Some(job);
         }
         loop {
             let mut again = false;
-            let from_injector = match local {
-                Some(local) => self.injector.steal_batch_and_pop(local),
-                None => self.injector.steal(),
-            };
-            let others = self.stealers.iter().map(|stealer| match local {
-                Some(local) => stealer.steal_batch_and_pop(local),
-                None => stealer.steal(),
-            });
+            let from_injector = self.injector.steal_batch_and_pop(local);
+            let others = self.stealers.iter().map(|other| other.steal_batch_and_pop(local));
             for steal in std::iter::once(from_injector).chain(others) {
                 match steal {
                     Steal::Success(job) => return Some(job),
@@ -172,9 +162,9 @@ fn work(local: &Local, shared: &Shared, slot: &Slot) {
     // Whether the graph was told that this thread is idle.
     let mut told = false;
     while !shared.is_closing() {
-        match shared.queue.find(Some(local)) {
+        match shared.queue.find(local) {
             Some(job) => {
-                shared.perform(job, slot, Some(local), shared.policy.budget());
+                shared.perform(job, slot, local, shared.policy.budget());
                 told = false;
             }
             None if told => {
@@ -192,7 +182,7 @@ fn work(local: &Local, shared: &Shared, slot: &Slot) {
 
 impl Shared {
     /// Does one job and reports.
-    pub(crate) fn perform(&self, job: Job, slot: &Slot, local: Option<&Local>, budget: Budget) {
+    fn perform(&self, job: Job, slot: &Slot, local: &Local, budget: Budget) {
         let event = match job {
             Job::Load { object } => Event::Loaded { object, result: self.load(object) },
             Job::Evaluate { key, ticket, resume, application } => {
@@ -225,7 +215,7 @@ impl Shared {
             }
         };
         // What the job holds goes over to the graph before the slot lets go.
-        self.post(event, local);
+        self.post(event, Some(local));
         slot.rest();
         {
             let mut doing = slot.doing();

@@ -84,3 +84,17 @@ fn a_node_shuts_down_while_functions_run_and_requests_wait() {
     // What is asked for afterwards is refused, not waited for.
     assert_eq!(kind(&session.submit(endless(&session)).wait()), Some(NoAnswerKind::Cancelled));
 }
+
+#[test]
+fn who_waits_for_an_answer_is_not_given_somebody_elses_endless_run() {
+    let node = node();
+    let session = node.session();
+    let add = add(&session);
+    for n in 0..50 {
+        let other =
+            session.submit(apply(&session, spin(&session), &[Handle::of_u64(u64::MAX - n)]));
+        let sum = session.submit(apply(&session, add, &[Handle::of_u64(n), Handle::of_u64(1)]));
+        assert_eq!(sum.wait().value(), Some(Handle::of_u64(n + 1)));
+        drop(other);
+    }
+}
