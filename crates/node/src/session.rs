@@ -1,9 +1,10 @@
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use weft_engine::Interrupt;
 use weft_eval::{Event, Key, NoAnswerKind, Outcome, Report, RequestId, Resume, evaluate};
-use weft_object::{Blob, Content, Handle, Tree};
+use weft_object::{Blob, Content, Handle, Kind, Tree};
 
 use crate::node::Shared;
 use crate::platform::View;
@@ -24,7 +25,15 @@ pub struct Session {
 
 /// What a session keeps alive.
 #[derive(Debug, Default)]
-pub(crate) struct Roots(Mutex<Vec<Handle>>);
+pub(crate) struct Roots(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    handles: Vec<Handle>,
+    /// How many there may be before those that stand there twice are looked
+    /// for: the same things are often put and asked for over and over.
+    tidy_at: usize,
+}
 
 impl Roots {
     pub(crate) fn add(&self, handle: Handle) {
@@ -35,10 +44,23 @@ impl Roots {
 
     pub(crate) fn copy_to(&self, out: &mut Vec<Handle>) {
         let mut roots = self.0.lock();
-        // The same things are often put and asked for over and over.
-        roots.sort_unstable();
-        roots.dedup();
-        out.extend_from_slice(&roots);
+        roots.tidy();
+        out.extend_from_slice(&roots.handles);
+    }
+}
+
+impl Kept {
+    fn push(&mut self, handle: Handle) {
+        if self.handles.len() >= self.tidy_at {
+            self.tidy();
+        }
+        self.handles.push(handle);
+    }
+
+    fn tidy(&mut self) {
+        self.handles.sort_unstable();
+        self.handles.dedup();
+        self.tidy_at = (2 * self.handles.len()).max(1024);
     }
 }
 
@@ -151,6 +173,9 @@ impl Session {
     #[must_use]
     pub fn evaluate(&self, handle: Handle) -> Outcome {
         let Some(key) = Key::of_request(handle) else { return Outcome::Value(handle) };
+        if let Some(value) = self.recall(handle) {
+            return Outcome::Value(value);
+        }
         match self.evaluate_here(handle, key) {
             Some(outcome) => outcome,
             None => self.submit(handle).wait(),
@@ -206,6 +231,35 @@ impl Session {
             (None, Some(backend)) => backend.relation(&application),
             (known, _) => Ok(known),
         }
+    }
+
+    /// The short way of what is known already: an application in canonical
+    /// form, whose value needs no more evaluation. Nothing else can be known
+    /// under the name of its Tree.
+    fn recall(&self, handle: Handle) -> Option<Handle> {
+        let thunk = if handle.kind() == Kind::Strict { handle.thunk()? } else { handle };
+        if thunk.kind() != Kind::Application || thunk.facts().has_encode() {
+            return None;
+        }
+        let shared = &*self.shared;
+        let tree = thunk.definition()?;
+        // There is no job here whose epoch would keep the value from a
+        // collection; the lock does. One that has read the roots already reads
+        // the relations later, and then what was evicted from them; one that
+        // has not finds the value here.
+        let mut roots = self.roots.0.lock();
+        let Some(weft_store::Outcome::Value(value)) = shared.relations.outcome(&tree) else {
+            return None;
+        };
+        let value = value.lift().filter(|value| !value.has_encode())?;
+        if !value.is_literal() {
+            roots.push(value);
+        }
+        drop(roots);
+        shared.counts.hits.fetch_add(1, Ordering::Relaxed);
+        shared.watchers.tell(|| crate::Event::Hit { key: Key::Apply(tree) });
+        shared.watchers.tell(|| crate::Event::Answered { handle, outcome: Outcome::Value(value) });
+        Some(value)
     }
 
     /// On the asking thread, as far as it goes by direct calls.
