@@ -24,8 +24,7 @@ pub(crate) fn of_two(put: Put<'_>, procedure: Handle, (a, b): (u64, u64)) -> Han
 
 /// The Tree that asks for a sum for each pair.
 pub(crate) fn fork(put: Put<'_>, add: Handle, pairs: &[(u64, u64)]) -> Handle {
-    let asked: Vec<Handle> =
-        pairs.iter().map(|pair| strict(of_two(put, add, *pair))).collect();
+    let asked: Vec<Handle> = pairs.iter().map(|pair| strict(of_two(put, add, *pair))).collect();
     put(&asked)
 }
 
@@ -48,8 +47,7 @@ pub(crate) fn wordcount(put: Put<'_>, module: Handle, texts: &[Handle], limit: u
         let entries = [&[limits, module, Handle::of_blob(verb)], arguments].concat();
         thunk(put(&entries))
     };
-    let tables: Vec<Handle> =
-        texts.iter().map(|text| strict(apply(b"count", &[*text]))).collect();
+    let tables: Vec<Handle> = texts.iter().map(|text| strict(apply(b"count", &[*text]))).collect();
     let table = strict(apply(b"merge", &tables));
     apply(b"top", &[table, Handle::of_u64(WORDS)])
 }

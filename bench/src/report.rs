@@ -89,9 +89,9 @@ impl Report {
         line.insert("ratio".into(), json!(rounded(self.ratio())));
         line.insert("relations".into(), self.relations.into());
         if !promises.is_empty() {
-            let promises = promises.iter().map(|promise| {
-                json!({ "promise": promise.to_string(), "kept": promise.is_kept(self) })
-            });
+            let promises = promises.iter().map(
+                |promise| json!({ "promise": promise.to_string(), "kept": promise.is_kept(self) }),
+            );
             line.insert("promises".into(), promises.collect());
         }
         Value::Object(line)
@@ -102,7 +102,8 @@ impl Report {
     }
 
     pub(crate) fn row(&self) -> String {
-        let text = |value: Option<f64>, show: fn(f64) -> String| value.map(show).unwrap_or_default();
+        let text =
+            |value: Option<f64>, show: fn(f64) -> String| value.map(show).unwrap_or_default();
         let (name, theirs) = match &self.baseline {
             None => ("", String::new()),
             Some(Baseline { name, value: Compared::P50Ns(ns) }) => (*name, time(*ns)),

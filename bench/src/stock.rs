@@ -94,12 +94,8 @@ impl Stock {
     /// Calls the function on two numbers in a fresh instance; the number that
     /// it returns, if it is one.
     pub(crate) fn of_two(&self, (a, b): (u64, u64)) -> Result<Option<u64>> {
-        let table = vec![
-            Item::Tree(vec![1, 1, 2, 3]),
-            Item::Other,
-            Item::Number(a),
-            Item::Number(b),
-        ];
+        let table =
+            vec![Item::Tree(vec![1, 1, 2, 3]), Item::Other, Item::Number(a), Item::Number(b)];
         let mut store = Store::new(&self.engine, table);
         let instance = self.pre.instantiate(&mut store)?;
         let apply = instance.get_typed_func::<i32, i32>(&mut store, "weft_apply")?;

@@ -70,8 +70,7 @@ pub(crate) fn chain_500(options: &Options) -> Result<Report, BenchError> {
         calls,
         |at| {
             let (first, more) = &chains[at];
-            let sum =
-                guests::chain(&mut |entries| session.put_tree(entries), module, *first, more);
+            let sum = guests::chain(&mut |entries| session.put_tree(entries), module, *first, more);
             answers.push(value(NAME, &session, sum)?);
             Ok(())
         },

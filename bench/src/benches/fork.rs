@@ -97,11 +97,7 @@ pub(crate) fn part(options: &Options, entries: u64) -> Result<Value, BenchError>
     }))
 }
 
-fn stock_sums(
-    bench: &'static str,
-    stock: &Stock,
-    pairs: &[(u64, u64)],
-) -> Result<(), BenchError> {
+fn stock_sums(bench: &'static str, stock: &Stock, pairs: &[(u64, u64)]) -> Result<(), BenchError> {
     for (a, b) in pairs {
         if stock.of_two((*a, *b))? != Some(a.wrapping_add(*b)) {
             return Err(wrong_stock(bench));

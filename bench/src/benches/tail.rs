@@ -33,10 +33,8 @@ pub(crate) fn tail(options: &Options) -> Result<Report, BenchError> {
         p50_ns: per_step("ns"),
         per_second: per_step("ns").map(|ns| 1e9 / ns),
         memory_bytes: peak(&many).zip(peak(&few)).map(|(many, few)| many.saturating_sub(few)),
-        baseline: per_step("stock_ns").map(|ns| Baseline {
-            name: super::add::STOCK,
-            value: Compared::P50Ns(ns),
-        }),
+        baseline: per_step("stock_ns")
+            .map(|ns| Baseline { name: super::add::STOCK, value: Compared::P50Ns(ns) }),
         relations: many.get("relations").and_then(Value::as_u64).unwrap_or(0) as usize,
         ..Report::default()
     })

@@ -19,8 +19,7 @@ pub(crate) fn wordcount(options: &Options) -> Result<Report, BenchError> {
     let runs = options.size.pick(2, 7);
     let mut random = Random::new(options.seed, NAME);
     let vocabulary = Vocabulary::new(&mut random, options.size.pick(1 << 10, 1 << 16));
-    let texts: Vec<Vec<u8>> =
-        (0..count).map(|_| vocabulary.text(&mut random, bytes)).collect();
+    let texts: Vec<Vec<u8>> = (0..count).map(|_| vocabulary.text(&mut random, bytes)).collect();
     let (node, session) = node()?;
     let module = session.put_blob(WORDCOUNT);
     let named: Vec<_> = texts.iter().map(|text| session.put_blob(text.clone())).collect();
