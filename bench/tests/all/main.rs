@@ -2,7 +2,6 @@
 
 // clippy.toml allows it in test functions, not in what they share.
 #![allow(clippy::unwrap_used)]
-#![allow(clippy::unwrap_used)]
 
 mod documents;
 mod tiny;

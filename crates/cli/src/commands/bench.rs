@@ -8,9 +8,9 @@ use crate::exit::{Code, Exit};
 pub(crate) const COMMAND: Command = Command {
     name: "bench",
     about: "Measure how fast and how much, and compare with what is promised",
-    details: "Each bench checks its results against the reference evaluator and takes a baseline\n\
-              in the same run; `ratio` is our time by that. Build with --release, on a quiet\n\
-              machine. SPECIFICATION.md lists the promises.",
+    details: "Each bench checks its results against the reference evaluator and takes a\n\
+              baseline in the same run; `ratio` is our time by that. Build with --release, on\n\
+              a quiet machine. SPECIFICATION.md lists the promises.",
     examples: &[
         "weft bench",
         "weft bench --json --seed 7 --only add --only memo_hit",
