@@ -58,6 +58,8 @@ const SHARDS: usize = 256;
 struct Shard {
     table: Mutex<HashTable<Slot>>,
     content_bytes: AtomicU64,
+    /// The part of them that a backend holds too.
+    durable_bytes: AtomicU64,
     table_bytes: AtomicU64,
     objects: AtomicU64,
 }
@@ -70,6 +72,13 @@ struct Slot {
     /// as much memory as the collection is to save.
     marked: u32,
     durable: bool,
+}
+
+impl Slot {
+    /// What the tier counts for it while it is durable.
+    fn durable_bytes(&self) -> u64 {
+        if self.durable { cost(&self.content) } else { 0 }
+    }
 }
 
 // What an allocation costs beside its bytes: the counts of an `Arc`, for a Blob
@@ -145,7 +154,9 @@ impl Memory {
             Entry::Occupied(mut found) => {
                 let slot = found.get_mut();
                 slot.touched = slot.touched.max(epoch);
-                slot.durable |= durable;
+                if durable {
+                    shard.make_durable(slot);
+                }
                 drop(table);
                 // The second copy is freed outside of the lock.
                 drop(content);
@@ -153,7 +164,8 @@ impl Memory {
             }
             Entry::Vacant(place) => {
                 place.insert(Slot { handle, content, touched: epoch, marked: 0, durable });
-                shard.count(&table, added.cast_signed());
+                let added_durable = if durable { added } else { 0 };
+                shard.count(&table, added.cast_signed(), added_durable.cast_signed());
                 true
             }
         }
@@ -189,7 +201,12 @@ impl Memory {
     /// Notes that a backend holds this content and has synced; whether it is
     /// here.
     pub fn set_durable(&self, handle: &Handle) -> bool {
-        self.with(handle, |slot| slot.durable = true).is_some()
+        let handle = handle.content();
+        let hash = self.hash.of(&handle);
+        let shard = self.shard(hash);
+        let mut table = shard.table.lock();
+        let slot = table.find_mut(hash, |slot| slot.handle == handle);
+        slot.map(|slot| shard.make_durable(slot)).is_some()
     }
 
     /// Whether content is here and also in a backend; `None` if it is not here.
@@ -231,6 +248,13 @@ impl Memory {
             .sum()
     }
 
+    /// The part of [`Memory::bytes`] that content takes which a backend holds
+    /// too. The rest, tables included, no sweep of durable content gives back.
+    #[must_use]
+    pub fn durable_bytes(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.durable_bytes.load(Ordering::Relaxed)).sum()
+    }
+
     /// Begins to mark what is to survive a sweep. Another thread that begins one
     /// too waits until this is dropped.
     #[must_use]
@@ -270,7 +294,8 @@ impl Memory {
                 table.shrink_to(capacity, |slot| self.hash.of(&slot.handle));
             }
             let bytes: u64 = taken.iter().map(|slot| cost(&slot.content)).sum();
-            shard.count(&table, -bytes.cast_signed());
+            let durable: u64 = taken.iter().map(Slot::durable_bytes).sum();
+            shard.count(&table, -bytes.cast_signed(), -durable.cast_signed());
             drop(table);
             swept.objects += taken.len() as u64;
             swept.bytes += bytes;
@@ -335,12 +360,23 @@ impl Marking<'_> {
 
 impl Shard {
     // With the table locked, so plain loads and stores are enough.
-    fn count(&self, table: &HashTable<Slot>, content_bytes: i64) {
-        let bytes = self.content_bytes.load(Ordering::Relaxed);
-        self.content_bytes.store(bytes.saturating_add_signed(content_bytes), Ordering::Relaxed);
+    fn count(&self, table: &HashTable<Slot>, content_bytes: i64, durable_bytes: i64) {
+        add(&self.content_bytes, content_bytes);
+        add(&self.durable_bytes, durable_bytes);
         self.table_bytes.store(table.allocation_size() as u64, Ordering::Relaxed);
         self.objects.store(table.len() as u64, Ordering::Relaxed);
     }
+
+    // Likewise.
+    fn make_durable(&self, slot: &mut Slot) {
+        if !std::mem::replace(&mut slot.durable, true) {
+            add(&self.durable_bytes, slot.durable_bytes().cast_signed());
+        }
+    }
+}
+
+fn add(count: &AtomicU64, change: i64) {
+    count.store(count.load(Ordering::Relaxed).saturating_add_signed(change), Ordering::Relaxed);
 }
 
 impl std::fmt::Debug for Memory {

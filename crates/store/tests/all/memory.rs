@@ -135,6 +135,51 @@ fn bytes_are_those_of_content_and_tables() {
 }
 
 #[test]
+fn durable_bytes_are_what_a_sweep_of_the_durable_gives_back() {
+    let memory = Memory::new();
+    let names: Vec<Handle> = (0..100).map(|number| long(number).0).collect();
+    let mut known = memory.durable_bytes();
+    assert_eq!(known, 0);
+    let mut grown = |memory: &Memory| {
+        let before = std::mem::replace(&mut known, memory.durable_bytes());
+        known > before
+    };
+    for number in 0..100 {
+        if number < 60 {
+            assert!(memory.put(&names[number], long(number).1, Epoch(1)));
+            assert!(!grown(&memory), "volatile");
+        } else {
+            assert!(memory.put_durable(&names[number], long(number).1, Epoch(1)));
+            assert!(grown(&memory));
+        }
+    }
+    for number in 0..20 {
+        assert!(memory.set_durable(&names[number]));
+        assert!(grown(&memory));
+        assert!(!memory.put_durable(&names[20 + number], long(20 + number).1, Epoch(1)));
+        assert!(grown(&memory));
+    }
+    // Each counts once, and durable stays durable.
+    for number in 0..40 {
+        assert!(memory.set_durable(&names[number]));
+        assert!(!memory.put_durable(&names[number], long(number).1, Epoch(1)));
+        assert!(!memory.put(&names[number], long(number).1, Epoch(1)));
+        assert!(!grown(&memory));
+    }
+    let durable = memory.durable_bytes();
+    let volatile_only = Before { volatile: Epoch(2), durable: Epoch(0) };
+    assert_eq!(memory.sweep(|name| *name != names[40], volatile_only).objects, 1);
+    assert_eq!(memory.durable_bytes(), durable);
+    let durable_only = Before { volatile: Epoch(0), durable: Epoch(u64::MAX) };
+    let one = memory.sweep(|name| *name != names[0], durable_only);
+    assert_eq!((one.objects, memory.durable_bytes()), (1, durable - one.bytes));
+    let all = memory.sweep(keep_none, durable_only);
+    assert_eq!((all.objects, all.bytes), (79, durable - one.bytes));
+    assert_eq!(memory.durable_bytes(), 0);
+    assert_eq!(memory.len(), 20 - 1);
+}
+
+#[test]
 fn two_thousand_rounds_on_each_of_four_threads_with_sweeps_between() {
     let memory = Memory::new();
     let kept: Vec<Handle> = (0..100).map(|number| long(number).0).collect();
