@@ -9,6 +9,7 @@
 //! because of its epoch; see [`Slot`](crate::slot::Slot) for what they held
 //! before.
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use weft_object::Handle;
@@ -26,6 +27,8 @@ pub(crate) struct Collector {
     put_bytes: AtomicU64,
     /// Bytes that it left.
     left_bytes: AtomicU64,
+    /// Bytes that were loaded when it ended.
+    loaded_bytes: AtomicU64,
 }
 
 /// Never collect for less than this.
@@ -48,8 +51,12 @@ impl Shared {
     }
 
     fn memory_pressure(&self) -> bool {
+        // Where the last collection could not drop enough, the next one waits
+        // until there is something new to drop.
         let loaded = self.counts.loaded_bytes.load(Ordering::Relaxed);
-        loaded > self.content_bytes_max() && self.memory.bytes() > self.content_bytes_max()
+        let since = loaded.saturating_sub(self.collector.loaded_bytes.load(Ordering::Relaxed));
+        let max = self.content_bytes_max();
+        since > max / 16 && self.memory.bytes() > max
     }
 
     /// Beyond this much, durable content is dropped.
@@ -76,12 +83,16 @@ impl Shared {
         // Before anything else: a job that ends while this goes on has handed
         // over what it held to one of the places that are read below.
         let oldest = self.slots.oldest().min(ended);
-        let (mut roots, claimed) = self.graph.lock().roots();
-        let mut running = claimed;
+        // In the direction in which handles are handed over: from threads to
+        // the graph, from there to sessions. So none slips through between.
+        let (mut roots, mut running) = (Vec::new(), Vec::new());
         self.slots.each(|doing| {
             roots.extend_from_slice(&doing.held);
             running.extend(doing.application);
         });
+        let (waiting, claimed) = self.graph.lock().roots();
+        running.extend(claimed);
+        roots.extend_from_slice(&waiting);
         for session in self.sessions.lock().iter().filter_map(std::sync::Weak::upgrade) {
             session.copy_to(&mut roots);
         }
@@ -97,7 +108,7 @@ impl Shared {
         self.relations.limbo_roots(oldest).iter().for_each(|root| marking.reach(root));
         let mut swept = marking.sweep(Before { volatile: oldest, durable: Epoch(0) });
         if self.memory.bytes() > self.content_bytes_max() {
-            add(&mut swept, self.drop_durable(&running, ended));
+            add(&mut swept, self.drop_durable(&running, &waiting, ended));
         }
         let left = self.memory.bytes();
         // What relations keep alive counts to their cache, and so does their
@@ -108,6 +119,8 @@ impl Shared {
         if volatile.saturating_add(table) > self.relation_cache_bytes / 2 {
             self.relations.shed(self.epoch());
         }
+        let loaded = self.counts.loaded_bytes.load(Ordering::Relaxed);
+        self.collector.loaded_bytes.store(loaded, Ordering::Relaxed);
         self.collector.put_bytes.store(put, Ordering::Relaxed);
         self.collector.left_bytes.store(left, Ordering::Relaxed);
         if swept.objects > 0 {
@@ -116,34 +129,30 @@ impl Shared {
         }
     }
 
-    fn drop_durable(&self, running: &[Handle], epoch: Epoch) -> Swept {
+    /// Drops what can be loaded again, but not the footprints of what runs, nor
+    /// what a key in the graph has asked for: a rule that needs several objects
+    /// at once would wait for ever if the next pushed out the last.
+    fn drop_durable(&self, running: &[Handle], waiting: &[Handle], epoch: Epoch) -> Swept {
         let mut needed = Marks::default();
+        for handle in waiting {
+            needed.insert(handle);
+        }
         for application in running {
-            let found = weft_eval::survey(
+            let trees = RefCell::new(&mut needed);
+            weft_eval::survey(
                 *application,
                 |object| {
-                    needed.insert(&object);
+                    trees.borrow_mut().insert(&object);
                     self.memory.get(&object)?.tree().cloned()
                 },
-                |_| true,
+                |blob| {
+                    trees.borrow_mut().insert(&blob);
+                    true
+                },
             );
-            drop(found);
-            self.mark_blobs(*application, &mut needed);
         }
         let old = Before { volatile: Epoch(0), durable: epoch };
         self.memory.sweep(|handle| needed.contains(handle), old)
-    }
-
-    /// Marks the Blobs of a footprint, whose Trees are marked.
-    fn mark_blobs(&self, application: Handle, needed: &mut Marks) {
-        weft_eval::survey(
-            application,
-            |object| self.memory.get(&object)?.tree().cloned(),
-            |blob| {
-                needed.insert(&blob);
-                true
-            },
-        );
     }
 }
 

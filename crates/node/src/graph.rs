@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use weft_eval::{Action, Event, Machine, NoAnswerKind, Outcome, RequestId, Ticket};
+use weft_eval::{Action, Event, Key, Machine, NoAnswerKind, Outcome, RequestId, Ticket};
 use weft_object::Handle;
 
 use crate::node::Shared;
@@ -18,6 +18,8 @@ pub(crate) struct Graph {
     next_request: RequestId,
     /// Jobs that nobody wants any more and that have not been seen to end.
     unwanted: HashSet<Ticket>,
+    /// The node is shutting down and nobody does jobs any more.
+    closed: bool,
 }
 
 impl Graph {
@@ -28,6 +30,7 @@ impl Graph {
             replies: HashMap::new(),
             next_request: 0,
             unwanted: HashSet::new(),
+            closed: false,
         }
     }
 
@@ -48,6 +51,7 @@ impl Graph {
 
     /// Tells all who wait that there will be no answer.
     pub(crate) fn close(&mut self) {
+        self.closed = true;
         for (_, reply) in self.replies.drain() {
             reply.set(closing());
         }
@@ -63,6 +67,11 @@ impl Shared {
     pub(crate) fn ask(&self, handle: Handle, reply: Arc<Reply>) -> RequestId {
         let id = {
             let mut graph = self.graph.lock();
+            if graph.closed {
+                drop(graph);
+                reply.set(closing());
+                return 0;
+            }
             graph.next_request += 1;
             let id = graph.next_request;
             graph.replies.insert(id, reply);
@@ -90,6 +99,8 @@ impl Shared {
                     jobs.push(Job::Apply { application, ticket });
                 }
                 Action::Load { object, .. } => jobs.push(Job::Load { object }),
+                // A load is short, and what it brings may be of use.
+                Action::Interrupt { key: Key::Content(_), .. } => {}
                 Action::Interrupt { ticket, .. } => {
                     graph.unwanted.insert(ticket);
                     self.slots.each(|doing| match &doing.job {
@@ -106,6 +117,8 @@ impl Shared {
                 }
             }
         }
+        // A fork of millions must not leave its room behind for ever.
+        actions.shrink_to(4096);
         graph.actions = actions;
         drop(graph);
         self.queue.push(jobs, local);

@@ -1,6 +1,6 @@
 //! Writing to the backend what is worth to outlast the process.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use weft_object::{Content, Handle, Kind};
 use weft_store::{Backend, HandleHash, Relation, StoreError};
@@ -28,10 +28,14 @@ impl Node {
     /// The backend cannot write; what was kept before stays.
     pub fn keep(&self, handles: &[Handle]) -> Result<Kept, StoreError> {
         let Some(backend) = &self.shared.backend else { return Ok(Kept::default()) };
+        // What a relation speaks of stays although the relation is evicted
+        // meanwhile.
+        let slot = self.shared.slots.borrow();
+        slot.begin(self.shared.epoch());
         let mut writer = Writer {
             shared: &self.shared,
             backend: &**backend,
-            seen: HashSet::default(),
+            whole: HashMap::default(),
             batch: Vec::new(),
             batch_bytes: 0,
             kept: Kept::default(),
@@ -65,10 +69,17 @@ impl Node {
     }
 }
 
+enum Visit {
+    Enter(Handle),
+    Leave(Handle, Content),
+}
+
 struct Writer<'a> {
     shared: &'a Shared,
     backend: &'a dyn Backend,
-    seen: HashSet<Handle, HandleHash>,
+    /// Of what was looked at, whether the backend has it or is about to, with
+    /// all that it reaches.
+    whole: HashMap<Handle, bool, HandleHash>,
     batch: Vec<(Handle, Content)>,
     batch_bytes: u64,
     kept: Kept,
@@ -77,8 +88,7 @@ struct Writer<'a> {
 const BATCH_BYTES: u64 = 4 << 20;
 
 impl Writer<'_> {
-    /// `false` if the outcome's own content is gone; then there is nothing to
-    /// keep.
+    /// `false` if part of the outcome is gone; then there is nothing to keep.
     fn reach_relation(&mut self, key: Handle, relation: &Relation) -> Result<bool, StoreError> {
         let outcome = relation.outcome.handle();
         if !self.reach(outcome)? {
@@ -92,36 +102,48 @@ impl Writer<'_> {
         Ok(true)
     }
 
-    /// Writes all that a handle reaches and the backend does not have; whether
-    /// its own content was there.
+    /// Writes what a handle reaches and the backend does not have; whether that
+    /// was all there. Children come before what holds them, and what lacks a
+    /// part is not written: so what a backend has, it has with all below it,
+    /// also if the process is killed in the middle.
     fn reach(&mut self, root: Handle) -> Result<bool, StoreError> {
-        if root.is_literal() {
-            return Ok(true);
-        }
-        let mut found = true;
-        // Children before what holds them, so that a process killed in the
-        // middle leaves nothing that lacks a part.
-        let mut open = vec![(root.content(), None)];
-        while let Some((object, content)) = open.pop() {
-            if let Some(content) = content {
-                self.write(object, content)?;
-                continue;
+        let mut open = vec![Visit::Enter(root.content())];
+        while let Some(visit) = open.pop() {
+            match visit {
+                Visit::Enter(object) if self.is_known(&object) => {}
+                Visit::Enter(object) if self.backend.contains(&object)? => {
+                    self.whole.insert(object, true);
+                }
+                Visit::Enter(object) => match self.shared.memory.get(&object) {
+                    None => {
+                        self.whole.insert(object, false);
+                    }
+                    Some(content) => {
+                        let below = content.tree().cloned();
+                        open.push(Visit::Leave(object, content));
+                        let entries = below.iter().flat_map(|tree| tree.entries());
+                        open.extend(entries.map(|entry| Visit::Enter(entry.content())));
+                    }
+                },
+                Visit::Leave(object, content) => {
+                    let entries = content.tree().map_or(&[][..], |tree| tree.entries());
+                    let whole = entries.iter().all(|entry| self.is_whole(&entry.content()));
+                    if whole && !self.is_known(&object) {
+                        self.write(object, content)?;
+                    }
+                    self.whole.insert(object, whole);
+                }
             }
-            // What the backend has, it has with all below it.
-            if !self.seen.insert(object) || self.backend.contains(&object)? {
-                continue;
-            }
-            let Some(content) = self.shared.memory.get(&object) else {
-                found &= object != root.content();
-                continue;
-            };
-            let below = content.tree().cloned();
-            open.push((object, Some(content)));
-            let entries = below.iter().flat_map(|tree| tree.entries());
-            let stored = entries.filter(|entry| !entry.is_literal());
-            open.extend(stored.map(|entry| (entry.content(), None)));
         }
-        Ok(found)
+        Ok(self.is_whole(&root.content()))
+    }
+
+    fn is_known(&self, object: &Handle) -> bool {
+        object.is_literal() || self.whole.contains_key(object)
+    }
+
+    fn is_whole(&self, object: &Handle) -> bool {
+        object.is_literal() || self.whole.get(object) == Some(&true)
     }
 
     fn write(&mut self, object: Handle, content: Content) -> Result<(), StoreError> {

@@ -50,6 +50,7 @@
 #![forbid(unsafe_code)]
 
 mod collect;
+mod direct;
 mod error;
 mod failure;
 mod graph;

@@ -3,12 +3,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
-use weft_engine::Engine;
+use weft_engine::{Engine, RunBounds};
 use weft_eval::{Machine, Policy};
 use weft_store::{Backend, Epoch, Memory, Relations};
 
 use crate::NodeError;
 use crate::collect::Collector;
+use crate::direct::Direct;
 use crate::graph::Graph;
 use crate::running::Running;
 use crate::session::{Roots, Session};
@@ -63,11 +64,7 @@ pub(crate) struct Shared {
     pub(crate) watchers: Watchers,
     pub(crate) counts: Counts,
     pub(crate) closing: AtomicBool,
-    /// The most that an application may take to be run without a claim: small
-    /// enough that all threads together stay within the half of the memory that
-    /// is left to them. The default limit should fit where a core comes with
-    /// 1 GiB.
-    pub(crate) inline_bytes_max: u64,
+    pub(crate) direct: Direct,
     pub(crate) memory_bytes: u64,
     pub(crate) relation_cache_bytes: u64,
     pub(crate) policy: Policy,
@@ -85,6 +82,7 @@ pub(crate) struct Counts {
     pub(crate) put_bytes: AtomicU64,
     pub(crate) running: AtomicUsize,
     pub(crate) store_errors: AtomicU64,
+    pub(crate) conflicts: AtomicU64,
 }
 
 /// What a node has done and is doing.
@@ -116,6 +114,9 @@ pub struct Stat {
     /// Times that the backend could not say what it knows of a relation; the
     /// computation was done again instead.
     pub store_errors: u64,
+    /// Times that an application came to another outcome than it is known for:
+    /// never, unless this machine or the one that wrote the store is broken.
+    pub conflicts: u64,
 }
 
 impl Node {
@@ -134,8 +135,16 @@ impl Node {
             0 => memory_bytes / 4,
             bytes => bytes,
         };
+        // What runs make is private to them until they end, and beside every
+        // claim: a quarter of the memory for all threads together.
+        let made = memory_bytes / 4 / (workers as u64 + 1);
+        let bounds = RunBounds {
+            made_max_bytes: made.clamp(MADE_MIN_BYTES, RunBounds::default().made_max_bytes),
+            ..RunBounds::default()
+        };
         let engine = Engine::new(weft_engine::Config {
             artifacts: config.artifacts,
+            bounds,
             ..weft_engine::Config::default()
         })?;
         let (queue, locals) = Queue::new(workers);
@@ -148,7 +157,7 @@ impl Node {
             backend: config.backend,
             engine,
             running: Running::new(),
-            graph: Mutex::new(Graph::new(Machine::new(memory_bytes / 2))),
+            graph: Mutex::new(Graph::new(Machine::new(memory_bytes / 8 * 3))),
             queue,
             slots: Slots::default(),
             sessions: Mutex::default(),
@@ -156,7 +165,7 @@ impl Node {
             watchers: Watchers::default(),
             counts: Counts::default(),
             closing: AtomicBool::new(false),
-            inline_bytes_max: memory_bytes / 2 / (workers as u64 + 1),
+            direct: Direct::new(memory_bytes / 8 * 3),
             memory_bytes,
             relation_cache_bytes,
             policy: config.policy,
@@ -260,9 +269,13 @@ impl Shared {
             memory_bytes: self.memory.bytes(),
             relations: self.relations.len(),
             store_errors: load(&counts.store_errors),
+            conflicts: load(&counts.conflicts),
         }
     }
 }
+
+/// What any function may make, however small the node.
+const MADE_MIN_BYTES: u64 = 16 << 20;
 
 /// The machine's memory as Linux tells it; 4 GiB where nothing does.
 fn machine_memory_bytes() -> u64 {

@@ -6,11 +6,12 @@ use std::time::Instant;
 use weft_engine::Interrupt;
 use weft_eval::{Application, Attempt, Claim, Key, Outcome, Platform, Survey, survey};
 use weft_object::{Blob, Content, Handle, Tree};
-use weft_store::{Cost, Relation};
+use weft_store::{Cost, Inserted, Relation};
 
 use crate::Event;
 use crate::failure;
 use crate::node::Shared;
+use crate::running::Begun;
 use crate::slot::Slot;
 
 /// A job's view.
@@ -100,7 +101,9 @@ impl Shared {
             Outcome::NoAnswer(_) => return,
         };
         let relation = Relation { notes, ..Relation::new(stored, cost) };
-        self.relations.insert(&key, &relation, epoch);
+        if let Inserted::Conflict(_) = self.relations.insert(&key, &relation, epoch) {
+            self.counts.conflicts.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Keeps content in memory, as of now.
@@ -122,11 +125,11 @@ impl Shared {
 
 impl Platform for View<'_> {
     fn tree(&mut self, object: Handle) -> Option<Tree> {
-        self.shared.memory.get(&object)?.tree().cloned()
+        self.shared.memory.get_at(&object, self.shared.epoch())?.tree().cloned()
     }
 
     fn blob(&mut self, object: Handle) -> Option<Blob> {
-        self.shared.memory.get(&object)?.blob().cloned()
+        self.shared.memory.get_at(&object, self.shared.epoch())?.blob().cloned()
     }
 
     fn put_tree(&mut self, entries: &[Handle]) -> Handle {
@@ -166,7 +169,7 @@ impl Platform for View<'_> {
 
     fn apply(&mut self, application: &Application) -> Attempt {
         self.slot.doing().application = Some(application.handle);
-        let attempt = self.attempt(application, Some(self.shared.inline_bytes_max));
+        let attempt = self.attempt(application, Granted::No);
         self.slot.doing().application = None;
         attempt
     }
@@ -177,35 +180,67 @@ impl Platform for View<'_> {
     }
 }
 
+/// Whether an application has its claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Granted {
+    Yes,
+    No,
+}
+
 impl View<'_> {
-    /// Runs an application if it is resident and, where that is given, takes no
-    /// more than `bytes_max`. The caller has told the slot of it.
-    pub(crate) fn attempt(&mut self, application: &Application, bytes_max: Option<u64>) -> Attempt {
+    /// Runs an application if it is resident and has its claim, or can have it
+    /// of what is set aside for direct runs. The caller has told the slot of it.
+    pub(crate) fn attempt(&mut self, application: &Application, granted: Granted) -> Attempt {
+        let shared = self.shared;
         let found = self.survey(application.handle);
         if !found.missing_trees.is_empty() {
             return Attempt::Missing(found.missing_trees);
         }
         let bytes = found.bytes.saturating_add(application.memory_limit_bytes);
-        if !found.missing_blobs.is_empty() || bytes_max.is_some_and(|max| bytes > max) {
+        if !found.missing_blobs.is_empty() {
             return Attempt::Claim(Claim { bytes, missing: found.missing_blobs });
         }
-        if self.shared.is_closing() || self.interrupt.is_set() {
-            let kind = weft_eval::NoAnswerKind::Cancelled;
-            return Attempt::Done(Outcome::no_answer(kind, "nobody waits for it any more"));
+        let direct = match granted {
+            Granted::Yes => None,
+            Granted::No => match shared.direct.take(bytes) {
+                Some(taken) => Some(taken),
+                None => return Attempt::Claim(Claim { bytes, missing: Vec::new() }),
+            },
+        };
+        if shared.is_closing() || self.interrupt.is_set() {
+            return Attempt::Done(given_up());
         }
-        if !self.shared.running.begin(application.handle) {
+        let Some(running) = shared.running.begin(application.handle) else {
             return Attempt::Elsewhere;
-        }
+        };
+        let mut ending = Ending { shared, running: Some(running), outcome: given_up() };
         // It may have ended between the last look and this one.
-        let outcome = match self.recall(application.key()) {
+        ending.outcome = match self.recall(application.key()) {
             Some(outcome) => outcome,
             None => self.run(application),
         };
-        if self.shared.running.end(application.handle) {
-            let event =
-                weft_eval::Event::Applied { tree: application.handle, outcome: outcome.clone() };
+        drop(direct);
+        Attempt::Done(ending.outcome.clone())
+    }
+}
+
+fn given_up() -> Outcome {
+    Outcome::no_answer(weft_eval::NoAnswerKind::Cancelled, "nobody waits for it any more")
+}
+
+/// Tells those who were told that a run is elsewhere how it ended, also if it
+/// was by a panic.
+struct Ending<'a> {
+    shared: &'a Shared,
+    running: Option<Begun<'a>>,
+    outcome: Outcome,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        if let Some(tree) = self.running.take().and_then(Begun::end) {
+            let event = weft_eval::Event::Applied { tree, outcome: self.outcome.clone() };
             self.shared.post(event, None);
         }
-        Attempt::Done(outcome)
     }
 }

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use weft_object::Handle;
 use weft_store::HandleHash;
@@ -25,23 +26,33 @@ impl Running {
         &self.shards[(self.hash.of(tree) >> 50) as usize % SHARDS]
     }
 
-    /// `false` if it runs already; whoever runs it will then tell the graph.
-    pub(crate) fn begin(&self, tree: Handle) -> bool {
-        let mut shard = self.shard(&tree).lock();
-        match shard.get_mut(&tree) {
-            Some(watched) => {
-                *watched = true;
-                false
+    /// Notes that an application runs; `None` if it does already, and whoever
+    /// runs it will then tell the graph.
+    pub(crate) fn begin(&self, tree: Handle) -> Option<Begun<'_>> {
+        match self.shard(&tree).lock().entry(tree) {
+            Entry::Occupied(mut watched) => {
+                watched.insert(true);
+                None
             }
-            None => {
-                shard.insert(tree, false);
-                true
+            Entry::Vacant(place) => {
+                place.insert(false);
+                Some(Begun { running: self, tree })
             }
         }
     }
+}
 
-    /// Whether somebody was told that it runs elsewhere.
-    pub(crate) fn end(&self, tree: Handle) -> bool {
-        self.shard(&tree).lock().remove(&tree).unwrap_or(false)
+/// An application that runs.
+#[derive(Debug)]
+pub(crate) struct Begun<'a> {
+    running: &'a Running,
+    tree: Handle,
+}
+
+impl Begun<'_> {
+    /// Ends it; its Tree, if somebody was told that it runs elsewhere.
+    pub(crate) fn end(self) -> Option<Handle> {
+        let watched = self.running.shard(&self.tree).lock().remove(&self.tree);
+        watched.unwrap_or(false).then_some(self.tree)
     }
 }

@@ -10,6 +10,11 @@ use crate::node::Shared;
 use crate::platform::View;
 use crate::sync::{Condvar, Mutex};
 
+/// What a thread that is not ours must have left to evaluate on its own: what
+/// compiled code may use, and half as much again for the rules and the host's
+/// functions.
+const STACK_MIN_BYTES: usize = weft_engine::THREAD_STACK_MIN_BYTES / 4 * 3;
+
 /// A place to put content and to evaluate from.
 ///
 /// What is put here, and what evaluations answered here, stays in memory until
@@ -193,13 +198,7 @@ impl Session {
             roots: self.roots.clone(),
             shared: Arc::downgrade(&self.shared),
         });
-        let id = match self.shared.is_closing() {
-            true => {
-                reply.set(crate::graph::closing());
-                0
-            }
-            false => self.shared.ask(handle, reply.clone()),
-        };
+        let id = self.shared.ask(handle, reply.clone());
         Request { shared: self.shared.clone(), reply, id }
     }
 
@@ -214,8 +213,6 @@ impl Session {
         for handle in &chain {
             self.roots.add(*handle);
         }
-        slot.rest();
-        self.shared.slots.give_back(slot);
         chain
     }
 
@@ -265,6 +262,10 @@ impl Session {
     /// On the asking thread, as far as it goes by direct calls.
     fn evaluate_here(&self, handle: Handle, key: Key) -> Option<Outcome> {
         let shared = &*self.shared;
+        // A worker has the stack for it in any case.
+        if stacker::remaining_stack().is_some_and(|bytes| bytes < STACK_MIN_BYTES) {
+            return None;
+        }
         let slot = shared.slots.borrow();
         let interrupt = Interrupt::new();
         slot.doing().job = Some((0, interrupt.clone()));
@@ -282,13 +283,7 @@ impl Session {
             }
             shared.watchers.tell(|| crate::Event::Answered { handle, outcome: outcome.clone() });
         }
-        slot.rest();
-        {
-            let mut doing = slot.doing();
-            doing.held.clear();
-            doing.job = None;
-        }
-        shared.slots.give_back(slot);
+        drop(slot);
         shared.collect_if_due();
         outcome
     }

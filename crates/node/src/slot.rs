@@ -55,8 +55,41 @@ impl Slot {
         self.began.store(IDLE, Ordering::SeqCst);
     }
 
+    /// Ends a job and forgets what it held, which others hold by now.
+    pub(crate) fn end(&self) {
+        self.rest();
+        let mut doing = self.doing();
+        doing.held.clear();
+        doing.held.shrink_to(1024);
+        doing.application = None;
+        doing.job = None;
+    }
+
     fn began(&self) -> Epoch {
         Epoch(self.began.load(Ordering::SeqCst))
+    }
+}
+
+/// A borrowed slot with a job that is being done in it; dropped, also by a
+/// panic, it is free again and keeps nothing from collection.
+#[derive(Debug)]
+pub(crate) struct Borrowed<'a> {
+    slots: &'a Slots,
+    slot: Arc<Slot>,
+}
+
+impl std::ops::Deref for Borrowed<'_> {
+    type Target = Slot;
+
+    fn deref(&self) -> &Slot {
+        &self.slot
+    }
+}
+
+impl Drop for Borrowed<'_> {
+    fn drop(&mut self) {
+        self.slot.end();
+        self.slots.free.lock().push(self.slot.clone());
     }
 }
 
@@ -76,13 +109,9 @@ impl Slots {
     }
 
     /// A slot for a while.
-    pub(crate) fn borrow(&self) -> Arc<Slot> {
+    pub(crate) fn borrow(&self) -> Borrowed<'_> {
         let free = self.free.lock().pop();
-        free.unwrap_or_else(|| self.add())
-    }
-
-    pub(crate) fn give_back(&self, slot: Arc<Slot>) {
-        self.free.lock().push(slot);
+        Borrowed { slots: self, slot: free.unwrap_or_else(|| self.add()) }
     }
 
     /// When the oldest job that is being done began.

@@ -15,7 +15,7 @@ use weft_eval::{
 use weft_object::Handle;
 
 use crate::node::Shared;
-use crate::platform::View;
+use crate::platform::{Granted, View};
 use crate::slot::Slot;
 use crate::sync::{Condvar, Mutex};
 
@@ -186,6 +186,9 @@ impl Shared {
         let event = match job {
             Job::Load { object } => Event::Loaded { object, result: self.load(object) },
             Job::Evaluate { key, ticket, resume, application } => {
+                // If nobody wants the key any more, the graph drops these.
+                let known = resume.known.values().filter_map(Outcome::value);
+                slot.doing().held.extend(known.chain(application.iter().map(|a| a.handle)));
                 let report = self.guarded(slot, ticket, |view| {
                     evaluate(view, key, application.as_ref(), &resume, budget)
                 });
@@ -201,7 +204,7 @@ impl Shared {
                 let key = application.key();
                 let report = self.guarded(slot, ticket, |view| {
                     view.slot.doing().application = Some(application.handle);
-                    match view.attempt(&application, None) {
+                    match view.attempt(&application, Granted::Yes) {
                         Attempt::Done(outcome) => Report::Done(outcome),
                         Attempt::Claim(claim) => Report::Claim(claim),
                         Attempt::Elsewhere => Report::Elsewhere,
@@ -216,14 +219,7 @@ impl Shared {
         };
         // What the job holds goes over to the graph before the slot lets go.
         self.post(event, Some(local));
-        slot.rest();
-        {
-            let mut doing = slot.doing();
-            doing.held.clear();
-            doing.held.shrink_to(1024);
-            doing.application = None;
-            doing.job = None;
-        }
+        slot.end();
         self.collect_if_due();
     }
 

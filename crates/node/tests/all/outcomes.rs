@@ -241,6 +241,34 @@ fn what_needs_itself_fails_as_a_cycle_also_beside_a_long_run() {
     assert!(long.poll().is_none());
 }
 
+#[test]
+fn a_thread_with_a_small_stack_can_ask() {
+    let node = node();
+    let session = node.session();
+    let deep = module(
+        &session,
+        r#"(func $down (param $n i64) (result i64)
+             (if (i64.eqz (local.get $n)) (then (return (i64.const 0))))
+             (i64.add (i64.const 1) (call $down (i64.sub (local.get $n) (i64.const 1)))))
+           (func (export "weft_apply") (param $in i32) (result i32)
+             (call $blob (call $down (call $arg (local.get $in) (i64.const 2)))))"#,
+    );
+    for stack_bytes in [128 << 10, 512 << 10, 2 << 20] {
+        let thread = std::thread::Builder::new().stack_size(stack_bytes);
+        let (session, request) = (&session, apply(&session, deep, &[Handle::of_u64(4000)]));
+        let endless = apply(session, deep, &[Handle::of_u64(stack_bytes as u64 * 1000)]);
+        std::thread::scope(|scope| {
+            let asker = thread.spawn_scoped(scope, move || {
+                assert_eq!(number(&session.evaluate(request)), Some(4000));
+                let outcome = session.evaluate(endless);
+                let Outcome::NoAnswer(no_answer) = outcome else { panic!("{outcome:?}") };
+                assert_eq!(no_answer.kind, NoAnswerKind::Exhausted);
+            });
+            asker.unwrap().join().unwrap();
+        });
+    }
+}
+
 fn _is_send_and_sync(node: &Node, session: &Session) {
     fn check<T: Send + Sync>(_: &T) {}
     check(node);

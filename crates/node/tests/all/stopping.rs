@@ -98,3 +98,25 @@ fn who_waits_for_an_answer_is_not_given_somebody_elses_endless_run() {
         drop(other);
     }
 }
+
+#[test]
+fn whoever_asks_while_the_node_goes_down_is_answered() {
+    for _ in 0..50 {
+        let node = node();
+        let session = node.session();
+        let spin = spin(&session);
+        let asker = std::thread::spawn(move || {
+            for n in 1..200 {
+                let request = apply(&session, spin, &[Handle::of_u64(n)]);
+                let outcome = session.submit(request).wait();
+                if outcome.value().is_none() {
+                    return kind(&outcome);
+                }
+            }
+            Some(NoAnswerKind::Cancelled)
+        });
+        std::thread::sleep(Duration::from_millis(2));
+        drop(node);
+        assert_eq!(asker.join().unwrap(), Some(NoAnswerKind::Cancelled));
+    }
+}

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use weft_node::{Config, Event, Node};
+use weft_object::directory::{DirectoryError, Entry, FileKind, Name, Part, build};
 use weft_object::{Handle, Selection};
 use weft_store::{Backend, Content, MemoryBackend};
 
@@ -146,4 +147,70 @@ fn loaded_content_is_dropped_under_pressure_and_comes_back() {
         })
         .collect();
     assert!(session.evaluate(session.put_tree(&fork)).value().is_some());
+}
+
+#[test]
+fn what_lacks_a_part_is_kept_once_the_part_is_there() {
+    let backend = Arc::new(MemoryBackend::default());
+    let node = with(&backend);
+    let session = node.session();
+    let child = Handle::of_blob(&[5; 100]);
+    let inner = session.put_tree(&[child]);
+    let outer = session.put_tree(&[inner, Handle::of_u64(1)]);
+    assert_eq!(node.keep(&[outer]).unwrap().objects, 0);
+    let _ = session.put_blob(vec![5; 100]);
+    assert_eq!(node.keep(&[outer]).unwrap().objects, 3);
+    for object in [child, inner, outer] {
+        assert!(backend.contains(&object).unwrap(), "{object:?}");
+    }
+}
+
+#[test]
+fn a_rule_that_needs_several_objects_gets_them_all_under_pressure() {
+    let backend = Arc::new(MemoryBackend::default());
+    let file = blob(&backend, vec![1; 100]);
+    // Levels of directories, each with an index that takes room.
+    let mut directory = file;
+    for level in 0..6 {
+        let mut entries = vec![Entry {
+            name: Name::new(b"x").unwrap(),
+            kind: match level {
+                0 => FileKind::File,
+                _ => FileKind::Directory,
+            },
+            mode: 0o755,
+            child: directory,
+        }];
+        entries.extend((0..500).map(|n| Entry {
+            name: Name::new(format!("a{level}-{n:0>200}").as_bytes()).unwrap(),
+            kind: FileKind::File,
+            mode: 0o644,
+            child: Handle::of_u64(n),
+        }));
+        directory = build(entries, |handle, part| {
+            let content = match part {
+                Part::Index(index) => Content::Blob(index),
+                Part::Node(node) => Content::Tree(node),
+            };
+            backend.put(&[(handle, content)]).unwrap();
+            Ok::<(), DirectoryError>(())
+        })
+        .unwrap();
+    }
+    let node = Node::start(Config {
+        workers: 1,
+        backend: Some(backend.clone()),
+        memory_bytes: 64 << 20,
+        ..Config::default()
+    })
+    .unwrap();
+    let session = node.session();
+    // More than half of the memory cannot be dropped.
+    for byte in 0..10 {
+        let _ = session.put_blob(vec![byte; 4 << 20]);
+    }
+    let path = Handle::of_blob(b"x/x/x/x/x/x");
+    let definition = Selection::Path(path).definition(directory.lower().unwrap());
+    let request = session.put_tree(&definition).selection().unwrap();
+    assert_eq!(session.submit(request).wait().value(), Some(file));
 }
