@@ -16,11 +16,16 @@ use crate::{Cost, Epoch, Outcome, Relation};
 /// the owner says so with [`Relations::advance`], and the collector asks with
 /// [`Relations::limbo_roots`]. Limbo does not count to the capacity; it is
 /// emptied only as the owner advances.
+///
+/// A thread may read the epoch and evict only after the next one has begun, in
+/// which a job has meanwhile found what is evicted. So eviction does not go by
+/// what it is told alone: see [`Relations::begin_epoch`].
 pub struct Relations {
     hash: HandleHash,
     shards: Box<[Shard]>,
     shard_bytes_max: usize,
     min_active: AtomicU64,
+    latest: AtomicU64,
 }
 
 /// What came of putting a relation into the cache.
@@ -123,6 +128,7 @@ impl Relations {
             shard_bytes_max: capacity_bytes / shards,
             shards: (0..shards).map(|_| Shard::default()).collect(),
             min_active: AtomicU64::new(0),
+            latest: AtomicU64::new(0),
         }
     }
 
@@ -179,8 +185,7 @@ impl Relations {
         let needed = SLOT_BYTES + slot.extra_bytes();
         while !table.slots.is_empty() && table.bytes() + needed > self.shard_bytes_max {
             let evicted = table.evict(&self.hash);
-            let min_active = Epoch(self.min_active.load(Ordering::Relaxed));
-            table.bury(evicted.outcome, epoch, min_active);
+            self.bury(table, evicted.outcome, epoch);
         }
         table.trim();
         table.insert(hash, slot, &self.hash, self.shard_bytes_max);
@@ -191,13 +196,12 @@ impl Relations {
     /// outcomes go to limbo as of this epoch. For when what they keep alive
     /// takes too much.
     pub fn shed(&self, epoch: Epoch) {
-        let min_active = Epoch(self.min_active.load(Ordering::Relaxed));
         for shard in &self.shards {
             let mut guard = shard.0.lock();
             let table = &mut *guard;
             for _ in 0..table.slots.len().div_ceil(2) {
                 let evicted = table.evict(&self.hash);
-                table.bury(evicted.outcome, epoch, min_active);
+                self.bury(table, evicted.outcome, epoch);
             }
         }
     }
@@ -209,9 +213,28 @@ impl Relations {
         let table = &mut *guard;
         let at = *table.index.find(hash, |&at| table.slots[at as usize].key == *key)?;
         let slot = table.remove(at as usize, &self.hash);
-        let min_active = Epoch(self.min_active.load(Ordering::Relaxed));
-        table.bury(slot.outcome, epoch, min_active);
+        self.bury(table, slot.outcome, epoch);
         Some(slot.relation())
+    }
+
+    fn bury(&self, table: &mut Table, outcome: Handle, epoch: Epoch) {
+        // Now that the table is locked: who found the outcome before has
+        // unlocked it since, so their epoch, begun before that, is seen here.
+        let epoch = epoch.max(Epoch(self.latest.load(Ordering::Acquire)));
+        let min_active = Epoch(self.min_active.load(Ordering::Relaxed));
+        table.bury(outcome, epoch, min_active);
+    }
+
+    /// An epoch is about to begin: nothing is evicted as of an earlier one from
+    /// now on, whatever epoch the caller of [`Relations::insert`],
+    /// [`Relations::shed`] or [`Relations::remove`] has read a while ago.
+    ///
+    /// # Contract
+    /// Called before any job can begin in this epoch, that is, before the owner
+    /// publishes it; else such a job may lose what it found to a late eviction.
+    /// Too early only keeps a little for longer.
+    pub fn begin_epoch(&self, epoch: Epoch) {
+        self.latest.fetch_max(epoch.0, Ordering::Release);
     }
 
     /// How many relations there are.

@@ -126,6 +126,41 @@ fn evicted_outcomes_stay_roots_until_older_jobs_are_done() {
 }
 
 #[test]
+fn an_eviction_with_an_epoch_of_long_ago_counts_as_of_the_latest() {
+    // One shard, filled in epoch 3.
+    let relations = Relations::new(16 << 10);
+    relations.begin_epoch(Epoch(3));
+    let mut number = 0;
+    let mut insert_one = |epoch| {
+        relations.insert(&key(number as u64), &value(number), epoch);
+        number += 1;
+        number
+    };
+    while insert_one(Epoch(3)) == relations.len() {}
+    relations.begin_epoch(Epoch(5));
+    // An epoch that has ended does not begin again.
+    relations.begin_epoch(Epoch(4));
+    assert!(relations.limbo_roots(Epoch(5)).is_empty(), "what was evicted in 3");
+    // Each of them by a thread that read its epoch before 5 began; a job of 5
+    // may hold what it evicts.
+    let known = relations.len();
+    insert_one(Epoch(3));
+    assert_eq!(relations.limbo_roots(Epoch(5)).len(), 1);
+    let mut some = None;
+    relations.for_each(|key, _| some = Some(*key));
+    assert!(relations.remove(&some.unwrap(), Epoch(2)).is_some());
+    assert_eq!(relations.limbo_roots(Epoch(5)).len(), 2);
+    relations.shed(Epoch(1));
+    let left = relations.len();
+    assert!(left < known);
+    assert_eq!(relations.limbo_roots(Epoch(5)).len(), 1 + known - left);
+    assert!(relations.limbo_roots(Epoch(6)).is_empty());
+    // One that is ahead keeps its own.
+    relations.shed(Epoch(8));
+    assert_eq!(relations.limbo_roots(Epoch(8)).len(), left - relations.len());
+}
+
+#[test]
 fn threads_see_what_others_found() {
     let relations = Relations::new(1 << 20);
     std::thread::scope(|scope| {
