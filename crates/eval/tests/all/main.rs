@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod chains;
+mod failure_chain;
 mod machine;
 mod memory;
 mod script;
