@@ -4,9 +4,9 @@ use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
 use weft_object::{Blob, Handle, Kind, Tree};
 
 use crate::modules::{Prepared, Ready, Refusal, prepare};
-use crate::outcome::{Applied, FailureKind, NoAnswerKind, Outcome, Stop};
-use crate::state::State;
-use crate::trap::{no_answer, outcome};
+use crate::outcome::{Applied, FailureKind, NoAnswerKind, Outcome};
+use crate::state::{State, interrupted};
+use crate::trap::{no_answer, outcome as outcome_of};
 use crate::way::{self, POOL_MEMORY_BYTES};
 use crate::{Engine, Interrupt};
 
@@ -182,12 +182,12 @@ fn perform(run: &Run<'_>, prepared: &Prepared, engine: &Engine) -> Result<Applie
     // Closures without captures: neither of them is allocated.
     store.limiter(|state| &mut state.limits);
     store.epoch_deadline_callback(|context| match context.data().interrupted() {
-        true => Err(interrupted()),
+        true => Err(interrupted().into()),
         false => Ok(UpdateDeadline::Continue(1)),
     });
     store.set_epoch_deadline(1);
     let result = match run.interrupt.set_after_deadline() {
-        true => Err(interrupted()),
+        true => Err(interrupted().into()),
         false => call(run, prepared, &mut store),
     };
     let outcome = match result {
@@ -196,16 +196,20 @@ fn perform(run: &Run<'_>, prepared: &Prepared, engine: &Engine) -> Result<Applie
             store.into_data().end();
             return Err(PoolFull);
         }
-        Err(error) => outcome(&error),
+        Err(error) => outcome_of(&error),
     };
     let fuel_used =
         run.fuel.and_then(|fuel| store.get_fuel().ok().map(|left| fuel.saturating_sub(left)));
     let mut state = store.into_data();
-    let applied = Applied {
-        made: match outcome {
-            Outcome::Value(result) => state.reachable(result),
-            _ => Vec::new(),
+    let (outcome, made) = match outcome {
+        Outcome::Value(result) => match state.reachable(result) {
+            Ok(made) => (Outcome::Value(result), made),
+            Err(stop) => (outcome_of(&stop.into()), Vec::new()),
         },
+        other => (other, Vec::new()),
+    };
+    let applied = Applied {
+        made,
         outcome,
         log: match state.log.is_empty() {
             true => Vec::new(),
@@ -217,10 +221,6 @@ fn perform(run: &Run<'_>, prepared: &Prepared, engine: &Engine) -> Result<Applie
     };
     state.end();
     Ok(applied)
-}
-
-fn interrupted() -> wasmtime::Error {
-    Stop::NoAnswer(NoAnswerKind::Interrupted, "the run was interrupted".to_owned()).into()
 }
 
 fn call(

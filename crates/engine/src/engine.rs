@@ -42,9 +42,11 @@ impl Default for Config {
 /// has no answer here, except for the log, which is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunBounds {
-    /// Handles in the table of one run, 40 bytes each.
+    /// Handles in the table of one run.
     pub handles_max: u32,
-    /// Bytes of the Blobs and Trees that one run makes.
+    /// What one run holds beside its memories: the bytes of the Blobs and Trees
+    /// that it makes and 256 for each, and 64 for each handle of its table and
+    /// each Object that it reads. Counted before it is allocated.
     pub made_max_bytes: u64,
     /// Bytes of the log that are kept.
     pub log_max_bytes: usize,
@@ -52,7 +54,7 @@ pub struct RunBounds {
 
 impl Default for RunBounds {
     fn default() -> Self {
-        Self { handles_max: 8 << 20, made_max_bytes: 2 << 30, log_max_bytes: 64 << 10 }
+        Self { handles_max: 4 << 20, made_max_bytes: 512 << 20, log_max_bytes: 64 << 10 }
     }
 }
 

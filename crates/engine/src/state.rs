@@ -1,8 +1,9 @@
 //! What belongs to one run: its table of handles, what it made, its log.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{HashMap, TryReserveError};
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use wasmtime::{Instance, Memory, ModuleExport};
 use weft_object::{Blob, Content, Handle, Kind, Tree};
@@ -23,6 +24,17 @@ const UNREAD: u32 = u32::MAX;
 // Up to here a linear search beats an index of what was made.
 const FEW: usize = 8;
 
+// What the run's own notes take, counted against `made_max_bytes`: a slot of
+// the table is 36 bytes in a vector that doubles; what was made has its place
+// among the contents, its name there and in the index, and a header.
+const SLOT_BYTES: u64 = 64;
+const READ_BYTES: u64 = 64;
+const MADE_BYTES: u64 = 256;
+
+/// Loops of the host over the guest's memory look at the interrupt flag once
+/// in so many bytes.
+pub(crate) const STEP_BYTES: usize = 4 << 20;
+
 /// References of the caller of [`crate::Engine::apply`] whose lifetimes a
 /// `Store` cannot express.
 struct Borrowed {
@@ -40,7 +52,7 @@ pub(crate) struct State {
     made: Vec<(Handle, u32)>,
     made_index: HashMap<Handle, u32, ByDigest>,
     indexed: usize,
-    made_bytes: u64,
+    held_bytes: u64,
     bounds: RunBounds,
     procedure: Option<Handle>,
     pub(crate) log: Vec<u8>,
@@ -105,7 +117,7 @@ impl State {
             made,
             made_index,
             indexed,
-            made_bytes,
+            held_bytes,
             bounds: _,
             procedure,
             log,
@@ -122,7 +134,7 @@ impl State {
         made.clear();
         made_index.clear();
         *indexed = 0;
-        *made_bytes = 0;
+        *held_bytes = 0;
         *procedure = None;
         log.clear();
         *log_truncated = false;
@@ -138,6 +150,36 @@ impl State {
             // SAFETY: `borrowed` is set only while the contract of `begin` holds.
             unsafe { borrowed.interrupt.as_ref() }.is_set()
         })
+    }
+
+    /// Ends the run if it was interrupted.
+    pub(crate) fn go_on(&self) -> Result<(), Stop> {
+        match self.interrupted() {
+            true => Err(interrupted()),
+            false => Ok(()),
+        }
+    }
+
+    /// The flag to look at while so many bytes are copied; `None` for few.
+    pub(crate) fn watch(&self, bytes: usize) -> Option<Interrupt> {
+        let borrowed = self.borrowed.as_ref().filter(|_| bytes > STEP_BYTES)?;
+        // SAFETY: `borrowed` is set only while the contract of `begin` holds.
+        Some(unsafe { borrowed.interrupt.as_ref() }.clone())
+    }
+
+    /// Counts what the run is about to hold, before anything is allocated.
+    fn charge(&mut self, bytes: u64) -> Result<(), Stop> {
+        let held = self.held_bytes.saturating_add(bytes);
+        if held > self.bounds.made_max_bytes {
+            let detail = format!(
+                "a run may hold {} bytes of handles and of blobs and trees that it makes; \
+                 split the work",
+                self.bounds.made_max_bytes
+            );
+            return Err(Stop::NoAnswer(NoAnswerKind::MadeBytes, detail));
+        }
+        self.held_bytes = held;
+        Ok(())
     }
 
     /// The handle at an index of the table.
@@ -163,6 +205,8 @@ impl State {
             let detail = format!("a run may hold {index} handles; split the work");
             return Err(Stop::NoAnswer(NoAnswerKind::HandleTable, detail));
         }
+        self.charge(SLOT_BYTES)?;
+        room(&mut self.table)?;
         self.table.push(Slot { handle, content });
         Ok(index as i32)
     }
@@ -209,9 +253,11 @@ impl State {
         if content != UNREAD {
             return Ok(&self.contents[content as usize]);
         }
-        let place = match self.find_made(&handle) {
+        let place = match self.find_made(&handle)? {
             Some(place) => place,
             None => {
+                self.charge(READ_BYTES)?;
+                room(&mut self.contents)?;
                 let borrowed = self.borrowed.as_ref().ok_or_else(|| missing(handle))?;
                 // SAFETY: `borrowed` is set only while the contract of `begin` holds.
                 let objects = unsafe { borrowed.objects.as_ref() };
@@ -224,65 +270,104 @@ impl State {
         Ok(&self.contents[place as usize])
     }
 
-    fn find_made(&mut self, handle: &Handle) -> Option<u32> {
+    fn find_made(&mut self, handle: &Handle) -> Result<Option<u32>, Stop> {
         if self.made.len() <= FEW {
-            return self.made.iter().find(|(made, _)| made == handle).map(|&(_, place)| place);
+            let found = self.made.iter().find(|(made, _)| made == handle);
+            return Ok(found.map(|&(_, place)| place));
         }
         // Brought up to date only when asked: most functions never read what
         // they made.
         let Self { made, made_index, indexed, .. } = self;
+        made_index.try_reserve(made.len() - *indexed).map_err(no_memory)?;
         made_index.extend(made[*indexed..].iter().copied());
         *indexed = made.len();
-        made_index.get(handle).copied()
+        Ok(made_index.get(handle).copied())
     }
 
-    fn make(&mut self, handle: Handle, content: impl FnOnce() -> Content) -> Result<i32, Stop> {
-        if handle.is_literal() {
-            return self.push(handle);
-        }
-        let place = self.keep(handle, content())?;
-        self.push_with(handle, place)
-    }
-
+    /// Keeps what was made; it was charged before it was allocated.
     fn keep(&mut self, handle: Handle, content: Content) -> Result<u32, Stop> {
-        // What a small object takes beside its bytes counts too.
-        self.made_bytes += content.bytes_len() + 128;
-        if self.made_bytes > self.bounds.made_max_bytes {
-            let detail = format!(
-                "a run may make {} bytes of blobs and trees; split the work",
-                self.bounds.made_max_bytes
-            );
-            return Err(Stop::NoAnswer(NoAnswerKind::MadeBytes, detail));
-        }
+        room(&mut self.contents)?;
+        room(&mut self.made)?;
         let place = self.contents.len() as u32;
         self.contents.push(content);
         self.made.push((handle, place));
         Ok(place)
     }
 
+    fn keep_blob(&mut self, bytes: &[u8]) -> Result<(Handle, u32), Stop> {
+        self.charge(bytes.len() as u64 + MADE_BYTES)?;
+        let mut copy = Vec::new();
+        copy.try_reserve_exact(bytes.len()).map_err(no_memory)?;
+        for step in bytes.chunks(STEP_BYTES) {
+            copy.extend_from_slice(step);
+            if bytes.len() > STEP_BYTES {
+                self.go_on()?;
+            }
+        }
+        let handle = Handle::of_blob(&copy);
+        Ok((handle, self.keep(handle, Content::Blob(Blob::new(copy)))?))
+    }
+
     /// Makes a Blob and puts it into the table.
     pub(crate) fn make_blob(&mut self, bytes: &[u8]) -> Result<i32, Stop> {
-        self.make(Handle::of_blob(bytes), || Content::Blob(Blob::new(bytes.to_vec())))
+        if let Some(literal) = Handle::literal(bytes) {
+            return self.push(literal);
+        }
+        let (handle, place) = self.keep_blob(bytes)?;
+        self.push_with(handle, place)
     }
 
     /// Makes a Blob that only other objects of this run name.
     pub(crate) fn make_unlisted_blob(&mut self, bytes: &[u8]) -> Result<Handle, Stop> {
-        let handle = Handle::of_blob(bytes);
-        if !handle.is_literal() {
-            self.keep(handle, Content::Blob(Blob::new(bytes.to_vec())))?;
+        match Handle::literal(bytes) {
+            Some(literal) => Ok(literal),
+            None => Ok(self.keep_blob(bytes)?.0),
         }
-        Ok(handle)
     }
 
-    /// Makes a Tree and puts it into the table.
-    pub(crate) fn make_tree(&mut self, entries: &[Handle]) -> Result<i32, Stop> {
-        self.make(Handle::of_tree(entries), || Content::Tree(Tree::new(entries)))
+    /// Makes a Tree of the handles at these indices, as they stand in memory,
+    /// and puts it into the table.
+    pub(crate) fn make_tree(&mut self, call: &str, indices: &[u8]) -> Result<i32, Stop> {
+        const STEP: usize = STEP_BYTES / size_of::<Handle>();
+        // Most Trees that functions make are short; those are put together here.
+        const FEW: usize = 16;
+        let index = |raw: &[u8]| i32::from_le_bytes(raw.try_into().unwrap_or_default());
+        let count = indices.len() / 4;
+        self.charge(32 * count as u64 + MADE_BYTES)?;
+        let zero = Handle::of_u64(0);
+        let tree = if count <= FEW {
+            let mut entries = [zero; FEW];
+            for (entry, raw) in entries.iter_mut().zip(indices.chunks_exact(4)) {
+                *entry = self.handle(call, index(raw))?;
+            }
+            Tree::new(&entries[..count])
+        } else {
+            // Whether there is room is asked first: what shares cannot be
+            // allocated in a way that may fail.
+            Vec::<Handle>::new().try_reserve_exact(count + 1).map_err(no_memory)?;
+            let mut shared: Arc<[Handle]> = std::iter::repeat_n(zero, count).collect();
+            // Nobody else has it yet.
+            let entries = Arc::get_mut(&mut shared).unwrap_or_default();
+            for (entries, indices) in entries.chunks_mut(STEP).zip(indices.chunks(4 * STEP)) {
+                for (entry, raw) in entries.iter_mut().zip(indices.chunks_exact(4)) {
+                    *entry = self.handle(call, index(raw))?;
+                }
+                if count > STEP {
+                    self.go_on()?;
+                }
+            }
+            Tree::new(shared)
+        };
+        let handle = tree.handle();
+        let place = self.keep(handle, Content::Tree(tree))?;
+        self.push_with(handle, place)
     }
 
     /// Makes a Tree and the Thunk that it defines, and puts the Thunk into the
     /// table.
     pub(crate) fn make_selection(&mut self, entries: &[Handle]) -> Result<i32, Stop> {
         let tree = Handle::of_tree(entries);
+        self.charge(32 * entries.len() as u64 + MADE_BYTES)?;
         self.keep(tree, Content::Tree(Tree::new(entries)))?;
         self.push(tree.selection().unwrap_or(tree))
     }
@@ -291,7 +376,10 @@ impl State {
     pub(crate) fn make_tag(&mut self, target: Handle, data: Handle) -> Result<i32, Stop> {
         let procedure = self.procedure.unwrap_or(target);
         let entries = [procedure, target, data];
-        self.make(Handle::of_tag(&entries), || Content::Tag(Tree::new(&entries[..])))
+        let handle = Handle::of_tag(&entries);
+        self.charge(3 * 32 + MADE_BYTES)?;
+        let place = self.keep(handle, Content::Tag(Tree::new(&entries[..])))?;
+        self.push_with(handle, place)
     }
 
     /// Keeps a line of the log, as far as the bound allows.
@@ -310,10 +398,10 @@ impl State {
     }
 
     /// The content made in this run that a result reaches.
-    pub(crate) fn reachable(&mut self, result: Handle) -> Vec<(Handle, Content)> {
+    pub(crate) fn reachable(&mut self, result: Handle) -> Result<Vec<(Handle, Content)>, Stop> {
         let mut out = Vec::new();
         if self.made.is_empty() {
-            return out;
+            return Ok(out);
         }
         let mut taken = vec![false; self.contents.len()];
         let mut next = vec![result.content()];
@@ -321,7 +409,7 @@ impl State {
             if handle.is_literal() {
                 continue;
             }
-            let Some(place) = self.find_made(&handle) else { continue };
+            let Some(place) = self.find_made(&handle)? else { continue };
             if std::mem::replace(&mut taken[place as usize], true) {
                 continue;
             }
@@ -331,8 +419,26 @@ impl State {
             }
             out.push((handle, content));
         }
-        out
+        Ok(out)
     }
+}
+
+/// Room for one more, growing as `push` would.
+fn room<T>(list: &mut Vec<T>) -> Result<(), Stop> {
+    match list.len() < list.capacity() {
+        true => Ok(()),
+        false => list.try_reserve(1).map_err(no_memory),
+    }
+}
+
+#[cold]
+fn no_memory(error: TryReserveError) -> Stop {
+    let detail = format!("the machine has no memory for what the function makes: {error}");
+    Stop::NoAnswer(NoAnswerKind::HostMemory, detail)
+}
+
+pub(crate) fn interrupted() -> Stop {
+    Stop::NoAnswer(NoAnswerKind::Interrupted, "the run was interrupted".to_owned())
 }
 
 /// The failure of a call that got a handle it does not take.

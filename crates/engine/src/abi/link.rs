@@ -5,9 +5,10 @@ use weft_object::{Handle, Kind, Selection};
 
 use super::memory::{Guest, bytes, entered, memory, trap};
 use super::table::MODULE;
+use crate::Interrupt;
 use crate::meaning::FAIL_MESSAGE_MAX_BYTES;
 use crate::outcome::{FailureKind, Stop};
-use crate::state::{State, wrong_kind};
+use crate::state::{STEP_BYTES, State, interrupted, wrong_kind};
 
 const PAGE: u64 = 1 << 16;
 
@@ -74,12 +75,28 @@ fn part(content: &[u8], offset: u64, len: u32) -> &[u8] {
     &rest[..rest.len().min(len as usize)]
 }
 
+/// Copies all of `source`, looking at the flag now and then.
+fn copy(target: &mut [u8], source: &[u8], watch: Option<Interrupt>) -> Result<(), Stop> {
+    let Some(interrupt) = watch else {
+        target.copy_from_slice(source);
+        return Ok(());
+    };
+    for (target, source) in target.chunks_mut(STEP_BYTES).zip(source.chunks(STEP_BYTES)) {
+        target.copy_from_slice(source);
+        if interrupt.is_set() {
+            return Err(interrupted());
+        }
+    }
+    Ok(())
+}
+
 fn blob_read(mut guest: Guest<'_>, h: i32, offset: u64, ptr: u32, len: u32) -> Result<u32> {
     const CALL: &str = "blob_read";
     entered(&guest, CALL)?;
     let (target, state) = bytes(&mut guest, CALL, ptr, u64::from(len))?;
+    let watch = state.watch(target.len());
     let part = part(state.blob(CALL, h)?, offset, len);
-    target[..part.len()].copy_from_slice(part);
+    copy(&mut target[..part.len()], part, watch)?;
     Ok(part.len() as u32)
 }
 
@@ -101,7 +118,8 @@ fn blob_window(mut guest: Guest<'_>, h: i32, offset: u64, len: u32) -> Result<i3
         }
     }
     let (target, state) = bytes(&mut guest, CALL, ptr, shown)?;
-    target.copy_from_slice(part(state.blob(CALL, h)?, offset, len));
+    let watch = state.watch(target.len());
+    copy(target, part(state.blob(CALL, h)?, offset, len), watch)?;
     Ok(ptr as i32)
 }
 
@@ -147,34 +165,22 @@ fn tree_read(mut guest: Guest<'_>, h: i32, first: u64, ptr: u32, n: u32) -> Resu
     // The Tree is shared with the state that the entries go to.
     let tree = state.tree(CALL, h)?.clone();
     let from = usize::try_from(first).unwrap_or(usize::MAX).min(tree.entries().len());
-    let mut count = 0;
+    let mut count = 0u32;
     for (slot, entry) in target.chunks_exact_mut(4).zip(&tree.entries()[from..]) {
         slot.copy_from_slice(&state.push(*entry)?.to_le_bytes());
         count += 1;
+        if count.is_multiple_of(1 << 16) {
+            state.go_on()?;
+        }
     }
     Ok(count)
 }
 
 fn tree_new(mut guest: Guest<'_>, ptr: u32, n: u32) -> Result<i32> {
     const CALL: &str = "tree_new";
-    // Most Trees that functions make are short; those need no allocation here.
-    const FEW: usize = 16;
     entered(&guest, CALL)?;
     let (indices, state) = bytes(&mut guest, CALL, ptr, 4 * u64::from(n))?;
-    let handle = |raw: &[u8]| {
-        let index = i32::from_le_bytes(raw.try_into().unwrap_or_default());
-        state.handle(CALL, index)
-    };
-    let count = n as usize;
-    if count <= FEW {
-        let mut entries = [Handle::of_u64(0); FEW];
-        for (entry, raw) in entries.iter_mut().zip(indices.chunks_exact(4)) {
-            *entry = handle(raw)?;
-        }
-        return Ok(state.make_tree(&entries[..count])?);
-    }
-    let entries: Vec<_> = indices.chunks_exact(4).map(handle).collect::<Result<_, Stop>>()?;
-    Ok(state.make_tree(&entries)?)
+    Ok(state.make_tree(CALL, indices)?)
 }
 
 fn tag(mut guest: Guest<'_>, target: i32, data: i32) -> Result<i32> {

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use weft_engine::NoAnswerKind::HostMemory;
-use weft_engine::{Engine, Outcome};
+use weft_engine::{Config, Engine, Outcome, RunBounds};
 use weft_object::Handle;
 
 use crate::harness::{Case, config};
@@ -30,6 +30,23 @@ fn here() {
         Outcome::Value(value) => assert!(!scarce && value == Handle::of_u64(1), "{value:?}"),
         Outcome::NoAnswer { kind: HostMemory, .. } => assert!(scarce),
         other => panic!("{other:?}"),
+    }
+    assert_eq!(add.number(), 42);
+    // What a generous bound permits and the machine does not provide: a copy
+    // beside a memory of 900 MiB, and a Tree of 2 GiB.
+    if scarce {
+        let bounds = RunBounds { made_max_bytes: u64::MAX, ..config().bounds };
+        let engine = Arc::new(Engine::new(Config { bounds, ..config() }).unwrap());
+        for (pages, make) in [
+            (14400, "(call $blob_new (i32.const 0) (i32.const 900000000))"),
+            (4096, "(call $tree_new (i32.const 0) (i32.const 0x4000000))"),
+        ] {
+            let body = format!("(drop (memory.grow (i32.const {pages}))) {make}");
+            let case = Case::body(&body).limit(1 << 30).on(&engine);
+            let Outcome::NoAnswer { kind, detail } = case.apply().outcome else { panic!() };
+            assert_eq!(kind, HostMemory, "{detail}");
+            assert!(detail.contains("for what the function makes"), "{detail}");
+        }
     }
     assert_eq!(add.number(), 42);
 }

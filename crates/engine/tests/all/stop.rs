@@ -7,10 +7,10 @@ use std::time::Duration;
 use weft_engine::NoAnswerKind::{
     Fuel, HandleTable, Interrupted, MadeBytes, Missing, NativeStack, Unsupported,
 };
-use weft_engine::{Interrupt, Outcome};
-use weft_object::Handle;
+use weft_engine::{Config, Engine, FailureKind, Interrupt, Objects, Outcome, Run, RunBounds};
+use weft_object::{Blob, Handle, Tree};
 
-use crate::harness::{Case, ENGINE, every_way, value};
+use crate::harness::{Case, ENGINE, Memory, config, every_way, value};
 
 const ENDLESS: &str = "(loop $l (br $l)) (i32.const 0)";
 
@@ -164,6 +164,127 @@ fn making_content_without_end_is_bounded() {
     ] {
         let case = Case::body(&format!("(loop $l {make} (br $l)) (i32.const 0)"));
         assert_eq!(case.no_answer(), MadeBytes, "{make}");
+    }
+}
+
+/// An engine whose runs may hold this much beside their memories.
+fn holding(made_max_bytes: u64) -> Arc<Engine> {
+    let bounds = RunBounds { made_max_bytes, ..RunBounds::default() };
+    Arc::new(Engine::new(Config { bounds, instances: 1, ..config() }).unwrap())
+}
+
+#[test]
+fn what_a_run_holds_is_counted_before_it_is_allocated() {
+    // 64 Mi times handle 0, which would be 2 GiB; and 1 GiB of zeros.
+    for make in [
+        "(call $tree_new (i32.const 0) (i32.const 0x4000000))",
+        "(call $blob_new (i32.const 0) (i32.const 0x40000000))",
+        "(call $selection_path (i32.const 0) (i32.const 0) (i32.const 0x40000000))",
+    ] {
+        let case = Case::body(&format!("(drop (memory.grow (i32.const 16383))) {make}"));
+        assert_eq!(case.limit(1 << 30).no_answer(), MadeBytes, "{make}");
+    }
+}
+
+#[test]
+fn a_run_that_may_hold_nothing_still_has_a_value() {
+    let engine = holding(0);
+    let case = Case::body("(i32.const 0)").on(&engine);
+    assert_eq!(case.value(), case.entries().handle());
+    for make in [
+        "(call $u64_blob (i64.const 1))",
+        "(call $arg (i64.const 1))",
+        "(call $blob_new (i32.const 0) (i32.const 100))",
+        "(call $tree_new (i32.const 0) (i32.const 0))",
+        "(call $identification (i32.const 0))",
+        "(call $selection (i32.const 0) (i64.const 0))",
+        "(call $tag (i32.const 0) (i32.const 0))",
+    ] {
+        assert_eq!(Case::body(make).on(&engine).no_answer(), MadeBytes, "{make}");
+    }
+}
+
+#[test]
+fn the_bound_is_met_exactly() {
+    // A Blob of 100 bytes (+ 256), its handle and two more handles (64 each).
+    let body = "(drop (call $u64_blob (i64.const 1))) (drop (call $u64_blob (i64.const 1)))
+        (call $blob_new (i32.const 0) (i32.const 100))";
+    let needed = 100 + 256 + 3 * 64;
+    Case::body(body).on(&holding(needed)).value();
+    assert_eq!(Case::body(body).on(&holding(needed - 1)).no_answer(), MadeBytes);
+}
+
+#[test]
+fn handles_and_what_is_read_count_too() {
+    let read = "(drop (call $arg (i64.const 2)))
+        (drop (call $blob_u64 (call $arg (i64.const 2)))) (i32.const 0)";
+    let small = |engine: Arc<Engine>| Case::body(read).argument(Handle::of_u64(1)).on(&engine);
+    small(holding(128)).value();
+    assert_eq!(small(holding(127)).no_answer(), MadeBytes);
+    let get = "(drop (call $tree_get (call $arg (i64.const 2)) (i64.const 0))) (i32.const 0)";
+    let tree = |engine: Arc<Engine>| {
+        let case = Case::body(get).on(&engine);
+        let tree = case.memory.put_tree(&[Handle::of_u64(1)]);
+        case.argument(tree)
+    };
+    tree(holding(3 * 64)).value();
+    assert_eq!(tree(holding(3 * 64 - 1)).no_answer(), MadeBytes);
+}
+
+/// A footprint that interrupts the run when a Tree is read.
+struct Interrupting<'a>(&'a Memory, &'a Interrupt);
+
+impl Objects for Interrupting<'_> {
+    fn blob(&self, handle: Handle) -> Option<Blob> {
+        self.0.blob(handle)
+    }
+
+    fn tree(&self, handle: Handle) -> Option<Tree> {
+        self.1.interrupt();
+        self.0.tree(handle)
+    }
+}
+
+#[test]
+fn long_calls_look_at_the_flag() {
+    let engine = holding(1 << 30);
+    // Between the read that sets the flag and `fail` stands one call, and no
+    // function entry or loop at which compiled code would look.
+    let ends = |call: &str| {
+        let case = Case::body(&format!(
+            "(drop (memory.grow (i32.const 255)))
+             (local.set $r (call $arg (i64.const 2)))
+             (local.set $s (call $arg (i64.const 3)))
+             (drop (call $tree_get (local.get $r) (i64.const 0)))
+             (drop {call}) (call $fail (i32.const 0) (i32.const 0)) (i32.const 0)"
+        ));
+        let tree = case.memory.put_tree(&vec![Handle::of_u64(1); 1 << 17]);
+        let blob = case.memory.put_blob(&[7; 9 << 20]);
+        let case = case.argument(tree).argument(blob).limit(64 << 20);
+        let entries = case.entries();
+        let applied = engine.apply(Run {
+            application: entries.handle(),
+            entries: &entries,
+            memory_limit_bytes: case.limit_bytes,
+            fuel: None,
+            objects: &Interrupting(&case.memory, &case.interrupt),
+            interrupt: &case.interrupt,
+        });
+        match applied.outcome {
+            Outcome::NoAnswer { kind, .. } => Some(kind),
+            Outcome::Failure(failure) if failure.kind == FailureKind::Failed => None,
+            other => panic!("{other:?}"),
+        }
+    };
+    for (call, long, short) in [
+        ("(call $blob_new (i32.const 0)", 9 << 20, 1000),
+        ("(call $tree_new (i32.const 0)", 1 << 18, 1000),
+        ("(call $blob_read (local.get $s) (i64.const 0) (i32.const 0)", 9 << 20, 1000),
+        ("(call $blob_window (local.get $s) (i64.const 0)", 9 << 20, 1000),
+        ("(call $tree_read (local.get $r) (i64.const 0) (i32.const 0)", 1 << 17, 1000),
+    ] {
+        assert_eq!(ends(&format!("{call} (i32.const {long}))")), Some(Interrupted), "{call}");
+        assert_eq!(ends(&format!("{call} (i32.const {short}))")), None, "{call}");
     }
 }
 
