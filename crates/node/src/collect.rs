@@ -114,10 +114,11 @@ impl Shared {
         // What relations keep alive counts to their cache, and so does their
         // table. Half of it is left to what comes until shedding helps: garbage
         // of two more collections, what is in limbo, and the allocator's.
-        let volatile = left.saturating_sub(self.counts.loaded_bytes.load(Ordering::Relaxed));
-        let table = self.relations.bytes() as u64;
-        if volatile.saturating_add(table) > self.relation_cache_bytes / 2 {
-            self.relations.shed(self.epoch());
+        if self.is_cache_full() {
+            self.keep_before_shedding();
+            if self.is_cache_full() {
+                self.relations.shed(self.epoch());
+            }
         }
         let loaded = self.counts.loaded_bytes.load(Ordering::Relaxed);
         self.collector.loaded_bytes.store(loaded, Ordering::Relaxed);
@@ -127,6 +128,12 @@ impl Shared {
             let Swept { objects, bytes } = swept;
             self.watchers.tell(|| Event::Collected { objects, bytes });
         }
+    }
+
+    fn is_cache_full(&self) -> bool {
+        let volatile = self.memory.bytes().saturating_sub(self.memory.durable_bytes());
+        let table = self.relations.bytes() as u64;
+        volatile.saturating_add(table) > self.relation_cache_bytes / 2
     }
 
     /// Drops what can be loaded again, but not the footprints of what runs, nor

@@ -112,6 +112,7 @@ impl Shared {
                     // Within the lock: the session takes over what the graph
                     // has kept alive, before the graph lets it go.
                     if let Some(reply) = graph.replies.remove(&id) {
+                        self.record_answer(reply.handle(), &outcome);
                         reply.set(outcome);
                     }
                 }

@@ -1,12 +1,111 @@
 //! Writing to the backend what is worth to outlast the process.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
+use weft_eval::Outcome;
 use weft_object::{Content, Handle, Kind};
-use weft_store::{Backend, HandleHash, Relation, StoreError};
+use weft_store::{Backend, Cost, HandleHash, Relation, StoreError};
 
 use crate::Node;
 use crate::node::Shared;
+use crate::sync::Mutex;
+
+/// When to write what was found out, while there is work.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    every: Option<Duration>,
+    /// After so many relations it is time in any case: before the cache, which
+    /// has room for some times that, evicts any.
+    relations_max: u64,
+    last: Mutex<Last>,
+}
+
+#[derive(Debug)]
+struct Last {
+    at: Instant,
+    recorded: u64,
+    failed: bool,
+}
+
+/// From so many relations at a time, those of applications that ran for less
+/// than [`WORTH_NS`] are not written: a record takes some 250 bytes, a few
+/// microseconds to write and as many to find again, and a chain of a million
+/// tail calls leaves a million. Its answer is written all the same.
+const FLOOD: usize = 65_536;
+const WORTH_NS: u64 = 20_000;
+
+/// What a relation takes in the cache's table.
+const RELATION_BYTES: u64 = 96;
+
+impl Keeper {
+    pub(crate) fn new(every: Option<Duration>, relation_cache_bytes: u64) -> Self {
+        let last = Last { at: Instant::now(), recorded: 0, failed: false };
+        // A quarter of the cache is the table; a quarter of that may be new.
+        let relations_max = relation_cache_bytes / 16 / RELATION_BYTES;
+        Self { every, relations_max, last: Mutex::new(last) }
+    }
+}
+
+impl Shared {
+    /// The key under which a request's answer is kept: not a fact of its own,
+    /// since it follows from those of applications, but it saves following
+    /// them. An application in canonical form needs none.
+    fn answer_key(handle: Handle) -> Option<Handle> {
+        let encode = handle.strict().unwrap_or(handle);
+        let is_answer = encode.thunk()?.kind() != Kind::Identification;
+        is_answer.then_some(encode)
+    }
+
+    /// What a request came to the last time.
+    pub(crate) fn recall_answer(&self, handle: Handle) -> Option<Outcome> {
+        let key = Self::answer_key(handle)?;
+        let outcome = match self.relations.outcome(&key) {
+            Some(stored) => self.outcome(stored),
+            None => self.recall_stored(key),
+        }?;
+        self.counts.hits.fetch_add(1, Ordering::Relaxed);
+        self.watchers.tell(|| crate::Event::Hit { key: weft_eval::Key::Eval(key) });
+        Some(outcome)
+    }
+
+    pub(crate) fn record_answer(&self, handle: Handle, outcome: &Outcome) {
+        let Some(key) = Self::answer_key(handle) else { return };
+        // Where the application's own relation says the same, that is enough.
+        let tree = key.thunk().and_then(Handle::definition);
+        let known = tree.and_then(|tree| self.relations.outcome(&tree));
+        let known = known.and_then(|known| self.outcome(known));
+        let lifted = known.as_ref().and_then(Outcome::value).and_then(Handle::lift);
+        if known.as_ref() != Some(outcome) && (lifted.is_none() || lifted != outcome.value()) {
+            self.record(key, outcome, Cost::default(), None);
+        }
+    }
+
+    /// Writes what was found out since the last time, if it is time.
+    pub(crate) fn keep_if_due(&self) {
+        let Some(every) = self.keeper.every else { return };
+        let Some(mut last) = self.keeper.last.try_lock() else { return };
+        let recorded = self.counts.recorded.load(Ordering::Relaxed);
+        let new = recorded - last.recorded;
+        let due = new >= self.keeper.relations_max || (new > 0 && last.at.elapsed() >= every);
+        if due && !last.failed {
+            // A full disk stays full: whoever calls `Node::keep` is told.
+            last.failed = self.keep(&[]).is_err();
+            *last = Last { at: Instant::now(), recorded, ..*last };
+        }
+    }
+
+    /// Writes all that is new before the cache forgets half of it.
+    pub(crate) fn keep_before_shedding(&self) {
+        if self.keeper.every.is_some()
+            && let Some(mut last) = self.keeper.last.try_lock()
+            && !last.failed
+        {
+            last.failed = self.keep(&[]).is_err();
+        }
+    }
+}
 
 /// What was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,13 +126,19 @@ impl Node {
     /// # Errors
     /// The backend cannot write; what was kept before stays.
     pub fn keep(&self, handles: &[Handle]) -> Result<Kept, StoreError> {
-        let Some(backend) = &self.shared.backend else { return Ok(Kept::default()) };
+        self.shared.keep(handles)
+    }
+}
+
+impl Shared {
+    fn keep(&self, handles: &[Handle]) -> Result<Kept, StoreError> {
+        let Some(backend) = &self.backend else { return Ok(Kept::default()) };
         // What a relation speaks of stays although the relation is evicted
         // meanwhile.
-        let slot = self.shared.slots.borrow();
-        slot.begin(self.shared.epoch());
+        let slot = self.slots.borrow();
+        slot.begin(self.epoch());
         let mut writer = Writer {
-            shared: &self.shared,
+            shared: self,
             backend: &**backend,
             whole: HashMap::default(),
             batch: Vec::new(),
@@ -43,13 +148,20 @@ impl Node {
         for handle in handles {
             writer.reach(*handle)?;
         }
-        // Only applications are facts; what was derived follows from them.
+        // Only applications are facts; what was derived follows from them. Of
+        // that, the answers to requests are worth keeping.
         let mut relations = Vec::new();
-        self.shared.relations.for_each(|key, relation| {
-            if key.kind() == Kind::Tree && !relation.durable {
+        self.relations.for_each(|key, relation| {
+            let is_answer = Self::answer_key(*key) == Some(*key);
+            if (key.kind() == Kind::Tree || is_answer) && !relation.durable {
                 relations.push((*key, *relation));
             }
         });
+        if relations.len() > FLOOD {
+            relations.retain(|(key, relation)| {
+                key.kind() != Kind::Tree || relation.cost.run_ns >= WORTH_NS
+            });
+        }
         let mut whole = Vec::with_capacity(relations.len());
         for (key, relation) in relations {
             if writer.reach_relation(key, &relation)? {
@@ -63,7 +175,7 @@ impl Node {
         backend.put_relations(&whole)?;
         backend.sync()?;
         for (key, _) in whole {
-            self.shared.relations.set_durable(&key);
+            self.relations.set_durable(&key);
         }
         Ok(kept)
     }
@@ -97,7 +209,7 @@ impl Writer<'_> {
         if let Some(notes) = relation.notes {
             self.reach(notes)?;
         }
-        // What was applied is kept as far as it is still here.
+        // What was applied is kept if it is still here.
         self.reach(key)?;
         Ok(true)
     }

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use weft_engine::{Engine, RunBounds};
 use weft_eval::{Machine, Policy};
@@ -11,6 +12,7 @@ use crate::NodeError;
 use crate::collect::Collector;
 use crate::direct::Direct;
 use crate::graph::Graph;
+use crate::keep::Keeper;
 use crate::running::Running;
 use crate::session::{Roots, Session};
 use crate::slot::Slots;
@@ -34,6 +36,10 @@ pub struct Config {
     /// Where compiled modules are kept between processes: a directory that only
     /// this user can write. `None` compiles them anew in each process.
     pub artifacts: Option<PathBuf>,
+    /// How often what was found out meanwhile is written to the backend, so that
+    /// little is lost if the process is killed, and so that the cache can forget
+    /// it; `None` leaves it to [`Node::keep`].
+    pub keep_every: Option<Duration>,
     /// How evaluation is spread over threads.
     pub policy: Policy,
 }
@@ -61,6 +67,7 @@ pub(crate) struct Shared {
     pub(crate) slots: Slots,
     pub(crate) sessions: Mutex<Vec<std::sync::Weak<Roots>>>,
     pub(crate) collector: Collector,
+    pub(crate) keeper: Keeper,
     pub(crate) watchers: Watchers,
     pub(crate) counts: Counts,
     pub(crate) closing: AtomicBool,
@@ -83,6 +90,7 @@ pub(crate) struct Counts {
     pub(crate) running: AtomicUsize,
     pub(crate) store_errors: AtomicU64,
     pub(crate) conflicts: AtomicU64,
+    pub(crate) recorded: AtomicU64,
 }
 
 /// What a node has done and is doing.
@@ -162,6 +170,7 @@ impl Node {
             slots: Slots::default(),
             sessions: Mutex::default(),
             collector: Collector::default(),
+            keeper: Keeper::new(config.keep_every, relation_cache_bytes),
             watchers: Watchers::default(),
             counts: Counts::default(),
             closing: AtomicBool::new(false),

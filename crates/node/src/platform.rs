@@ -41,29 +41,6 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The relation's outcome, if it is one that can still be had.
-    fn recall_stored(&mut self, key: Handle) -> Option<Outcome> {
-        let backend = self.shared.backend.as_ref()?;
-        let known = match backend.relation(&key) {
-            Ok(known) => known?,
-            Err(_) => {
-                // As good as unknown; what it said can be computed again.
-                self.shared.counts.store_errors.fetch_add(1, Ordering::Relaxed);
-                return None;
-            }
-        };
-        let at = known.outcome.handle();
-        let there = at.is_literal()
-            || self.shared.memory.contains(&at)
-            || matches!(backend.contains(&at), Ok(true));
-        if !there {
-            return None;
-        }
-        let outcome = self.shared.outcome(known.outcome)?;
-        self.shared.relations.insert(&key, &known, self.shared.epoch());
-        Some(outcome)
-    }
-
     fn survey(&self, tree: Handle) -> Survey {
         self.shared.survey(tree)
     }
@@ -73,6 +50,29 @@ impl Shared {
     /// Content from memory, else from the backend without keeping it.
     pub(crate) fn content(&self, object: Handle) -> Option<Content> {
         self.memory.get(&object).or_else(|| self.backend.as_ref()?.get(&object).ok().flatten())
+    }
+
+    /// The relation's outcome, if it is one that can still be had.
+    pub(crate) fn recall_stored(&self, key: Handle) -> Option<Outcome> {
+        let backend = self.backend.as_ref()?;
+        let known = match backend.relation(&key) {
+            Ok(known) => known?,
+            Err(_) => {
+                // As good as unknown; what it said can be computed again.
+                self.counts.store_errors.fetch_add(1, Ordering::Relaxed);
+                return None;
+            }
+        };
+        let at = known.outcome.handle();
+        let there = at.is_literal()
+            || self.memory.contains(&at)
+            || matches!(backend.contains(&at), Ok(true));
+        if !there {
+            return None;
+        }
+        let outcome = self.outcome(known.outcome)?;
+        self.relations.insert(&key, &known, self.epoch());
+        Some(outcome)
     }
 
     /// A stored outcome in the evaluator's words; `None` if the content of a
@@ -101,6 +101,7 @@ impl Shared {
             Outcome::NoAnswer(_) => return,
         };
         let relation = Relation { notes, ..Relation::new(stored, cost) };
+        self.counts.recorded.fetch_add(1, Ordering::Relaxed);
         if let Inserted::Conflict(_) = self.relations.insert(&key, &relation, epoch) {
             self.counts.conflicts.fetch_add(1, Ordering::Relaxed);
         }
@@ -152,7 +153,7 @@ impl Platform for View<'_> {
         let outcome = match self.shared.relations.outcome(&relation) {
             Some(stored) => self.shared.outcome(stored),
             // Only applications are facts that a backend keeps.
-            None if matches!(key, Key::Apply(_)) => self.recall_stored(relation),
+            None if matches!(key, Key::Apply(_)) => self.shared.recall_stored(relation),
             None => None,
         }?;
         self.hold_outcome(&outcome);

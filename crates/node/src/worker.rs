@@ -221,6 +221,7 @@ impl Shared {
         self.post(event, Some(local));
         slot.end();
         self.collect_if_due();
+        self.keep_if_due();
     }
 
     fn guarded(
