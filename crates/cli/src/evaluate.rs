@@ -68,6 +68,9 @@ pub(crate) fn evaluate(
     }
 }
 
+/// What a killed process may lose.
+const KEEP_EVERY: Duration = Duration::from_secs(2);
+
 /// A machine of this process.
 pub(crate) fn node(
     backend: Arc<FileBackend>,
@@ -79,6 +82,7 @@ pub(crate) fn node(
         memory_bytes: options.memory_bytes,
         backend: Some(backend as Arc<dyn Backend>),
         artifacts,
+        keep_every: Some(KEEP_EVERY),
         ..Config::default()
     })?)
 }
