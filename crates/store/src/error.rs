@@ -24,6 +24,14 @@ pub enum StoreError {
     NoStore(PathBuf),
     /// The file is something else than a store.
     NotAStore(PathBuf),
+    /// One of the store's files is not what a store makes: writing to it might
+    /// change another file.
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
     /// A store of a version that is not known here.
     Version {
         /// The file.
@@ -76,6 +84,17 @@ pub enum StoreError {
     Changed(PathBuf),
     /// The target of a `get` is there already.
     Exists(PathBuf),
+    /// A `get` that would write more than its options allow.
+    TooMuch {
+        /// Where it stopped.
+        path: PathBuf,
+        /// Of what: "entries" or "bytes".
+        what: &'static str,
+        /// The field of [`GetOptions`](crate::files::GetOptions).
+        limit: &'static str,
+        /// Its value.
+        max: u64,
+    },
     /// A symlink whose target no file system takes.
     LinkTarget(PathBuf),
     /// A Tree that is no directory, or entries of which none can be made.
@@ -113,6 +132,12 @@ impl fmt::Display for StoreError {
                 path.display()
             ),
             Self::NotAStore(path) => write!(f, "{} is not a weft store", path.display()),
+            Self::Foreign { path, what } => write!(
+                f,
+                "{} is {what}, so it may lead out of the store; do not use this store unless you \
+                 know why, and then put a copy in its place",
+                path.display()
+            ),
             Self::Version { path, found } => write!(
                 f,
                 "{} is a store of version {found}, and this program knows version {}; use the \
@@ -163,6 +188,12 @@ impl fmt::Display for StoreError {
             Self::Exists(path) => write!(
                 f,
                 "{} exists already, and nothing is overwritten; name another place",
+                path.display()
+            ),
+            Self::TooMuch { path, what, limit, max } => write!(
+                f,
+                "more than {max} {what}, stopped at {}; get a part of the directory, or raise \
+                 the limit {limit} if all of it is wanted",
                 path.display()
             ),
             Self::LinkTarget(path) => {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use weft_object::{Blob, Content, Handle, Prefix};
 
 use crate::sync::{Mutex, MutexGuard, RwLock};
-use crate::{Backend, Expect, Label, Relation, Resolved, StoreError};
+use crate::{Backend, Expect, Label, Relation, Resolved, StoreError, open};
 use append::Appender;
 pub(crate) use format::VERSION;
 use format::{HEADER, Header, START, Sort, Start, content_length, digest, read_start, start};
@@ -88,7 +88,8 @@ impl FileBackend {
     /// or the operating system refuses.
     pub fn open(directory: &Path, mode: Mode) -> Result<Self, StoreError> {
         let path = directory.join("store");
-        let file = File::options().read(true).write(mode == Mode::Write).open(&path);
+        let write = mode == Mode::Write;
+        let file = open::of_store(&path, File::options().read(true).write(write), write)?;
         let file = file.map_err(|error| match error.kind() {
             ErrorKind::NotFound => StoreError::NoStore(directory.into()),
             _ => StoreError::io("open", &path)(error),
@@ -98,11 +99,7 @@ impl FileBackend {
             Mode::Write => Some(lock::acquire(directory)?),
         };
         let read = |error| StoreError::io("read", &path)(error);
-        let metadata = file.metadata().map_err(read)?;
-        if !metadata.is_file() {
-            return Err(StoreError::NotAStore(path));
-        }
-        let length = metadata.len();
+        let length = file.metadata().map_err(read)?.len();
         let mut first = vec![0; length.min(START) as usize];
         file.read_exact_at(&mut first, 0).map_err(read)?;
         let scan = match read_start(&first) {

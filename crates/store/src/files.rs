@@ -8,7 +8,7 @@ mod add;
 mod get;
 
 pub use add::{Added, Options, add};
-pub use get::get;
+pub use get::{GetOptions, get, get_with};
 
 use weft_object::directory::{DirectoryError, Entry, List, Lookup, Step};
 use weft_object::{Blob, Content, Handle};

@@ -31,6 +31,7 @@ pub mod locate;
 mod mark;
 mod memory;
 mod memory_backend;
+mod open;
 mod relation;
 mod relations;
 mod sync;

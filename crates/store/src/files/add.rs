@@ -13,7 +13,7 @@ use weft_object::{Blob, Content, Handle};
 
 use crate::locate;
 use crate::sync::Mutex;
-use crate::{Backend, StoreError};
+use crate::{Backend, StoreError, open};
 
 /// How far an `add` has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub fn add(
         special(path, &metadata.file_type())?;
         let job = Job::new(backend, options, 1);
         let mut batch = Batch::default();
-        let (handle, _) = job.file(path, &mut batch, |path| fs::metadata(path))?;
+        let (handle, _) = job.file(path, &mut batch, true)?;
         batch.flush(backend)?;
         return Ok(handle);
     }
@@ -345,7 +345,7 @@ impl<'a> Job<'a> {
             return Err(StoreError::Changed(path.into()));
         }
         special(path, &metadata.file_type())?;
-        let (child, mode) = self.file(path, batch, |path| fs::symlink_metadata(path))?;
+        let (child, mode) = self.file(path, batch, false)?;
         Ok(Leaf { kind: FileKind::File, mode, child })
     }
 
@@ -354,12 +354,21 @@ impl<'a> Job<'a> {
         &self,
         path: &Path,
         batch: &mut Batch,
-        look: fn(&Path) -> std::io::Result<Metadata>,
+        follow: bool,
     ) -> Result<(Handle, u16), StoreError> {
         let read = |error| StoreError::io("read", path)(error);
         for _ in 0..3 {
-            let named = look(path).map_err(read)?;
-            let mut file = File::open(path).map_err(read)?;
+            let looked = if follow { fs::metadata(path) } else { fs::symlink_metadata(path) };
+            let named = looked.map_err(read)?;
+            if !named.is_file() {
+                continue;
+            }
+            let mut file = match open::to_look(path, follow) {
+                Ok(file) => file,
+                // By now it may be a symlink, which is not to be followed.
+                Err(_) if fs::symlink_metadata(path).is_ok_and(|now| !now.is_file()) => continue,
+                Err(error) => return Err(read(error)),
+            };
             let before = file.metadata().map_err(read)?;
             // Between looking and opening it may have become something else.
             if (named.dev(), named.ino()) != (before.dev(), before.ino()) || !before.is_file() {

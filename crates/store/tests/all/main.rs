@@ -5,6 +5,7 @@
 
 mod backends;
 mod files;
+mod hostile;
 mod locate;
 mod memory;
 mod relations;

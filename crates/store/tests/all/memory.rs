@@ -144,12 +144,12 @@ fn durable_bytes_are_what_a_sweep_of_the_durable_gives_back() {
         let before = std::mem::replace(&mut known, memory.durable_bytes());
         known > before
     };
-    for number in 0..100 {
+    for (number, name) in names.iter().enumerate() {
         if number < 60 {
-            assert!(memory.put(&names[number], long(number).1, Epoch(1)));
+            assert!(memory.put(name, long(number).1, Epoch(1)));
             assert!(!grown(&memory), "volatile");
         } else {
-            assert!(memory.put_durable(&names[number], long(number).1, Epoch(1)));
+            assert!(memory.put_durable(name, long(number).1, Epoch(1)));
             assert!(grown(&memory));
         }
     }
@@ -160,10 +160,10 @@ fn durable_bytes_are_what_a_sweep_of_the_durable_gives_back() {
         assert!(grown(&memory));
     }
     // Each counts once, and durable stays durable.
-    for number in 0..40 {
-        assert!(memory.set_durable(&names[number]));
-        assert!(!memory.put_durable(&names[number], long(number).1, Epoch(1)));
-        assert!(!memory.put(&names[number], long(number).1, Epoch(1)));
+    for (number, name) in names.iter().enumerate().take(40) {
+        assert!(memory.set_durable(name));
+        assert!(!memory.put_durable(name, long(number).1, Epoch(1)));
+        assert!(!memory.put(name, long(number).1, Epoch(1)));
         assert!(!grown(&memory));
     }
     let durable = memory.durable_bytes();
