@@ -85,6 +85,20 @@ fn what_cannot_be_counted_is_an_error() {
     assert!(empty.text().contains("there is no file to change"), "{empty:?}");
 }
 
+/// What another demo has begun is not taken for what a killed one left.
+#[test]
+fn many_at_once_do_not_disturb_each_other() {
+    let world = World::bare();
+    world.write("t/a", "a few words ".repeat(200));
+    for _ in 0..3 {
+        let demos: Vec<_> = (0..4).map(|_| world.start(&["demo", "t"], Stdio::null())).collect();
+        for demo in demos {
+            ran(demo.wait_with_output().unwrap()).ok();
+        }
+    }
+    assert_eq!(fs::read_dir(world.path("home/.cache/weft")).unwrap().count(), 0);
+}
+
 /// Whenever it comes, nothing is left.
 #[test]
 fn ctrl_c_removes_what_was_begun() {

@@ -1,6 +1,8 @@
 //! The steps, each with what it took.
 
-use std::path::Path;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use weft_node::{Node, Stat};
@@ -31,31 +33,65 @@ const PREFIX: &str = "demo-";
 pub(super) fn run(directory: &Path, terminal: Terminal) -> Result<(), Exit> {
     let interrupt = Interrupt::listen(terminal)
         .map_err(|error| Exit::other(format!("cannot listen for Ctrl-C: {error}")))?;
-    let home = home()?;
-    drop(FileBackend::create(home.path())?);
-    let demo = Demo { home: home.path(), terminal, interrupt };
+    let home = Home::new()?;
+    let demo = Demo { home: home.directory.path(), terminal, interrupt };
     let result = demo.steps(directory);
-    // Dropping it would say nothing if it could not be removed.
-    let path = home.path().to_owned();
     let removed = home.close();
-    result?;
-    removed.map_err(|error| Exit::other(format!("cannot remove {}: {error}", path.display())))
+    result.and(removed)
 }
 
-/// A new directory for this demo. What demos left that were killed is removed.
-fn home() -> Result<tempfile::TempDir, Exit> {
-    let parent = cache().unwrap_or_else(|| std::env::temp_dir().join("weft"));
-    let failed =
-        |error| Exit::other(format!("cannot make a directory in {}: {error}", parent.display()));
-    std::fs::create_dir_all(&parent).map_err(failed)?;
-    for entry in std::fs::read_dir(&parent).map_err(failed)?.flatten() {
-        let left = entry.file_name().to_string_lossy().starts_with(PREFIX);
-        // Of a demo that runs, the store is locked; one that begins has none.
-        if left && FileBackend::open(&entry.path(), Mode::Write).is_ok() {
+/// A new directory for this demo. It is locked while the demo lives, however
+/// that ends, so that another knows what is in use and what was left behind.
+struct Home {
+    directory: tempfile::TempDir,
+    parent: PathBuf,
+    // The lock is on the directory itself.
+    _lock: Option<File>,
+}
+
+impl Home {
+    /// What demos left that were killed is removed.
+    fn new() -> Result<Self, Exit> {
+        let parent = cache().unwrap_or_else(|| std::env::temp_dir().join("weft"));
+        let failed = |error| {
+            Exit::other(format!("cannot make a directory in {}: {error}", parent.display()))
+        };
+        std::fs::create_dir_all(&parent).map_err(failed)?;
+        let parent_lock = exclusive(&parent);
+        // Where nothing can be locked, nothing is known to be left behind.
+        if parent_lock.is_some() {
+            remove_abandoned(&parent).map_err(failed)?;
+        }
+        let directory =
+            tempfile::Builder::new().prefix(PREFIX).tempdir_in(&parent).map_err(failed)?;
+        // Before anybody else can look: they need the lock on the parent.
+        let lock = File::open(directory.path()).ok().filter(|file| file.try_lock().is_ok());
+        Ok(Self { directory, parent, _lock: lock })
+    }
+
+    fn close(self) -> Result<(), Exit> {
+        let _parent_lock = exclusive(&self.parent);
+        // Dropping it would say nothing if it could not be removed.
+        let path = self.directory.path().to_owned();
+        let removed = self.directory.close();
+        removed.map_err(|error| Exit::other(format!("cannot remove {}: {error}", path.display())))
+    }
+}
+
+/// Waits until no other demo begins or ends. The lock goes with the file.
+fn exclusive(parent: &Path) -> Option<File> {
+    File::open(parent).ok().filter(|file| file.lock().is_ok())
+}
+
+fn remove_abandoned(parent: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(parent)?.flatten() {
+        let named = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let lock = File::open(entry.path()).ok().filter(|_| named);
+        if lock.is_some_and(|file| file.try_lock().is_ok()) {
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
-    tempfile::Builder::new().prefix(PREFIX).tempdir_in(&parent).map_err(failed)
+    Ok(())
 }
 
 struct Demo<'a> {
@@ -70,6 +106,7 @@ impl Demo<'_> {
             let text = format!("{} is no directory; name one", directory.display());
             return Err(Exit::other(text));
         }
+        drop(FileBackend::create(self.home)?);
         let place = self.place()?;
         let (tree, bytes) = self.add(&place, directory)?;
         self.go_on()?;
@@ -215,7 +252,7 @@ impl Done {
         let ran = match stat.applied {
             0 => "nothing ran".into(),
             applied => format!(
-                "{} applications ran, {} of work",
+                "{} applications ran, run time {} added up over threads",
                 count(applied),
                 time(Duration::from_nanos(stat.run_ns))
             ),
