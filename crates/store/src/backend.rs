@@ -41,6 +41,10 @@ pub trait Backend: Send + Sync {
     /// memory; `bytes` are read to their end. Whether they were the Blob's; if
     /// not, nothing is kept.
     ///
+    /// Nobody else may be able to write until they are read: give it what is at
+    /// hand, a file say, not a connection or anything that waits for this
+    /// backend.
+    ///
     /// # Errors
     /// It cannot be read or written.
     fn put_stream(&self, handle: &Handle, bytes: &mut dyn Read) -> Result<bool, StoreError>;

@@ -231,6 +231,9 @@ fn io_text(
         io::ErrorKind::FileTooLarge => {
             write!(f, "cannot {doing} {path}: over the limit on the size of files (`ulimit -f`)")
         }
+        io::ErrorKind::OutOfMemory => {
+            write!(f, "cannot {doing} {path}: what it holds there does not fit into memory")
+        }
         _ => write!(f, "cannot {doing} {path}: {source}"),
     }
 }
