@@ -47,12 +47,22 @@ pub(crate) fn evaluate(
     let interrupt = Interrupt::listen(terminal)
         .map_err(|error| Exit::other(format!("cannot listen for Ctrl-C: {error}")))?;
     let node = node(place.backend.clone(), options, artifacts(terminal))?;
-    let answer = ask(&node, request, options.deadline, &interrupt, terminal);
+    let mut answer = ask(&node, request, options.deadline, &interrupt, terminal);
     let mut roots = vec![request];
     roots.extend(answer.outcome.value());
+    let keeping = |elapsed| {
+        vec![
+            format!("keeping what was found out; {}", time(elapsed)),
+            format!("keeping; {}", time(elapsed)),
+        ]
+    };
+    let kept = progress::during(terminal, keeping, || node.keep(&roots));
     // The answer is right all the same.
-    if let Err(error) = node.keep(&roots) {
+    if let Err(error) = &kept {
         terminal.say("warning", &format!("what was found out is not kept: {error}"));
+    }
+    if kept.is_ok() {
+        answer.outcome = and_kept(answer.outcome);
     }
     if answer.stat.store_errors > 0 {
         let text = format!(
@@ -63,8 +73,25 @@ pub(crate) fn evaluate(
     }
     match interrupt.signal() {
         // An answer that came all the same is an answer.
-        Some(signal) if matches!(answer.outcome, Outcome::NoAnswer(_)) => Err(Exit::signal(signal)),
+        Some(signal) if matches!(answer.outcome, Outcome::NoAnswer(_)) => {
+            let text = match kept {
+                Ok(_) => "interrupted; what was found out is kept",
+                Err(_) => "interrupted; what was found out is lost",
+            };
+            Err(Exit::signal(signal, text))
+        }
         _ => Ok(answer),
+    }
+}
+
+/// Of what ran out of time, who asked wants to know whether to ask again.
+fn and_kept(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::NoAnswer(none) if none.kind == NoAnswerKind::Deadline => {
+            let detail = format!("{}; what was found out is kept", none.detail);
+            Outcome::no_answer(NoAnswerKind::Deadline, detail)
+        }
+        outcome => outcome,
     }
 }
 
@@ -155,10 +182,7 @@ fn wait(asked: &Request, deadline: Option<Duration>, interrupt: &Interrupt) -> O
     };
     match (late, &outcome) {
         (Some(deadline), Outcome::NoAnswer(none)) if none.kind == NoAnswerKind::Cancelled => {
-            let detail = format!(
-                "none within {}; allow more with `--deadline`, what was found out is kept",
-                time(deadline)
-            );
+            let detail = format!("none within {}; allow more with `--deadline`", time(deadline));
             Outcome::no_answer(NoAnswerKind::Deadline, detail)
         }
         _ => outcome,
@@ -179,17 +203,22 @@ fn since(after: Stat, before: Stat) -> Stat {
     }
 }
 
-fn status(node: &Node, elapsed: Duration) -> String {
+fn status(node: &Node, elapsed: Duration) -> Vec<String> {
     let stat = node.stat();
-    format!(
-        "{} running, {} waiting, {} done, {} known; loaded {}, {}; memory {}; {}",
-        stat.running,
-        count(stat.waiting as u64),
-        count(stat.applied),
-        count(stat.hits),
-        size(stat.loaded_bytes),
-        progress::rate(stat.loaded_bytes, elapsed),
-        size(stat.memory_bytes),
-        time(elapsed)
-    )
+    let running = format!("{} running", stat.running);
+    let waiting = format!("{} waiting", count(stat.waiting as u64));
+    let done = format!("{} done", count(stat.applied));
+    let known = format!("{} known", count(stat.hits));
+    let loaded = format!("loaded {}", size(stat.loaded_bytes));
+    let rate = progress::rate(stat.loaded_bytes, elapsed);
+    let memory = format!("memory {}", size(stat.memory_bytes));
+    let took = time(elapsed);
+    vec![
+        format!("{running}, {waiting}, {done}, {known}; {loaded}, {rate}; {memory}; {took}"),
+        format!("{running}, {waiting}, {done}; {loaded}; {memory}; {took}"),
+        format!("{running}, {waiting}, {done}; {took}"),
+        format!("{running}, {done}; {took}"),
+        format!("{done}; {took}"),
+        took,
+    ]
 }

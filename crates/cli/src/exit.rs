@@ -83,8 +83,8 @@ impl Exit {
     }
 
     /// By a signal, with the code that a shell gives to it.
-    pub(crate) fn signal(signal: u8) -> Self {
-        Self { status: 128 + signal, text: "interrupted; what was found out is kept".into() }
+    pub(crate) fn signal(signal: u8, text: &str) -> Self {
+        Self { status: 128 + signal, text: text.into() }
     }
 
     pub(crate) fn status(&self) -> u8 {

@@ -58,13 +58,15 @@ impl Place {
                 0 => String::new(),
                 total => format!(" of {}", count(total)),
             };
-            format!(
-                "adding {}: {}{of} files, {}, {}",
-                path.display(),
-                count(added.files),
-                size(added.bytes),
-                progress::rate(added.bytes, elapsed)
-            )
+            let files = format!("{}{of} files", count(added.files));
+            let (bytes, rate) = (size(added.bytes), progress::rate(added.bytes, elapsed));
+            let path = path.display();
+            vec![
+                format!("adding {path}: {files}, {bytes}, {rate}"),
+                format!("adding {files}, {bytes}, {rate}"),
+                format!("{files}, {bytes}"),
+                bytes,
+            ]
         };
         let handle = progress::during(self.terminal, line, || -> Result<Handle, Exit> {
             let handle = files::add(&*self.backend, path, &options)?;

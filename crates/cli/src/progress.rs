@@ -5,18 +5,19 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use crate::out::escaped;
-use crate::terminal::{CLEAR, CUT, Terminal};
+use crate::terminal::{CLEAR, CUT, Terminal, Width};
 
 /// Ten times a second is as fast as anybody reads.
 const TERMINAL_EVERY: Duration = Duration::from_millis(100);
 /// In a file or a log each line stays, so there are few.
 const ELSEWHERE_EVERY: Duration = Duration::from_secs(5);
 
-/// Does `work`, and meanwhile shows what `line` says. Of what ends within the
-/// first interval nothing is seen.
+/// Does `work`, and meanwhile shows what `line` says: the longest of its forms
+/// that fits, for half a number is a wrong one. Of what ends within the first
+/// interval nothing is seen.
 pub(crate) fn during<T>(
     terminal: Terminal,
-    line: impl Fn(Duration) -> String + Sync,
+    line: impl Fn(Duration) -> Vec<String> + Sync,
     work: impl FnOnce() -> T,
 ) -> T {
     if terminal.quiet {
@@ -30,9 +31,14 @@ pub(crate) fn during<T>(
         scope.spawn(move || {
             let every = if terminal.is_terminal { TERMINAL_EVERY } else { ELSEWHERE_EVERY };
             let mut shown = false;
+            let mut width = Width::default();
             while end.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
-                show(terminal, &line(start.elapsed()));
-                shown = true;
+                let forms = line(start.elapsed());
+                let most = if terminal.is_terminal { width.columns() - 1 } else { usize::MAX };
+                if let Some(line) = longest(forms, most) {
+                    show(terminal, &line);
+                    shown = true;
+                }
             }
             if shown && terminal.is_terminal {
                 terminal.write(CLEAR);
@@ -44,10 +50,16 @@ pub(crate) fn during<T>(
     })
 }
 
+/// The first, as they become shorter, of at most so many characters.
+fn longest(forms: Vec<String>, most: usize) -> Option<String> {
+    let escaped = forms.iter().map(|form| escaped(form).into_owned());
+    escaped.into_iter().find(|form| form.chars().count() <= most)
+}
+
 fn show(terminal: Terminal, line: &str) {
     if terminal.is_terminal {
         let [cut, wrap] = CUT;
-        terminal.write(&format!("{CLEAR}{cut}{}{wrap}", escaped(line)));
+        terminal.write(&format!("{CLEAR}{cut}{line}{wrap}"));
     } else {
         terminal.remark(line);
     }
@@ -57,4 +69,18 @@ fn show(terminal: Terminal, line: &str) {
 pub(crate) fn rate(bytes: u64, elapsed: Duration) -> String {
     let seconds = elapsed.as_secs_f64().max(1e-6);
     format!("{}/s", crate::units::size((bytes as f64 / seconds) as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_is_shown_in_full_or_not_at_all() {
+        let forms = || vec!["1,234 done, 9 s".to_owned(), "1,234 done".to_owned()];
+        assert_eq!(longest(forms(), 79).as_deref(), Some("1,234 done, 9 s"));
+        assert_eq!(longest(forms(), 15).as_deref(), Some("1,234 done, 9 s"));
+        assert_eq!(longest(forms(), 14).as_deref(), Some("1,234 done"));
+        assert_eq!(longest(forms(), 9), None);
+    }
 }

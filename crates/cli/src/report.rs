@@ -8,6 +8,7 @@ use weft_object::{Blob, Handle, Tree};
 
 use crate::evaluate::Answer;
 use crate::exit::{Code, Exit};
+use crate::units::count;
 
 /// How much of a result is spelled out.
 pub(crate) const RESULT: Budget = Budget { depth: 8, entries: 64, blob_bytes: 256 };
@@ -51,8 +52,9 @@ fn failure_text(answer: &Answer, failure: &Failure) -> String {
     };
     let mut chain = answer.session.failure_chain(answer.request);
     // A request for a Thunk asks for `strict` of it, which nobody wrote.
-    if chain.len() > 1 && chain[0].thunk() == Some(answer.request) && chain[1] == answer.request {
-        chain.remove(0);
+    if chain.first().and_then(|first| first.thunk()) == Some(answer.request) {
+        chain[0] = answer.request;
+        chain.dedup();
     }
     let mut lookup = Contents(&answer.session);
     let last = chain.len().saturating_sub(1);
@@ -72,12 +74,57 @@ fn failure_text(answer: &Answer, failure: &Failure) -> String {
         text.push_str(&format!("\n{word:>8} {}", describe(*handle, &mut lookup, LINK)));
     }
     if let Some(notes) = notes(answer, failure) {
-        for line in notes.trim_end().lines() {
+        let (shown, left_out) = shortened(&notes);
+        for line in shown {
             text.push_str("\n         | ");
-            text.push_str(line);
+            text.push_str(&line);
+        }
+        if left_out > 0 {
+            // So much stands between that it is out of sight by now.
+            text.push_str(&format!("\nthe computation failed: {failure}"));
         }
     }
     text
+}
+
+/// The first and the last lines, each of a length that can be read, and how many
+/// are left out between them.
+fn shortened(notes: &str) -> (Vec<String>, usize) {
+    const CUT: &str = "(the rest of the log was cut)";
+    const ENDS: usize = 10;
+    const COLUMNS: usize = 200;
+    // The remark is the node's, behind what may be no whole line.
+    let notes = notes.trim_end();
+    let (notes, cut) = match notes.strip_suffix(CUT) {
+        Some(before) => (before.trim_end_matches('\n'), true),
+        None => (notes, false),
+    };
+    let lines: Vec<&str> = notes.lines().collect();
+    let left_out = lines.len().saturating_sub(2 * ENDS);
+    let mut shown = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        if left_out > 0 && at == ENDS {
+            let count = count(left_out as u64);
+            shown.push(format!("({count} lines left out; `--output json` has all)"));
+        }
+        if left_out > 0 && (ENDS..ENDS + left_out).contains(&at) {
+            continue;
+        }
+        let more = line.chars().count().saturating_sub(COLUMNS);
+        match more {
+            0 => shown.push((*line).to_owned()),
+            _ => {
+                let start: String = line.chars().take(COLUMNS).collect();
+                shown.push(format!("{start}..."));
+                let more = count(more as u64);
+                shown.push(format!("({more} characters left out; `--output json` has all)"));
+            }
+        }
+    }
+    if cut {
+        shown.push(CUT.to_owned());
+    }
+    (shown, left_out)
 }
 
 /// Backtrace and log of what failed.
@@ -133,4 +180,29 @@ pub(crate) fn json(answer: &Answer) -> Value {
         }
     }
     Value::Object(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_log_both_ends_are_shown() {
+        let lines = |n: usize| (0..n).map(|n| format!("line {n}\n")).collect::<String>();
+        let (shown, left_out) = shortened(&lines(20));
+        assert_eq!((shown.len(), left_out), (20, 0));
+        let (shown, left_out) = shortened(&lines(1021));
+        assert_eq!((shown.len(), left_out), (21, 1001));
+        assert_eq!(shown[9], "line 9");
+        assert_eq!(shown[10], "(1,001 lines left out; `--output json` has all)");
+        assert_eq!(shown[11], "line 1011");
+    }
+
+    #[test]
+    fn a_long_line_is_cut_and_what_was_cut_is_said_apart() {
+        let (shown, _) = shortened(&format!("{}(the rest of the log was cut)\n", "x".repeat(1234)));
+        assert_eq!(shown[0], format!("{}...", "x".repeat(200)));
+        assert_eq!(shown[1], "(1,034 characters left out; `--output json` has all)");
+        assert_eq!(shown[2..], ["(the rest of the log was cut)"]);
+    }
 }

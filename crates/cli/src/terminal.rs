@@ -1,7 +1,11 @@
 //! What standard error is, and how to speak to it.
 
 use std::env;
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::out::escaped;
 
@@ -21,6 +25,46 @@ pub(crate) const CLEAR: &str = "\r\x1b[2K";
 /// What does not fit a line is cut off instead of going on in the next, so that
 /// [`CLEAR`] gets all of it, however wide the terminal is by now.
 pub(crate) const CUT: [&str; 2] = ["\x1b[?7l", "\x1b[?7h"];
+
+/// How wide the terminal is. Asked when it is first wanted, and again after it
+/// has changed.
+#[derive(Debug)]
+pub(crate) struct Width {
+    columns: usize,
+    changed: Arc<AtomicBool>,
+}
+
+impl Default for Width {
+    fn default() -> Self {
+        let changed = Arc::new(AtomicBool::new(true));
+        // Without the signal it stays as it is found now.
+        let _ = signal_hook::flag::register(signal_hook::consts::SIGWINCH, changed.clone());
+        Self { columns: Self::USUAL, changed }
+    }
+}
+
+impl Width {
+    /// Of a terminal that does not know.
+    const USUAL: usize = 80;
+
+    pub(crate) fn columns(&mut self) -> usize {
+        if self.changed.swap(false, Ordering::Relaxed) {
+            self.columns = Self::asked().unwrap_or(Self::USUAL);
+        }
+        self.columns
+    }
+
+    /// The system would tell by a call that is not safe, so a program that is
+    /// everywhere makes it: once, and when the width has changed.
+    fn asked() -> Option<usize> {
+        let terminal = File::open("/dev/tty").ok()?;
+        let mut stty = Command::new("stty");
+        stty.arg("size").stdin(terminal).stderr(Stdio::null());
+        let text = String::from_utf8(stty.output().ok()?.stdout).ok()?;
+        let columns = text.split_whitespace().nth(1)?.parse().ok()?;
+        (columns > 0).then_some(columns)
+    }
+}
 
 impl Terminal {
     pub(crate) fn detect() -> Self {

@@ -164,7 +164,7 @@ fn each_is_an_error_that_says_so_twice_the_same() {
             assert_eq!(world.json(case.expression)["cost"]["applied"], 0, "{}", case.name);
         }
         // However long it logged, what is shown is for people.
-        assert!(first.stderr.len() < 200_000, "{}: {} bytes", case.name, first.stderr.len());
+        assert!(first.stderr.len() < 10_000, "{}: {} bytes", case.name, first.stderr.len());
     }
     world.is_intact();
 }

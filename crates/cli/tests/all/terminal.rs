@@ -12,7 +12,8 @@ const LOOP: &str = r#"(module (func (export "weft_apply") (param i32) (result i3
 fn on_terminal(world: &World, arguments: &str, environment: &[(&str, &str)]) -> Option<String> {
     let mut command = world.command("script");
     command.env("TERM", "xterm").envs(environment.iter().copied()).stdin(Stdio::null());
-    let output = command.args(["-qec", &format!("{WEFT} {arguments}"), "/dev/null"]).output();
+    let wide = format!("stty cols 120; {WEFT} {arguments}");
+    let output = command.args(["-qec", &wide, "/dev/null"]).output();
     let Ok(output) = output else {
         println!("skipped: there is no `script` here to make a terminal with");
         return None;
@@ -44,6 +45,28 @@ fn a_terminal_shows_one_line_that_goes_away() {
 
     let shown = on_terminal(&world, &format!("--quiet {arguments}"), &[]).unwrap();
     assert!(!shown.contains("running"), "{shown:?}");
+}
+
+/// However narrow, each line is a whole one: no number loses its end.
+#[test]
+fn a_narrow_terminal_gets_a_shorter_line() {
+    let world = world();
+    for (columns, shape) in [(50, ", 0 done; "), (24, " done; "), (9, " ms")] {
+        let narrow =
+            format!("stty cols {columns}; {WEFT} eval --deadline 500ms 'apply(./loop.wasm)'");
+        let mut command = world.command("script");
+        command.env("TERM", "xterm").stdin(Stdio::null());
+        let Ok(output) = command.args(["-qec", &narrow, "/dev/null"]).output() else { return };
+        let shown = String::from_utf8(output.stdout).unwrap();
+        let lines: Vec<&str> = shown.split("\r\u{1b}[2K\u{1b}[?7l").skip(1).collect();
+        assert!(lines.len() > 1, "{shown:?}");
+        for line in lines {
+            let line = line.split('\u{1b}').next().unwrap();
+            assert!(line.chars().count() < columns, "{columns}: {line:?}");
+            let keeps = line.contains("keeping");
+            assert!(keeps || line.contains(shape), "{columns}: {line:?}");
+        }
+    }
 }
 
 #[test]

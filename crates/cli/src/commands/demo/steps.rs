@@ -195,7 +195,7 @@ impl Demo<'_> {
 
     fn go_on(&self) -> Result<(), Exit> {
         match self.interrupt.signal() {
-            Some(signal) => Err(Exit::signal(signal).map(|_| "interrupted".into())),
+            Some(signal) => Err(Exit::signal(signal, "interrupted")),
             None => Ok(()),
         }
     }
