@@ -6,7 +6,8 @@ use std::sync::Arc;
 use weft_object::{Blob, Handle, Kind, Selection, Tree};
 
 use crate::application::{Trees, canonical};
-use crate::key::{KeyMap, KeySet};
+use crate::key::KeySet;
+use crate::known::Known;
 use crate::outcome::{Halt, Step, settled};
 use crate::platform::{Attempt, Platform};
 use crate::select::{Contents, take};
@@ -29,9 +30,18 @@ pub struct Budget {
 pub struct Resume {
     /// Outcomes of what it waited for. Kept here because the cache may forget
     /// them, and because no answer is never in it.
-    pub known: KeyMap<Outcome>,
-    /// How far its chain of tail calls has come.
-    pub tail: Option<Tail>,
+    pub known: Known,
+    /// How far its chain of tail calls has come, if it has made one.
+    pub tail: Option<Box<Tail>>,
+}
+
+impl Resume {
+    /// Every handle that going on from here may need content under: roots for a
+    /// collection while somebody does.
+    pub fn roots(&self) -> impl Iterator<Item = Handle> {
+        let tail = self.tail.iter().map(|tail| tail.current());
+        self.known.values().filter_map(Outcome::value).chain(tail)
+    }
 }
 
 /// Something that must be found out first.
@@ -55,9 +65,9 @@ pub struct Frame {
     /// What must be found out before it is looked at again; empty if it only
     /// gave up its turn.
     pub needs: Vec<Need>,
-    /// How far its chain of tail calls has come; what it knew from before an
-    /// earlier step is then of no more use.
-    pub tail: Option<Tail>,
+    /// How far its chain of tail calls has come, if it has made one; what it knew
+    /// from before an earlier step is then of no more use.
+    pub tail: Option<Box<Tail>>,
 }
 
 /// What came of looking at a key.
@@ -93,7 +103,7 @@ impl Frame {
             let application = need.application.iter().map(|application| application.handle);
             application.chain([need.key.handle()])
         });
-        needs.chain([self.key.handle()]).chain(self.tail.map(|tail| tail.current()))
+        needs.chain([self.key.handle()]).chain(self.tail.iter().map(|tail| tail.current()))
     }
 }
 
@@ -163,7 +173,7 @@ struct Evaluator<'a, P> {
 /// What belongs to the look at one key.
 #[derive(Clone, Copy)]
 struct Look<'a> {
-    known: Option<&'a KeyMap<Outcome>>,
+    known: Option<&'a Known>,
     tail: Option<Tail>,
     depth: u32,
 }
@@ -174,7 +184,7 @@ impl<'a, P: Platform> Evaluator<'a, P> {
         let resume = self.resume.take_if(|(asked, _)| *asked == key).map(|(_, resume)| resume);
         let mut look = Look {
             known: resume.map(|resume| &resume.known),
-            tail: resume.and_then(|resume| resume.tail),
+            tail: resume.and_then(|resume| resume.tail.as_deref().copied()),
             depth,
         };
         let step = match key {
@@ -188,7 +198,7 @@ impl<'a, P: Platform> Evaluator<'a, P> {
         };
         if let Err(Halt::Pending) = step {
             let needs = self.needs.split_off(before);
-            self.frames.push(Frame { key, needs, tail: look.tail });
+            self.frames.push(Frame { key, needs, tail: look.tail.map(Box::new) });
             self.blocked.insert(key);
         } else {
             self.needs.truncate(before);
@@ -279,8 +289,7 @@ impl<'a, P: Platform> Evaluator<'a, P> {
 
     fn force(&mut self, look: &mut Look<'_>, start: Handle) -> Step {
         let mut tail = look.tail.unwrap_or_else(|| Tail::new(start));
-        look.tail = Some(tail);
-        let mut followed = tail != Tail::new(start);
+        let mut followed = look.tail.is_some();
         let mut steps = 0;
         let step = loop {
             let next = match self.think(look, tail.current()) {

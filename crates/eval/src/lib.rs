@@ -28,6 +28,7 @@ mod application;
 mod evaluator;
 mod failure_chain;
 mod key;
+mod known;
 mod machine;
 mod outcome;
 mod platform;
@@ -42,6 +43,7 @@ pub use application::{Application, DEFAULT_MEMORY_LIMIT_BYTES, Hints, MEANING, P
 pub use evaluator::{Budget, Frame, Need, Report, Resume, evaluate};
 pub use failure_chain::failure_chain;
 pub use key::Key;
+pub use known::Known;
 pub use machine::{Action, Event, Machine, MachineStat, RequestId, Ticket};
 pub use outcome::{Failure, FailureKind, NoAnswer, NoAnswerKind, Outcome};
 pub use platform::{Attempt, Platform};

@@ -1,10 +1,10 @@
 //! The dependency graph of what waits: events in, actions out.
 
+mod bounds;
 mod cycles;
 mod node;
 mod waiters;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use weft_object::Handle;
@@ -13,6 +13,7 @@ use crate::evaluator::{Frame, Need, Report, Resume};
 use crate::key::KeyMap;
 use crate::staging::{Shift, Staging};
 use crate::{Application, Key, NoAnswer, NoAnswerKind, Outcome};
+use bounds::{GRAPH_BYTES, Requests};
 use node::{Node, State, Waiter};
 
 /// Whoever asks from outside, by a number of the asker's choosing.
@@ -129,6 +130,8 @@ pub struct MachineStat {
     pub claims_waiting: usize,
     /// Bytes of granted claims.
     pub claimed_bytes: u64,
+    /// Bytes that the graph is estimated to take.
+    pub graph_bytes: u64,
 }
 
 /// The dependency graph of one shard: what waits, on what, for whom.
@@ -138,8 +141,13 @@ pub struct MachineStat {
 /// once, however many want it.
 #[derive(Debug)]
 pub struct Machine {
-    nodes: KeyMap<Node>,
-    requests: HashMap<RequestId, Key>,
+    nodes: KeyMap<Box<Node>>,
+    /// What nodes share that know nothing yet.
+    nothing_known: Arc<Resume>,
+    requests: Requests,
+    /// Needs and outcomes in all nodes.
+    parts: usize,
+    graph_bytes_max: u64,
     staging: Staging,
     next: u64,
     busy: usize,
@@ -152,9 +160,20 @@ impl Machine {
     /// An empty graph on a machine with this much memory for applications.
     #[must_use]
     pub fn new(capacity_bytes: u64) -> Self {
+        Self::with_graph_bytes(capacity_bytes, GRAPH_BYTES)
+    }
+
+    /// An empty graph on a machine with this much memory for applications, and
+    /// so much for the graph itself. Past that, the youngest requests get no
+    /// answer.
+    #[must_use]
+    pub fn with_graph_bytes(capacity_bytes: u64, graph_bytes_max: u64) -> Self {
         Self {
             nodes: KeyMap::default(),
-            requests: HashMap::new(),
+            nothing_known: Arc::default(),
+            requests: Requests::default(),
+            parts: 0,
+            graph_bytes_max,
             staging: Staging::new(capacity_bytes),
             next: 0,
             busy: 0,
@@ -170,6 +189,7 @@ impl Machine {
             busy: self.busy,
             claims_waiting: self.staging.waiting(),
             claimed_bytes: self.staging.used_bytes(),
+            graph_bytes: self.graph_bytes(),
         }
     }
 
@@ -178,9 +198,7 @@ impl Machine {
     pub fn roots(&self) -> impl Iterator<Item = Handle> {
         self.nodes.iter().flat_map(|(key, node)| {
             let application = node.application.iter().map(|application| application.handle);
-            let known = node.resume.known.values().filter_map(Outcome::value);
-            let tail = node.resume.tail.map(|tail| tail.current());
-            [key.handle()].into_iter().chain(application).chain(known).chain(tail)
+            [key.handle()].into_iter().chain(application).chain(node.resume.roots())
         })
     }
 
@@ -211,13 +229,14 @@ impl Machine {
                 self.settle(Key::Content(object), outcome, actions);
             }
             Event::Lost { key, ticket } => {
-                let under_way = |node: &Node| node.ticket == ticket && node.state.is_busy();
-                if self.nodes.get(&key).is_some_and(under_way) {
+                let node = self.nodes.get(&key);
+                if node.is_some_and(|node| node.ticket == ticket && node.state.is_busy()) {
                     self.issue(key, actions);
                 }
             }
             Event::Idle => self.break_cycles(actions),
         }
+        self.keep_within_bounds(actions);
         if self.busy == 0 {
             self.break_cycles(actions);
         }
@@ -235,8 +254,13 @@ impl Machine {
     }
 
     fn cancel(&mut self, id: RequestId, actions: &mut Vec<Action>) {
-        let Some(key) = self.requests.remove(&id) else { return };
         let outcome = Outcome::no_answer(NoAnswerKind::Cancelled, "nobody waits for it any more");
+        self.dismiss(id, outcome, actions);
+    }
+
+    /// Answers a request before its key has come to anything.
+    fn dismiss(&mut self, id: RequestId, outcome: Outcome, actions: &mut Vec<Action>) {
+        let Some(key) = self.requests.remove(id) else { return };
         actions.push(Action::Answer { id, outcome });
         self.unsubscribe(key, Waiter::Request(id), actions);
     }
@@ -293,21 +317,26 @@ impl Machine {
         while let Some(frame) = open.pop() {
             let key = frame.key;
             let Some(node) = self.nodes.get_mut(&key) else { continue };
-            node.begin_wait(frame.tail);
+            self.parts -= node.parts;
+            node.begin_wait(frame.tail, frame.needs.len());
+            self.parts += node.parts;
             self.busy -= 1;
             self.unchecked = true;
             for need in frame.needs {
-                if let Some(node) = self.nodes.get_mut(&key)
-                    && !node.add_need(&need)
-                {
-                    continue;
+                if let Some(node) = self.nodes.get_mut(&key) {
+                    if !node.add_need(&need) {
+                        continue;
+                    }
+                    self.parts += 1;
                 }
                 let child = need.key;
                 if self.want(need, Waiter::Node(key), frames, actions) {
                     open.extend(frames.remove(&child));
                 }
             }
-            if self.nodes.get(&key).is_some_and(|node| node.missing() == 0) {
+            let Some(node) = self.nodes.get_mut(&key) else { continue };
+            node.end_needs();
+            if node.missing() == 0 {
                 self.issue(key, actions);
             }
         }
@@ -328,7 +357,8 @@ impl Machine {
             return false;
         }
         self.next += 1;
-        self.nodes.insert(key, Node::new(self.next, waiter, application));
+        let node = Node::new(self.next, waiter, application, &self.nothing_known);
+        self.nodes.insert(key, Box::new(node));
         if frames.contains_key(&key) {
             self.busy += 1;
             return true;
@@ -378,7 +408,7 @@ impl Machine {
             self.busy -= 1;
         }
         node.state = State::Claiming;
-        node.claim = Some(claim);
+        node.claim = Some(Box::new(claim));
         match self.staging.request(age, key, bytes) {
             Some(shift) => self.shift(shift, actions),
             None => {
@@ -440,7 +470,7 @@ impl Machine {
             for waiter in node.waiters.iter() {
                 match *waiter {
                     Waiter::Request(id) => {
-                        self.requests.remove(&id);
+                        self.requests.remove(id);
                         actions.push(Action::Answer { id, outcome: outcome.clone() });
                     }
                     Waiter::Node(parent) => {
@@ -466,7 +496,7 @@ impl Machine {
 
     /// Has a key looked at anew although not all it waits for is there.
     fn look_again(&mut self, key: Key, actions: &mut Vec<Action>) {
-        let needs = self.nodes.get_mut(&key).map(Node::take_open_needs);
+        let needs = self.nodes.get_mut(&key).map(|node| node.take_open_needs());
         for need in needs.into_iter().flatten() {
             self.unsubscribe(need, Waiter::Node(key), actions);
         }
@@ -474,8 +504,9 @@ impl Machine {
     }
 
     /// Takes a key out of the graph, with what it held and what it wanted.
-    fn remove(&mut self, key: Key, actions: &mut Vec<Action>) -> Option<Node> {
+    fn remove(&mut self, key: Key, actions: &mut Vec<Action>) -> Option<Box<Node>> {
         let mut node = self.nodes.remove(&key)?;
+        self.parts -= node.parts;
         if node.state.is_busy() {
             self.busy -= 1;
         }
@@ -499,6 +530,7 @@ impl Machine {
                 continue;
             }
             let Some(mut node) = self.nodes.remove(&key) else { continue };
+            self.parts -= node.parts;
             if node.state.is_busy() {
                 self.busy -= 1;
                 actions.push(Action::Interrupt { key, ticket: node.ticket });

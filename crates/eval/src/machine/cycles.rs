@@ -40,7 +40,11 @@ impl Machine {
     fn lowest_thunk(&self, key: &Key) -> Option<Handle> {
         match key {
             Key::Eval(handle) => handle.thunk(),
-            _ => Some(self.nodes.get(key)?.resume.tail?.lowest()),
+            Key::Force(thunk) => {
+                let tail = self.nodes.get(key)?.resume.tail.as_ref();
+                Some(tail.map_or(*thunk, |tail| tail.lowest()))
+            }
+            Key::Apply(_) | Key::Content(_) => None,
         }
     }
 

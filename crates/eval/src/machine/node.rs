@@ -18,7 +18,7 @@ pub(super) struct Node {
     pub(super) waiters: Waiters,
     pub(super) resume: Arc<Resume>,
     pub(super) application: Option<Arc<Application>>,
-    pub(super) claim: Option<Claim>,
+    pub(super) claim: Option<Box<Claim>>,
     pub(super) granted: bool,
     /// A run elsewhere ended without an outcome before it was known here that
     /// this key waits for it.
@@ -26,10 +26,13 @@ pub(super) struct Node {
     /// What it waits for, in the order of the rules, each once. All before
     /// `cursor` have come to values.
     needs: Vec<Need>,
-    /// The keys of `needs`, once they are too many to look through.
-    needed: KeySet,
+    /// The keys of `needs`, once they are too many to look through and as long as
+    /// there may be more.
+    needed: Option<Box<KeySet>>,
     cursor: usize,
     missing: usize,
+    /// How many needs and outcomes it is taken to hold: see [`super::bounds`].
+    pub(super) parts: usize,
 }
 
 /// Up to this many needs are looked through one by one.
@@ -75,59 +78,69 @@ pub(super) enum Learned {
 
 impl Node {
     /// A key that somebody wants; the caller issues an action or makes it wait.
-    pub(super) fn new(age: u64, waiter: Waiter, application: Option<Arc<Application>>) -> Self {
+    pub(super) fn new(
+        age: u64,
+        waiter: Waiter,
+        application: Option<Arc<Application>>,
+        nothing_known: &Arc<Resume>,
+    ) -> Self {
         Self {
             age,
             ticket: 0,
             state: State::Waiting,
             waiters: Waiters::new(waiter),
-            resume: Arc::default(),
+            resume: nothing_known.clone(),
             application,
             claim: None,
             granted: false,
             missed: false,
             needs: Vec::new(),
-            needed: KeySet::default(),
+            needed: None,
             cursor: 0,
             missing: 0,
+            parts: 0,
         }
     }
 
-    /// Starts waiting; needs are added next. A step along a chain of tail calls
-    /// makes what the earlier steps waited for irrelevant.
-    pub(super) fn begin_wait(&mut self, tail: Option<Tail>) {
+    /// Starts waiting; up to so many needs are added next. A step along a chain
+    /// of tail calls makes what the earlier steps waited for irrelevant.
+    pub(super) fn begin_wait(&mut self, tail: Option<Box<Tail>>, needs: usize) {
         self.state = State::Waiting;
-        self.needs.clear();
-        self.needed.clear();
+        self.needs = Vec::with_capacity(needs);
+        self.needed = None;
         self.cursor = 0;
         self.missing = 0;
         if self.resume.tail != tail {
-            let moved = self.resume.tail.is_some();
-            let resume = Arc::make_mut(&mut self.resume);
-            resume.tail = tail;
-            if moved {
-                resume.known.clear();
-            }
+            self.resume = Arc::new(Resume { tail, ..Resume::default() });
         }
+        self.parts = self.resume.known.len();
+    }
+
+    /// All needs are added.
+    pub(super) fn end_needs(&mut self) {
+        self.needed = None;
     }
 
     /// `false` if it was there already.
     pub(super) fn add_need(&mut self, need: &Need) -> bool {
-        if self.needs.len() == FEW {
-            self.needed.extend(self.needs.iter().map(|need| need.key));
-        }
-        let new = match self.needs.len() < FEW {
-            true => self.needs.iter().all(|other| other.key != need.key),
-            false => self.needed.insert(need.key),
+        let new = if self.needs.len() < FEW {
+            self.needs.iter().all(|other| other.key != need.key)
+        } else {
+            let needs = &self.needs;
+            let needed = self
+                .needed
+                .get_or_insert_with(|| Box::new(needs.iter().map(|need| need.key).collect()));
+            needed.insert(need.key)
         };
         if new {
             // To need again what was known means that it is gone: content that
             // was resident once.
-            if self.resume.known.contains_key(&need.key) {
+            if self.resume.known.get(&need.key).is_some() {
                 Arc::make_mut(&mut self.resume).known.remove(&need.key);
             }
             self.needs.push(need.clone());
             self.missing += 1;
+            self.parts += 1;
         }
         new
     }
@@ -170,7 +183,7 @@ impl Node {
         let needs = std::mem::take(&mut self.needs);
         let known = &self.resume.known;
         let open = needs.into_iter().skip(self.cursor).map(|need| need.key);
-        open.filter(|key| !known.contains_key(key)).collect()
+        open.filter(|key| known.get(key).is_none()).collect()
     }
 
     /// Whether an outcome of this node is one for whoever has this need. A

@@ -5,11 +5,18 @@ use super::node::Waiter;
 
 /// Who waits for a key.
 ///
-/// A common argument of a wide fork has as many waiters as the fork has
-/// entries, and when the fork fails or is cancelled they all leave, one by one:
-/// so leaving must not mean to be looked for.
+/// Mostly it is one. But a common argument of a wide fork has as many waiters as
+/// the fork has entries, and when the fork fails or is cancelled they all leave,
+/// one by one: so leaving must not mean to be looked for.
 #[derive(Debug)]
-pub(super) struct Waiters {
+pub(super) enum Waiters {
+    Nobody,
+    One(Waiter),
+    Several(Box<Several>),
+}
+
+#[derive(Debug)]
+pub(super) struct Several {
     list: Vec<Waiter>,
     /// Where each stands in the list, once they are too many to look through.
     places: HashMap<Waiter, usize, BuildHasherDefault<DefaultHasher>>,
@@ -19,20 +26,49 @@ pub(super) struct Waiters {
 const FEW: usize = 16;
 
 impl Waiters {
-    pub(super) fn new(first: Waiter) -> Self {
-        Self { list: vec![first], places: HashMap::default() }
+    pub(super) const fn new(first: Waiter) -> Self {
+        Self::One(first)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.list.is_empty()
+        self.as_slice().is_empty()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Waiter> {
-        self.list.iter()
+        self.as_slice().iter()
+    }
+
+    fn as_slice(&self) -> &[Waiter] {
+        match self {
+            Self::Nobody => &[],
+            Self::One(waiter) => std::slice::from_ref(waiter),
+            Self::Several(several) => &several.list,
+        }
     }
 
     /// Adds one who is not there yet.
     pub(super) fn push(&mut self, waiter: Waiter) {
+        match self {
+            Self::Nobody => *self = Self::One(waiter),
+            Self::One(first) => {
+                let several = Several { list: vec![*first, waiter], places: HashMap::default() };
+                *self = Self::Several(Box::new(several));
+            }
+            Self::Several(several) => several.push(waiter),
+        }
+    }
+
+    pub(super) fn remove(&mut self, waiter: Waiter) {
+        match self {
+            Self::One(only) if *only == waiter => *self = Self::Nobody,
+            Self::Several(several) => several.remove(waiter),
+            Self::Nobody | Self::One(_) => {}
+        }
+    }
+}
+
+impl Several {
+    fn push(&mut self, waiter: Waiter) {
         self.list.push(waiter);
         if self.list.len() == FEW + 1 {
             self.places = self.list.iter().enumerate().map(|(at, other)| (*other, at)).collect();
@@ -41,7 +77,7 @@ impl Waiters {
         }
     }
 
-    pub(super) fn remove(&mut self, waiter: Waiter) {
+    fn remove(&mut self, waiter: Waiter) {
         let place = match self.places.is_empty() {
             true => self.list.iter().position(|other| *other == waiter),
             false => self.places.remove(&waiter),

@@ -18,7 +18,7 @@ fn a_chain_gives_up_its_turn_and_goes_on_where_it_was() {
             Report::Pending(frames) => {
                 let [frame] = &frames[..] else { panic!("{frames:?}") };
                 assert!(frame.needs.is_empty(), "it waits for nothing");
-                resume.tail = frame.tail;
+                resume.tail.clone_from(&frame.tail);
             }
             report => panic!("{report:?}"),
         }

@@ -50,8 +50,7 @@ fn a_function_that_returns_a_fork_with_a_failing_member_is_passed() {
     // Behind a chain of tail calls as well.
     for request in [returns, host.apply("go", &[returns])] {
         let request = strict(request);
-        let mut again = Host::default();
-        again.content = host.content.clone();
+        let again = Host { content: host.content.clone(), ..Host::default() };
         let (chain, failed) = chain(again, request);
         assert_eq!((chain.first(), failed), (Some(&request), bad));
         assert!(chain.ends_with(&[fork, strict(bad), bad]), "{chain:?}");
