@@ -3,7 +3,7 @@ use std::sync::Arc;
 use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
 use weft_object::{Blob, Handle, Kind, Tree};
 
-use crate::modules::{Prepared, Ready, Refusal, prepare};
+use crate::modules::{Job, Prepared, Ready, Refusal, prepare};
 use crate::outcome::{Applied, FailureKind, NoAnswerKind, Outcome};
 use crate::state::{State, interrupted};
 use crate::trap::{no_answer, outcome as outcome_of};
@@ -56,9 +56,9 @@ impl Engine {
             None => &self.standard_modules,
         };
         let ready = match procedure(&run).and_then(|name| {
-            modules.get(name, || match run.fuel {
-                Some(_) => self.prepare(&run, name, self.metered_ways()),
-                None => self.prepare(&run, name, self.standard_ways()),
+            modules.get(name, run.interrupt, || match run.fuel {
+                Some(_) => self.prepare(&run, name, self.metered_ways()?),
+                None => self.prepare(&run, name, self.standard_ways()?),
             })
         }) {
             Ok(ready) => ready,
@@ -92,7 +92,7 @@ impl Engine {
     #[cold]
     fn outside_the_pool(&self, run: &Run<'_>) -> Result<Arc<Ready>, Refusal> {
         let name = procedure(run)?;
-        self.roomy_modules.get(name, || self.prepare(run, name, self.roomy_ways()))
+        self.roomy_modules.get(name, run.interrupt, || self.prepare(run, name, self.roomy_ways()?))
     }
 
     #[cold]
@@ -100,33 +100,25 @@ impl Engine {
         &self,
         run: &Run<'_>,
         name: Handle,
-        ways: Result<Vec<Arc<way::Way>>, Refusal>,
-    ) -> crate::modules::Made {
+        ways: Vec<Arc<way::Way>>,
+    ) -> Result<Job, Refusal> {
         let content = match name.literal_bytes() {
             Some(bytes) => Some(Blob::new(bytes.to_vec())),
             None => run.objects.blob(name),
         };
-        let refusal = match (content, ways) {
-            (_, Err(refusal)) => refusal,
-            (None, _) => Refusal::NoAnswer(
-                NoAnswerKind::Missing,
-                format!("#{name} is the module to apply and is not resident"),
-            ),
-            (Some(module), Ok(_)) if module.bytes().len() as u64 > self.config.module_max_bytes => {
-                Refusal::NoAnswer(
-                    NoAnswerKind::ModuleTooLarge,
-                    format!(
-                        "the module has {} bytes and this engine compiles up to {}",
-                        module.bytes().len(),
-                        self.config.module_max_bytes
-                    ),
-                )
-            }
-            (Some(module), Ok(ways)) => {
-                return prepare(&name, module.bytes(), self.artifacts.as_ref(), &ways);
-            }
-        };
-        refusal.into()
+        let module = content.ok_or_else(|| {
+            let detail = format!("#{name} is the module to apply and is not resident");
+            Refusal::NoAnswer(NoAnswerKind::Missing, detail)
+        })?;
+        let bytes = module.bytes().len() as u64;
+        if bytes > self.config.module_max_bytes {
+            let most = self.config.module_max_bytes;
+            let detail =
+                format!("the module has {bytes} bytes and this engine compiles up to {most}");
+            return Err(Refusal::NoAnswer(NoAnswerKind::ModuleTooLarge, detail));
+        }
+        let artifacts = self.artifacts.clone();
+        Ok(Box::new(move || prepare(&name, module.bytes(), artifacts.as_deref(), &ways)))
     }
 }
 

@@ -3,8 +3,8 @@
 //! Native code is executed as it is, so a file is used only if this program
 //! wrote it, for this module, compiler, target and settings, and it came back
 //! bit for bit. That guards against damage, not against someone who can write
-//! to the directory: it must belong to the user alone, and must not travel with
-//! data (so not in a `.weft/` that people copy).
+//! to the directory: it and its files must belong to the user alone, which is
+//! checked, and it must not travel with data (so not in a `.weft/` that people copy).
 //!
 //! A file is four fields of 32 bytes, then the artifact:
 //!
@@ -16,7 +16,7 @@
 //! | 96..128 | Handle of the artifact as a Blob: its checksum |
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -37,8 +37,10 @@ impl Artifacts {
     pub(crate) fn open(dir: PathBuf) -> Result<Self, EngineError> {
         let failed = |source| EngineError::Artifacts { dir: dir.clone(), source };
         create(&dir).map_err(failed)?;
-        if writable_by_others(&dir).map_err(failed)? {
-            return Err(EngineError::ArtifactsShared { dir });
+        match trust(&fs::metadata(&dir).map_err(failed)?) {
+            Trust::Ours => {}
+            Trust::Shared => return Err(EngineError::ArtifactsShared { dir }),
+            Trust::Foreign => return Err(EngineError::ArtifactsForeign { dir }),
         }
         Ok(Self { dir })
     }
@@ -50,11 +52,14 @@ impl Artifacts {
 
     /// The artifact of a module under some settings, if a sound one is there.
     pub(crate) fn load(&self, module: &Handle, settings: &Handle) -> Option<Vec<u8>> {
-        let path = self.path(module, settings);
-        if writable_by_others(&path).ok()? {
+        let mut opened = open_file(&self.path(module, settings)).ok()?;
+        // Of what was opened, not of what the name stands for by now.
+        let metadata = opened.metadata().ok()?;
+        if !metadata.is_file() || trust(&metadata) != Trust::Ours {
             return None;
         }
-        let mut file = fs::read(path).ok()?;
+        let mut file = Vec::new();
+        opened.read_to_end(&mut file).ok()?;
         let header = file.get(..HEADER)?;
         let named = [&MAGIC[..], module.as_bytes(), settings.as_bytes()].concat();
         let artifact = file.get(HEADER..)?;
@@ -109,13 +114,43 @@ fn create_file(path: &Path) -> io::Result<fs::File> {
     fs::File::create_new(path)
 }
 
+/// Opens what is no symbolic link; of anything but a file, the opening does not
+/// wait for a writer.
 #[cfg(unix)]
-fn writable_by_others(path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    Ok(fs::metadata(path)?.mode() & 0o022 != 0)
+fn open_file(path: &Path) -> io::Result<fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    fs::OpenOptions::new().read(true).custom_flags(flags).open(path)
 }
 
 #[cfg(not(unix))]
-fn writable_by_others(path: &Path) -> io::Result<bool> {
-    fs::metadata(path).map(|_| false)
+fn open_file(path: &Path) -> io::Result<fs::File> {
+    fs::File::open(path)
+}
+
+/// Who can have written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    Ours,
+    Shared,
+    #[cfg_attr(not(unix), expect(dead_code, reason = "files have no owner to compare"))]
+    Foreign,
+}
+
+#[cfg(unix)]
+fn trust(metadata: &fs::Metadata) -> Trust {
+    use std::os::unix::fs::MetadataExt;
+    // SAFETY: takes nothing, touches no memory and cannot fail.
+    // JUSTIFICATION: the standard library does not tell who we are.
+    let user = unsafe { libc::geteuid() };
+    match (metadata.uid() == user, metadata.mode() & 0o022 == 0) {
+        (true, true) => Trust::Ours,
+        (true, false) => Trust::Shared,
+        (false, _) => Trust::Foreign,
+    }
+}
+
+#[cfg(not(unix))]
+fn trust(_: &fs::Metadata) -> Trust {
+    Trust::Ours
 }

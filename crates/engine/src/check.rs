@@ -3,20 +3,23 @@
 
 use std::fmt::Write;
 
+use wasmparser::ValType;
 use wasmparser::types::{EntityType, TypesRef};
-use wasmparser::{ValType, Validator};
 
 use crate::abi::table::{CALLS, EXPORT, MODULE};
-use crate::meaning::{TABLE_ELEMENTS_MAX, features};
+use crate::effort::validate;
+use crate::meaning::TABLE_ELEMENTS_MAX;
 use crate::outcome::{Failure, FailureKind};
 
 /// What is known of a valid module before it runs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Shape {
     /// What its memories come to before anything grows, in bytes.
     pub(crate) memory_min_bytes: u64,
     /// Whether a memory can be larger than 4 GiB.
     pub(crate) has_memory64: bool,
+    /// Why it is not compiled here although it is valid.
+    pub(crate) too_much: Option<String>,
 }
 
 // At most so many imports, and characters of a name, are told: the text is part
@@ -26,13 +29,15 @@ const NAME_MAX: usize = 80;
 
 /// Checks a module.
 pub(crate) fn check(module: &[u8]) -> Result<Shape, Failure> {
-    let types = Validator::new_with_features(features()).validate_all(module).map_err(|error| {
+    let malformed = |note: Option<String>| {
         let detail = match module.starts_with(b"\0asm") {
             true => "malformed, or in need of a WebAssembly proposal that is not enabled",
             false => "not a WebAssembly module",
         };
-        Failure { note: Some(error.to_string()), ..bad(detail.to_owned()) }
-    })?;
+        Failure { note, ..bad(detail.to_owned()) }
+    };
+    let valid = validate(module).map_err(|error| malformed(Some(error.to_string())))?;
+    let (types, too_much) = valid.ok_or_else(|| malformed(None))?;
     let types = types.as_ref();
     imports(types)?;
     export(types)?;
@@ -46,6 +51,7 @@ pub(crate) fn check(module: &[u8]) -> Result<Shape, Failure> {
         memory_min_bytes: memories()
             .fold(0u64, |sum, memory| sum.saturating_add(memory.initial.saturating_mul(1 << 16))),
         has_memory64: memories().any(|memory| memory.memory64),
+        too_much,
     })
 }
 

@@ -71,14 +71,14 @@ pub struct Stats {
 /// Compiles modules and applies them; shared by the threads of a process.
 pub struct Engine {
     pub(crate) config: Config,
-    pub(crate) artifacts: Option<Artifacts>,
+    pub(crate) artifacts: Option<Arc<Artifacts>>,
     pooled: Option<Arc<Way>>,
     pool_refused: Option<String>,
     roomy: OnceLock<Result<Arc<Way>, String>>,
     metered: OnceLock<Result<Arc<Way>, String>>,
-    pub(crate) standard_modules: Modules,
-    pub(crate) roomy_modules: Modules,
-    pub(crate) metered_modules: Modules,
+    pub(crate) standard_modules: Arc<Modules>,
+    pub(crate) roomy_modules: Arc<Modules>,
+    pub(crate) metered_modules: Arc<Modules>,
     version: String,
 }
 
@@ -93,7 +93,7 @@ impl Engine {
     /// An artifact directory that cannot be used or trusted, or a machine that
     /// the compiler does not support.
     pub fn new(config: Config) -> Result<Self, EngineError> {
-        let artifacts = config.artifacts.clone().map(Artifacts::open).transpose()?;
+        let artifacts = config.artifacts.clone().map(Artifacts::open).transpose()?.map(Arc::new);
         let (pooled, pool_refused) = match config.instances {
             0 => (None, None),
             instances => match Way::new(Kind::Pooled { instances }) {
@@ -107,9 +107,9 @@ impl Engine {
             pool_refused,
             roomy: OnceLock::new(),
             metered: OnceLock::new(),
-            standard_modules: Modules::new(config.module_cache_bytes),
-            roomy_modules: Modules::new(config.module_cache_bytes / 4),
-            metered_modules: Modules::new(config.module_cache_bytes / 4),
+            standard_modules: Arc::new(Modules::new(config.module_cache_bytes)),
+            roomy_modules: Arc::new(Modules::new(config.module_cache_bytes / 4)),
+            metered_modules: Arc::new(Modules::new(config.module_cache_bytes / 4)),
             version: format!("weft {} wasmtime {WASMTIME}", env!("CARGO_PKG_VERSION")),
             config,
         };

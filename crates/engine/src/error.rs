@@ -18,6 +18,12 @@ pub enum EngineError {
         /// The directory.
         dir: PathBuf,
     },
+    /// The artifact directory belongs to another user, so its code is not
+    /// trusted.
+    ArtifactsForeign {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// The compiler cannot be set up on this machine.
     Compiler(String),
 }
@@ -32,6 +38,11 @@ impl fmt::Display for EngineError {
                 let dir = dir.display();
                 write!(f, "others may write to {dir}, which holds native code; chmod go-w {dir}")
             }
+            Self::ArtifactsForeign { dir } => write!(
+                f,
+                "{} holds native code and belongs to another user; name a directory of your own",
+                dir.display()
+            ),
             Self::Compiler(what) => write!(f, "no WebAssembly compiler on this machine: {what}"),
         }
     }

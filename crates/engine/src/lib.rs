@@ -19,6 +19,7 @@ mod apply;
 mod artifact;
 mod check;
 mod digest;
+mod effort;
 mod engine;
 mod error;
 #[doc(hidden)]

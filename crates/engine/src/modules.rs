@@ -1,13 +1,21 @@
 //! Modules made ready to run, kept by handle; each is compiled once however
 //! many threads want it.
+//!
+//! The compiler cannot be interrupted, so it works on a thread that nobody has
+//! to wait for: who waits leaves when interrupted, and the engine goes away
+//! without it. What it made is kept all the same.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use wasmtime::{InstancePre, Module, ModuleExport};
 use weft_object::Handle;
 
+use crate::Interrupt;
 use crate::abi::table::EXPORT;
 use crate::artifact::Artifacts;
 use crate::check::{Shape, check};
@@ -58,9 +66,44 @@ type Answer = Result<Arc<Ready>, Refusal>;
 #[derive(Default)]
 struct Place {
     answer: OnceLock<Answer>,
+    // 0 until it counts among the bytes of all.
     bytes: AtomicU64,
     used: AtomicBool,
+    waiting: Mutex<()>,
+    answered: Condvar,
 }
+
+// An interruption sets a flag and knows nobody to wake.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+impl Place {
+    fn publish(&self, answer: Answer) {
+        let _ = self.answer.set(answer);
+        // Whoever found no answer under the lock waits by now.
+        drop(self.waiting.lock());
+        self.answered.notify_all();
+    }
+
+    fn wait(&self, interrupt: &Interrupt) -> Answer {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(answer) = self.answer.get() {
+                return answer.clone();
+            }
+            if interrupt.is_set() {
+                return Err(Refusal::NoAnswer(
+                    NoAnswerKind::Interrupted,
+                    "interrupted while the module was compiled".to_owned(),
+                ));
+            }
+            let timeout = self.answered.wait_timeout(waiting, LOOK_EVERY);
+            waiting = timeout.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// Makes a module ready, on a thread of its own.
+pub(crate) type Job = Box<dyn FnOnce() -> Made + Send>;
 
 /// The modules that are ready for one way to run, within a budget of bytes.
 pub(crate) struct Modules {
@@ -90,9 +133,14 @@ impl Modules {
         (self.compiled.load(Ordering::Relaxed), self.loaded.load(Ordering::Relaxed))
     }
 
-    /// The module, made ready by `prepare` if it is not. Whoever wants it
-    /// meanwhile waits for the one who prepares it.
-    pub(crate) fn get(&self, module: Handle, prepare: impl FnOnce() -> Made) -> Answer {
+    /// The module, made ready by what `begin` gives if it is not. Whoever wants
+    /// it meanwhile waits for that, unless interrupted.
+    pub(crate) fn get(
+        self: &Arc<Self>,
+        module: Handle,
+        interrupt: &Interrupt,
+        begin: impl FnOnce() -> Result<Job, Refusal>,
+    ) -> Answer {
         let found = {
             let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
             places.get(&module).map(|place| match place.answer.get() {
@@ -106,45 +154,70 @@ impl Modules {
                 None => Err(Arc::clone(place)),
             })
         };
-        let place = match found {
-            Some(Ok(answer)) => return answer,
-            Some(Err(place)) => place,
-            None => {
-                let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
-                Arc::clone(places.entry(module).or_default())
-            }
-        };
-        let mut first = false;
-        let answer = place
-            .answer
-            .get_or_init(|| {
-                first = true;
-                let made = prepare();
-                match made.origin {
-                    Origin::Compiled => self.compiled.fetch_add(1, Ordering::Relaxed),
-                    Origin::Loaded => self.loaded.fetch_add(1, Ordering::Relaxed),
-                    Origin::Refused => 0,
-                };
-                place.bytes.store(made.bytes + OVERHEAD_BYTES, Ordering::Relaxed);
-                made.answer
-            })
-            .clone();
-        if first {
-            let bytes = place.bytes.load(Ordering::Relaxed);
-            self.bytes.fetch_add(bytes, Ordering::Relaxed);
-            self.shrink(module);
+        match found {
+            Some(Ok(answer)) => answer,
+            Some(Err(place)) => place.wait(interrupt),
+            None => self.begin(module, begin).wait(interrupt),
         }
-        // An answer that another moment may change is not kept.
-        if matches!(&answer, Err(Refusal::NoAnswer(..))) {
-            self.forget(module);
-        }
-        answer
     }
 
-    fn forget(&self, module: Handle) {
+    #[cold]
+    fn begin(
+        self: &Arc<Self>,
+        module: Handle,
+        begin: impl FnOnce() -> Result<Job, Refusal>,
+    ) -> Arc<Place> {
+        let place = {
+            let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
+            match places.entry(module) {
+                Entry::Occupied(place) => return Arc::clone(place.get()),
+                Entry::Vacant(vacant) => Arc::clone(vacant.insert(Arc::default())),
+            }
+        };
+        let started = catch_unwind(AssertUnwindSafe(begin)).unwrap_or_else(|_| Err(broken()));
+        let started = started.and_then(|job| {
+            let (modules, place) = (Arc::clone(self), Arc::clone(&place));
+            let work = move || {
+                let made = catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|_| broken().into());
+                modules.finish(module, &place, made);
+            };
+            let thread = std::thread::Builder::new().name("weft-compile".to_owned());
+            let thread = thread.stack_size(crate::THREAD_STACK_MIN_BYTES).spawn(work);
+            thread.map(drop).map_err(|error| {
+                let detail = format!("no thread to compile on: {error}");
+                Refusal::NoAnswer(NoAnswerKind::HostMemory, detail)
+            })
+        });
+        if let Err(refusal) = started {
+            self.finish(module, &place, refusal.into());
+        }
+        place
+    }
+
+    fn finish(&self, module: Handle, place: &Arc<Place>, made: Made) {
+        match made.origin {
+            Origin::Compiled => self.compiled.fetch_add(1, Ordering::Relaxed),
+            Origin::Loaded => self.loaded.fetch_add(1, Ordering::Relaxed),
+            Origin::Refused => 0,
+        };
+        if matches!(&made.answer, Err(Refusal::NoAnswer(..))) {
+            // An answer that another moment may change is not kept.
+            self.forget(module, place);
+        } else {
+            // Counted before it can be dropped and taken off again.
+            let bytes = made.bytes + OVERHEAD_BYTES;
+            self.bytes.fetch_add(bytes, Ordering::Relaxed);
+            place.bytes.store(bytes, Ordering::Release);
+        }
+        place.publish(made.answer);
+        self.shrink(module);
+    }
+
+    /// Forgets a place that never counted, if it still is the module's.
+    fn forget(&self, module: Handle, place: &Arc<Place>) {
         let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(place) = places.remove(&module) {
-            self.bytes.fetch_sub(place.bytes.load(Ordering::Relaxed), Ordering::Relaxed);
+        if places.get(&module).is_some_and(|current| Arc::ptr_eq(current, place)) {
+            places.remove(&module);
         }
     }
 
@@ -157,7 +230,7 @@ impl Modules {
         let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
         for spare_used in [true, false] {
             places.retain(|module, place| {
-                let bytes = place.bytes.load(Ordering::Relaxed);
+                let bytes = place.bytes.load(Ordering::Acquire);
                 let over = self.bytes.load(Ordering::Relaxed) > self.budget_bytes;
                 let spared = spare_used && place.used.swap(false, Ordering::Relaxed);
                 if !over || spared || bytes == 0 || *module == keep {
@@ -168,6 +241,14 @@ impl Modules {
             });
         }
     }
+}
+
+/// The compiler, or what gives it its input, panicked.
+fn broken() -> Refusal {
+    Refusal::NoAnswer(
+        NoAnswerKind::ModuleTooLarge,
+        "the compiler gave up on this module".to_owned(),
+    )
 }
 
 /// Where an answer came from.
@@ -203,6 +284,9 @@ pub(crate) fn prepare(
         Ok(shape) => shape,
         Err(failure) => return Refusal::Failure(failure).into(),
     };
+    if let Some(detail) = &shape.too_much {
+        return Refusal::NoAnswer(NoAnswerKind::ModuleTooLarge, detail.clone()).into();
+    }
     let mut last = String::from("no way to run it");
     for way in ways {
         let code = code(name, module, artifacts, way).and_then(|(code, origin)| {

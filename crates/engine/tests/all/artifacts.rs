@@ -138,6 +138,44 @@ fn what_others_may_write_is_not_trusted() {
     assert!(matches!(error, EngineError::ArtifactsShared { .. }), "{error}");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_to_an_artifact_is_not_followed() {
+    let dir = Dir::new();
+    once(&dir);
+    let file = dir.files().remove(0);
+    let elsewhere = dir.0.join("elsewhere");
+    fs::rename(&file, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &file).unwrap();
+    assert_eq!(once(&dir), (1, 0), "a link was followed");
+    // The link gave way to a file.
+    assert_eq!(once(&dir), (0, 1));
+    assert!(fs::symlink_metadata(&file).unwrap().is_file());
+}
+
+#[cfg(unix)]
+#[test]
+fn what_belongs_to_another_user_is_not_trusted() {
+    use std::os::unix::fs::chown;
+    let dir = Dir::new();
+    once(&dir);
+    let file = dir.files().remove(0);
+    // Only root can give things away; for others the root directory will do.
+    let given = chown(&file, Some(12345), None).is_ok();
+    if given {
+        assert_eq!(once(&dir), (1, 0), "another user's file was used");
+    }
+    let foreign = match given {
+        true => {
+            chown(dir.0.join("code"), Some(12345), None).unwrap();
+            dir.0.join("code")
+        }
+        false => "/".into(),
+    };
+    let error = Engine::new(Config { artifacts: Some(foreign), ..config() }).err().unwrap();
+    assert!(matches!(error, EngineError::ArtifactsForeign { .. }), "{error}");
+}
+
 #[test]
 fn a_directory_that_cannot_be_made_is_an_error() {
     let dir = Dir::new();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use weft_engine::FailureKind::BadModule;
-use weft_engine::NoAnswerKind::ModuleTooLarge;
+use weft_engine::NoAnswerKind::{Interrupted, ModuleTooLarge};
 use weft_engine::{Config, Engine, Outcome};
 use weft_object::Handle;
 
@@ -153,6 +153,99 @@ fn a_module_with_very_many_functions() {
     let functions: String = (0..20_000).map(|at| format!("(func (export \"f{at}\"))")).collect();
     let case = Case::text(&format!("(module {APPLY} {functions})"));
     assert_eq!(case.value(), case.entries().handle());
+}
+
+/// A function with this many conditionals that each may change a local.
+fn conditionals(count: usize, locals: usize) -> String {
+    let declared: String = (0..locals).map(|at| format!("(local $x{at} i32)")).collect();
+    let body: String = (0..count)
+        .map(|at| {
+            let (from, to) = (at % locals, (at * 7 + 3) % locals);
+            format!(
+                "(if (local.get $x{from}) (then (local.set $x{to}
+                   (i32.add (local.get $x{from}) (i32.const {at})))))\n"
+            )
+        })
+        .collect();
+    format!("(func (export \"f\") {declared} {body})")
+}
+
+#[test]
+fn a_function_that_would_be_compiled_for_minutes_is_no_answer() {
+    let table = "0 ".repeat(40_000);
+    let stack = format!(
+        "(func {} {} {})",
+        "(i32.const 1) ".repeat(40_000),
+        "(block) ".repeat(1000),
+        "drop ".repeat(40_000)
+    );
+    for function in [
+        conditionals(60_000, 200),
+        conditionals(40_000, 1),
+        conditionals(10_000, 4000),
+        format!("(func (loop (br_table {table} (i32.const 0))))"),
+        stack,
+        format!("(func {})", "(drop (i32.const 1)) ".repeat(1_500_000)),
+    ] {
+        let case = Case::text(&format!("(module {APPLY} {function})"));
+        let Outcome::NoAnswer { kind, detail } = case.apply().outcome else { panic!() };
+        assert_eq!(kind, ModuleTooLarge);
+        assert!(detail.starts_with("function 1 has"), "{detail}");
+        assert!(detail.ends_with("split the function"), "{detail}");
+    }
+    // Not because of its size, and many functions are nothing of the sort.
+    let functions = conditionals(100, 20).replace("(export \"f\")", "").repeat(200);
+    let case = Case::text(&format!("(module {APPLY} {functions})"));
+    assert_eq!(case.value(), case.entries().handle());
+}
+
+#[test]
+fn an_invalid_module_is_a_failure_however_large_its_functions() {
+    let function = conditionals(40_000, 1);
+    let case = Case::text(&format!("(module {APPLY} {function} (func (result i32)))"));
+    assert_eq!(refused(&case), NOT_VALID);
+}
+
+#[test]
+fn who_waits_for_the_compiler_leaves_when_interrupted() {
+    let engine = Arc::new(Engine::new(config()).unwrap());
+    // Takes seconds.
+    let slow = format!("(module {APPLY} {})", conditionals(10_000, 100));
+    let slow = wat::parse_str(slow).unwrap();
+    let first = Case::binary(&slow).on(&engine);
+    let second = Case::binary(&slow).on(&engine);
+    let interrupts = [first.interrupt.clone(), second.interrupt.clone()];
+    let runs = [first, second].map(|case| std::thread::spawn(move || case.no_answer()));
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    for interrupt in interrupts {
+        interrupt.interrupt();
+    }
+    for run in runs {
+        assert_eq!(run.join().unwrap(), Interrupted);
+    }
+    // Both left before there was anything to run, and others are not held up.
+    assert_eq!(engine.stats().compiled, 0);
+    let other = Case::text(&format!("(module {APPLY})")).on(&engine);
+    assert_eq!(other.value(), other.entries().handle());
+    assert_eq!(engine.stats().compiled, 1);
+    // The compilation went on for whoever asks next, and is not begun again.
+    let third = Case::binary(&slow).on(&engine);
+    assert_eq!(third.value(), third.entries().handle());
+    assert_eq!(engine.stats().compiled, 2);
+}
+
+#[test]
+fn an_engine_goes_away_while_it_compiles() {
+    let engine = Arc::new(Engine::new(config()).unwrap());
+    let slow = format!("(module {APPLY} {})", conditionals(9_000, 100));
+    let case = Case::text(&slow).on(&engine);
+    let interrupt = case.interrupt.clone();
+    let run = std::thread::spawn(move || case.no_answer());
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    interrupt.interrupt();
+    assert_eq!(run.join().unwrap(), Interrupted);
+    // Nothing that compiles keeps the engine.
+    assert!(Arc::into_inner(engine).is_some());
 }
 
 #[test]
