@@ -308,7 +308,7 @@ impl Backend for FileBackend {
             Err(error) => return Err(StoreError::io("read", &self.path)(error)),
         };
         let header = header
-            .filter(|header| header.sort == Sort::Relation(*key) && header.length <= 256)
+            .filter(|header| header.sort == Sort::Relation(*key))
             .ok_or_else(|| self.corrupt(key, offset))?;
         let payload = self.read_at(key, offset, header.length)?;
         let sound = digest(&[&payload]) == header.check;

@@ -9,6 +9,8 @@ const MAGIC: &[u8; 8] = b"weftstor";
 pub(super) const START: u64 = 16;
 /// The bytes of a record before its payload.
 pub(super) const HEADER: usize = 56;
+/// No relation's or label's payload is longer.
+pub(super) const SMALL_MAX: u64 = 256;
 
 pub(super) fn start() -> [u8; START as usize] {
     let mut raw = [0; START as usize];
@@ -105,11 +107,8 @@ impl Header {
 
     /// The header at this offset; `None` if there is none.
     pub(super) fn decode(offset: u64, raw: &[u8; HEADER]) -> Option<Self> {
-        // First what is cheap: a search for the next header asks often.
+        // The digest comes last: a search for the next header asks often.
         if !(1..=5).contains(&raw[0]) || raw[1] != 0 {
-            return None;
-        }
-        if number(&raw[48..]) != header_check(offset, raw) {
             return None;
         }
         let mut name = [0; 32];
@@ -122,11 +121,15 @@ impl Header {
                     && !handle.is_literal()
                     && content_length(handle) == length
             })?),
-            2 => Sort::Relation(handle?),
-            3 => Sort::Label(handle?),
-            4 => Sort::NoLabel,
-            _ => Sort::Commit(number(&name[..8])),
+            2 if length <= SMALL_MAX => Sort::Relation(handle?),
+            3 if length <= SMALL_MAX => Sort::Label(handle?),
+            4 if length <= SMALL_MAX && name == [0; 32] => Sort::NoLabel,
+            5 if length == 0 && name[8..] == [0; 24] => Sort::Commit(number(&name[..8])),
+            _ => return None,
         };
+        if number(&raw[48..]) != header_check(offset, raw) {
+            return None;
+        }
         Some(Self { sort, length, check: number(&raw[40..48]) })
     }
 }
@@ -162,4 +165,33 @@ fn header_check(offset: u64, raw: &[u8; HEADER]) -> u64 {
     buffer[..8].copy_from_slice(&offset.to_le_bytes());
     buffer[8..].copy_from_slice(&raw[..48]);
     number(&blake3::hash(&buffer).as_bytes()[..8])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_refused_for_a_length_that_its_sort_never_has() {
+        let handle = Handle::of_tree(&[]);
+        let blob = Handle::of_blob(&[0; 100]);
+        for (sort, longest) in [
+            (Sort::Relation(handle), SMALL_MAX),
+            (Sort::Label(handle), SMALL_MAX),
+            (Sort::NoLabel, SMALL_MAX),
+            (Sort::Commit(16), 0),
+            (Sort::Content(blob), 100),
+        ] {
+            let decode = |length| {
+                let header = Header { sort, length, check: 0 };
+                (Header::decode(16, &header.encode(16)), header)
+            };
+            let (found, header) = decode(longest);
+            assert_eq!(found, Some(header));
+            assert_eq!(decode(longest + 1).0, None, "{sort:?}");
+        }
+        // At another place it is no header.
+        let raw = Header::commit(16).encode(16);
+        assert_eq!(Header::decode(24, &raw), None);
+    }
 }

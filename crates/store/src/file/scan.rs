@@ -196,9 +196,6 @@ fn payload_sound(file: &File, offset: u64, header: &Header) -> io::Result<bool> 
             Ok(Content::check(&handle, payload).is_ok())
         }
         Sort::Relation(_) => {
-            if header.length > 256 {
-                return Ok(false);
-            }
             let payload = read_payload(file, offset, header.length)?;
             Ok(digest(&[&payload]) == header.check && Relation::decode(&payload).is_some())
         }
