@@ -327,13 +327,28 @@ fn code(
             return Ok((code, Origin::Loaded));
         }
     }
-    let code = Module::from_binary(&way.engine, module)?;
+    let code = compile(module, way)?;
     if let Some(artifacts) = artifacts
         && let Ok(artifact) = code.serialize()
     {
         artifacts.store(name, &way.settings, &artifact);
     }
     Ok((code, Origin::Compiled))
+}
+
+// Functions are compiled in parallel where there are enough of them.
+const ALONE_BYTES: usize = 64 << 10;
+
+/// Compiles on threads of this module alone: on those that a process shares, a
+/// few functions that take long would hold up every other module.
+fn compile(module: &[u8], way: &Way) -> wasmtime::Result<Module> {
+    let threads = match module.len() {
+        0..ALONE_BYTES => 1,
+        _ => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = pool.map_err(|error| wasmtime::Error::msg(error.to_string()))?;
+    pool.install(|| Module::from_binary(&way.engine, module))
 }
 
 fn link(code: &Module, way: &Arc<Way>) -> wasmtime::Result<Prepared> {
