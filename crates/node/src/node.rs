@@ -165,7 +165,10 @@ impl Node {
             backend: config.backend,
             engine,
             running: Running::new(),
-            graph: Mutex::new(Graph::new(Machine::new(memory_bytes / 8 * 3))),
+            graph: Mutex::new(Graph::new(Machine::with_graph_bytes(
+                memory_bytes / 8 * 3,
+                memory_bytes / 4,
+            ))),
             queue,
             slots: Slots::default(),
             sessions: Mutex::default(),
@@ -247,6 +250,8 @@ impl Shared {
 
     /// Begins a new epoch and returns the one that it ends.
     pub(crate) fn next_epoch(&self) -> Epoch {
+        // One collection at a time, so nobody else counts.
+        self.relations.begin_epoch(Epoch(self.epoch().0 + 1));
         Epoch(self.epoch.fetch_add(1, Ordering::SeqCst))
     }
 

@@ -187,8 +187,8 @@ impl Shared {
             Job::Load { object } => Event::Loaded { object, result: self.load(object) },
             Job::Evaluate { key, ticket, resume, application } => {
                 // If nobody wants the key any more, the graph drops these.
-                let known = resume.known.values().filter_map(Outcome::value);
-                slot.doing().held.extend(known.chain(application.iter().map(|a| a.handle)));
+                let application_handle = application.iter().map(|application| application.handle);
+                slot.doing().held.extend(resume.roots().chain(application_handle));
                 let report = self.guarded(slot, ticket, |view| {
                     evaluate(view, key, application.as_ref(), &resume, budget)
                 });

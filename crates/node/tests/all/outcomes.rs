@@ -242,6 +242,33 @@ fn what_needs_itself_fails_as_a_cycle_also_beside_a_long_run() {
 }
 
 #[test]
+fn a_computation_that_never_ends_growing_is_exhausted_not_the_machine() {
+    let node = start(Config { memory_bytes: 64 << 20, ..Config::default() });
+    let session = node.session();
+    // [limits, deeper, n] -> [strict of the same with n + 1]
+    let deeper = module(
+        &session,
+        r#"(func (export "weft_apply") (param $in i32) (result i32)
+             (i32.store (i32.const 0) (call $get (local.get $in) (i64.const 0)))
+             (i32.store (i32.const 4) (call $get (local.get $in) (i64.const 1)))
+             (i32.store (i32.const 8) (call $blob
+               (i64.add (call $arg (local.get $in) (i64.const 2)) (i64.const 1))))
+             (i32.store (i32.const 0) (call $strict (call $apply (call $tree (i32.const 0) (i32.const 3)))))
+             (call $tree (i32.const 0) (i32.const 1)))"#,
+    );
+    let limit = Handle::of_u64(1 << 20);
+    let entries = [limit, deeper, Handle::of_u64(0)];
+    let outcome = session.evaluate(session.put_tree(&entries).application().unwrap());
+    let Outcome::NoAnswer(no_answer) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(no_answer.kind, NoAnswerKind::Exhausted);
+    assert_eq!(node.stat().waiting, 0);
+    // The node is as good as before.
+    let sum = [limit, add(&session), Handle::of_u64(1), Handle::of_u64(2)];
+    let sum = session.evaluate(session.put_tree(&sum).application().unwrap());
+    assert_eq!(number(&sum), Some(3));
+}
+
+#[test]
 fn a_thread_with_a_small_stack_can_ask() {
     let node = node();
     let session = node.session();
