@@ -1,13 +1,16 @@
 //! What a command that takes a HANDLE is given: data, named in any way.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 
+use clap::ArgMatches;
 use weft_object::{Handle, Prefix};
-use weft_store::Mode;
+use weft_store::{Backend, Mode, files};
 
 use crate::evaluate::{self, Options};
-use crate::exit::Exit;
+use crate::exit::{Code, Exit};
 use crate::names::{built, mode_for, parsed};
+use crate::out::name;
 use crate::place::Place;
 use crate::report;
 use crate::terminal::Terminal;
@@ -39,6 +42,39 @@ pub(crate) fn data(argument: &OsStr, terminal: Terminal) -> Result<(Place, Handl
     let answer = evaluate::evaluate(&place, handle, &Options::default(), terminal)?;
     let value = report::value(&answer)?;
     Ok((place, value))
+}
+
+/// The same, or what is under a `PATH` in it, if there is one.
+pub(crate) fn inside(
+    argument: &OsStr,
+    matches: &ArgMatches,
+    terminal: Terminal,
+) -> Result<(Place, Handle), Exit> {
+    let (place, handle) = data(argument, terminal)?;
+    let Some(path) = matches.get_one::<OsString>("PATH") else { return Ok((place, handle)) };
+    let path = plain(path.as_bytes());
+    if path.is_empty() {
+        return Ok((place, handle));
+    }
+    let source = |wanted: &Handle| place.backend.get(wanted);
+    let found = files::find(&source, &handle, path)?.ok_or_else(|| {
+        let text = format!("there is no {} in #{handle}", name(path));
+        Exit::new(Code::Store, text)
+    })?;
+    Ok((place, found))
+}
+
+/// A path without what a shell's completion adds and what says "here".
+fn plain(mut path: &[u8]) -> &[u8] {
+    while let Some(rest) = path.strip_prefix(b"./") {
+        path = rest;
+    }
+    while let [rest @ .., b'/'] = path
+        && !rest.is_empty()
+    {
+        path = rest;
+    }
+    if path == b"." { &[] } else { path }
 }
 
 /// The handle that an argument denotes, as it is: nothing is computed.

@@ -67,6 +67,13 @@ fn handle_argument(name: &'static str) -> Arg {
         .help("An expression, a handle, or its first digits (4 or more)")
 }
 
+/// An argument that leads into the directory that another one names.
+fn path_argument() -> Arg {
+    Arg::new("PATH")
+        .value_parser(clap::value_parser!(OsString))
+        .help("A path inside of the directory")
+}
+
 /// The whole definition, as clap has it.
 pub(crate) fn definition() -> clap::Command {
     let codes: Vec<String> = Code::ALL
@@ -74,8 +81,8 @@ pub(crate) fn definition() -> clap::Command {
         .map(|(code, meaning)| format!("  {:>3}  {meaning}", code.status()))
         .collect();
     let after = format!(
-        "Exit codes:\n{}\n\nEnvironment:\n  WEFT_DIR  the store, instead of the nearest .weft at \
-         or above the working directory\n  NO_COLOR  no colors if it is set and not empty",
+        "Exit codes:\n{}\n\nEnvironment:\n  WEFT_DIR  the store, or the directory that has it, \
+         instead of the nearest .weft at\n            or above the working directory\n  NO_COLOR  no colors if it is set and not empty",
         codes.join("\n")
     );
     let quiet = Arg::new("quiet")

@@ -6,6 +6,7 @@ use std::io;
 use weft_node::NodeError;
 use weft_store::StoreError;
 
+use crate::place::is_of_store;
 use crate::terminal::Terminal;
 
 /// The codes with which `weft` ends. The documentation and the help are made
@@ -19,10 +20,11 @@ pub(crate) enum Code {
     NoAnswer,
     Store,
     Interrupted,
+    Terminated,
 }
 
 impl Code {
-    pub(crate) const ALL: [(Self, &str); 7] = [
+    pub(crate) const ALL: [(Self, &str); 8] = [
         (Self::Ok, "it went well"),
         (
             Self::Other,
@@ -39,9 +41,10 @@ impl Code {
         ),
         (
             Self::Store,
-            "the store: there is none, it is in use, damaged or of another version, or it does not have what was named",
+            "the store: there is none, it is in use, damaged, of another version, not permitted or full, or it does not have what was named",
         ),
         (Self::Interrupted, "interrupted by Ctrl-C; what was found out is kept"),
+        (Self::Terminated, "ended by a termination signal; what was found out is kept"),
     ];
 
     pub(crate) const fn status(self) -> u8 {
@@ -53,6 +56,7 @@ impl Code {
             Self::NoAnswer => 4,
             Self::Store => 5,
             Self::Interrupted => 130,
+            Self::Terminated => 143,
         }
     }
 }
@@ -91,6 +95,11 @@ impl Exit {
         self.status
     }
 
+    /// Whether all has been said.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.text.is_empty()
+    }
+
     /// The same end with another text, made of this one.
     pub(crate) fn map(self, text: impl FnOnce(&Self) -> String) -> Self {
         Self { text: text(&self), ..self }
@@ -112,10 +121,12 @@ impl fmt::Display for Exit {
 impl From<StoreError> for Exit {
     fn from(error: StoreError) -> Self {
         let code = match &error {
+            StoreError::Io { path, .. } if is_of_store(path) => Code::Store,
             StoreError::NoStore(_)
             | StoreError::NotAStore(_)
             | StoreError::Version { .. }
             | StoreError::Locked { .. }
+            | StoreError::Foreign { .. }
             | StoreError::ReadOnly(_)
             | StoreError::Failed(_)
             | StoreError::Corrupt { .. }
@@ -126,6 +137,13 @@ impl From<StoreError> for Exit {
         };
         let text = match &error {
             StoreError::Missing(_) => format!("{error}; add or compute it again"),
+            StoreError::Io { path, source, .. }
+                if is_of_store(path) && source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                format!(
+                    "{error}; `chmod u+rw` it if it is yours, or name another store in WEFT_DIR"
+                )
+            }
             StoreError::NotAStore(_) => {
                 format!("{error}; move the file away or name another store in WEFT_DIR")
             }

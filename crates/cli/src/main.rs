@@ -11,11 +11,13 @@
 #![forbid(unsafe_code)]
 
 mod argument;
+mod beside;
 mod commands;
 mod evaluate;
 mod exit;
 mod interrupt;
 mod names;
+mod near;
 mod out;
 mod place;
 mod progress;

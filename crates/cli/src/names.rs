@@ -9,11 +9,56 @@ use weft_object::{Blob, Handle, Prefix, Tree};
 use weft_store::{Backend, Content, Label, Mode, Resolved};
 
 use crate::exit::{Code, Exit};
+use crate::near::near;
 use crate::place::Place;
 
 /// Parses an expression, pointing at what is wrong with it.
 pub(crate) fn parsed(source: &str) -> Result<Expr, Exit> {
-    parse(source).map_err(|error| Exit::usage(error.render(source)))
+    parse(source).map_err(|error| {
+        Exit::usage(mistyped(source.trim()).unwrap_or_else(|| error.render(source)))
+    })
+}
+
+/// Whether an expression is nothing but a handle.
+pub(crate) fn is_handle(expr: &Expr) -> bool {
+    matches!(expr.form, Form::Handle(_) | Form::Prefix(_) | Form::Label(_))
+}
+
+/// Of one word that begins no expression: what it may have been meant for.
+fn mistyped(source: &str) -> Option<String> {
+    const WORDS: &[&str] = &[
+        "apply",
+        "application",
+        "closure",
+        "digest",
+        "file",
+        "hex",
+        "identify",
+        "ref",
+        "select",
+        "selection",
+        "shallow",
+        "strict",
+    ];
+    const SHOWN: usize = 70;
+    let word = source.strip_prefix('#').unwrap_or(source);
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
+    if !word.chars().all(plain) || word.is_empty() || WORDS.contains(&word) {
+        return None;
+    }
+    // A number without its width.
+    let rest = word.trim_start_matches(|c: char| c.is_ascii_digit());
+    let number = rest.len() < word.len() && (rest.is_empty() || rest.starts_with('u'));
+    if number && source == word && word.len() < 64 {
+        return None;
+    }
+    let label = if Label::new(word).is_ok() && source == word { word } else { "src" };
+    let more = if source.len() > SHOWN { "..." } else { "" };
+    let shown = source.get(..SHOWN).unwrap_or(source);
+    Some(format!(
+        "`{shown}{more}` is neither a handle nor an expression; a handle has 4 to 64 lower-case \
+         hex digits, a label is written @{label}, a path ./{label}"
+    ))
 }
 
 /// Makes the handle that an expression denotes; what it is made of is then in
@@ -59,8 +104,10 @@ impl Resolver for Names<'_> {
             Ok(label) => self.0.backend.label(&label)?,
             Err(_) => None,
         };
-        let text = || format!("there is no label {label}; `weft labels` lists those there are");
-        found.ok_or_else(|| Exit::new(Code::Store, text()))
+        match found {
+            Some(handle) => Ok(handle),
+            None => Err(Exit::new(Code::Store, no_label(self.0, label)?)),
+        }
     }
 
     fn prefix(&mut self, prefix: &Prefix) -> Result<Handle, Exit> {
@@ -86,6 +133,18 @@ impl Resolver for Names<'_> {
         let tree = Tree::new(entries);
         self.put(tree.handle(), Content::Tree(tree))
     }
+}
+
+/// With those that may have been meant.
+pub(crate) fn no_label(place: &Place, label: &str) -> Result<String, Exit> {
+    let labels = place.backend.labels()?;
+    let near = near(label, labels.iter().map(|(label, _)| label.as_str()));
+    let meant: Vec<String> = near.iter().map(|label| format!("@{label}")).collect();
+    let meant = match meant.is_empty() {
+        true => String::new(),
+        false => format!("did you mean {}? ", meant.join(" or ")),
+    };
+    Ok(format!("there is no label {label}; {meant}`weft labels` lists those there are"))
 }
 
 fn ambiguous(prefix: &Prefix, handles: &[Handle]) -> String {

@@ -1,15 +1,17 @@
 //! The store that a command works on, and what else a node needs of the machine.
 
 use std::env;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use weft_object::Handle;
 use weft_store::files::{self, Added, Options};
-use weft_store::{Backend, FileBackend, Mode, locate};
+use weft_store::{Backend, FileBackend, Mode, StoreError, locate};
 
-use crate::exit::Exit;
+use crate::exit::{Code, Exit};
 use crate::progress;
 use crate::terminal::Terminal;
 use crate::units::{count, size};
@@ -25,10 +27,11 @@ pub(crate) struct Place {
 impl Place {
     /// The store of this process.
     pub(crate) fn open(mode: Mode, terminal: Terminal) -> Result<Self, Exit> {
-        Self::open_at(&locate::locate()?, mode, terminal)
+        Self::open_at(&located()?, mode, terminal)
     }
 
     pub(crate) fn open_at(directory: &Path, mode: Mode, terminal: Terminal) -> Result<Self, Exit> {
+        remember(directory);
         let backend = FileBackend::open(directory, mode)?;
         let lost: u64 = backend.damage().iter().map(|damage| damage.length).sum();
         if let Some(first) = backend.damage().first() {
@@ -75,6 +78,82 @@ impl Place {
         })?;
         Ok((handle, so_far.get()))
     }
+}
+
+pub(crate) fn here() -> Result<PathBuf, Exit> {
+    env::current_dir()
+        .map_err(|error| Exit::other(format!("cannot find the working directory: {error}")))
+}
+
+/// What `WEFT_DIR` names.
+pub(crate) fn named(here: &Path) -> Option<PathBuf> {
+    let named = env::var_os(locate::VARIABLE).filter(|named| !named.is_empty());
+    named.map(|named| here.join(named))
+}
+
+/// The store in a directory that `WEFT_DIR` names: it, or its `.weft`, for that
+/// is easily left out.
+pub(crate) fn of_named(named: &Path) -> Result<Option<PathBuf>, Exit> {
+    for directory in [named.to_owned(), named.join(locate::NAME)] {
+        if is_store(&directory)? {
+            return Ok(Some(directory));
+        }
+    }
+    Ok(None)
+}
+
+/// As [`locate::locate`], in words that fit what was asked for.
+fn located() -> Result<PathBuf, Exit> {
+    let here = here()?;
+    if let Some(named) = named(&here) {
+        return of_named(&named)?.ok_or_else(|| {
+            let text = format!(
+                "there is no store in {}, which WEFT_DIR names; make one with `weft init`, or name \
+                 another",
+                named.display()
+            );
+            Exit::new(Code::Store, text)
+        });
+    }
+    for above in here.ancestors() {
+        let directory = above.join(locate::NAME);
+        if is_store(&directory)? {
+            return Ok(directory);
+        }
+    }
+    Err(StoreError::NoStore(here).into())
+}
+
+/// One that is there and cannot be looked into is not passed by for another.
+fn is_store(directory: &Path) -> Result<bool, Exit> {
+    match fs::metadata(directory.join("store")) {
+        Ok(_) => Ok(true),
+        Err(error) => {
+            let closed = error.kind() == ErrorKind::PermissionDenied;
+            if closed && fs::symlink_metadata(directory).is_ok() {
+                let text = format!(
+                    "no permission to look into {}; `chmod u+rwx` it if it is yours, or name \
+                     another store in WEFT_DIR",
+                    directory.display()
+                );
+                return Err(Exit::new(Code::Store, text));
+            }
+            Ok(false)
+        }
+    }
+}
+
+static STORE: OnceLock<PathBuf> = OnceLock::new();
+
+/// Which directory is the store's, so that an error about a file of it is told
+/// from one about a file of the user.
+pub(crate) fn remember(directory: &Path) {
+    let _ = STORE.set(directory.to_owned());
+}
+
+/// Whether a file is the store's.
+pub(crate) fn is_of_store(path: &Path) -> bool {
+    STORE.get().is_some_and(|directory| path.starts_with(directory))
 }
 
 /// An [`Added`] that threads share. The most that was told counts: the tellers

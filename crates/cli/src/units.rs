@@ -64,6 +64,15 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     Ok(bytes as u64)
 }
 
+/// For a whole node: with less, nothing could run.
+pub(crate) fn parse_memory(text: &str) -> Result<u64, String> {
+    const LEAST: u64 = 1 << 20;
+    match parse_size(text)? {
+        bytes if bytes < LEAST => Err("too little to run anything; the least is 1MiB".into()),
+        bytes => Ok(bytes),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

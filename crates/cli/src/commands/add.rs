@@ -1,8 +1,11 @@
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{Arg, ArgAction, value_parser};
-use weft_store::{Backend, Expect, Label, Mode};
+use weft_object::{Blob, Handle};
+use weft_store::files::Added;
+use weft_store::{Backend, Content, Expect, Label, Mode};
 
 use super::Command;
 use crate::exit::Exit;
@@ -15,18 +18,25 @@ pub(crate) const COMMAND: Command = Command {
     name: "add",
     about: "Add files and directories, and print their handles",
     details: "A file becomes a Blob, a directory a Tree of all that is below it. Names, kinds,\n\
-              permission bits and bytes count; times and owners do not. Symlinks inside are\n\
-              data and not followed. Stores (.weft) are left out. What is no data, such as a\n\
-              fifo, and what cannot be read is an error: nothing is left out in silence.\n\
+              bytes and the permissions rwxrwxrwx count; times, owners, setuid, setgid and\n\
+              sticky bits do not, nor the permissions of what is named itself. A path - is\n\
+              standard input, read as a file. Symlinks inside are data and not followed.\n\
+              Stores (.weft) are left out. What is no data, such as a fifo, and what cannot\n\
+              be read is an error: nothing is left out in silence.\n\
               Prints one handle a line, in the order of the paths.",
-    examples: &["weft add src", "weft add --label corpus /usr/share/doc", "weft add a.txt b.txt"],
+    examples: &[
+        "weft add src",
+        "weft add --label corpus /usr/share/doc",
+        "weft add a.txt b.txt",
+        "weft add - < a.txt",
+    ],
     arguments: |command| {
         let paths = Arg::new("PATH")
             .required(true)
             .action(ArgAction::Append)
             .num_args(1..)
             .value_parser(value_parser!(PathBuf))
-            .help("Files and directories");
+            .help("Files and directories; - is standard input");
         let label = Arg::new("label").long("label").value_name("NAME").help("Label what is added");
         command.arg(paths).arg(label)
     },
@@ -40,7 +50,10 @@ pub(crate) const COMMAND: Command = Command {
         let place = Place::open(Mode::Write, terminal)?;
         for path in paths {
             let start = Instant::now();
-            let (handle, added) = place.add(path)?;
+            let (handle, added) = match path.as_os_str() == "-" {
+                true => standard_input(&place)?,
+                false => place.add(path)?,
+            };
             if terminal.is_terminal {
                 terminal.remark(&format!(
                     "added {}: {} files, {} in {} ({})",
@@ -60,3 +73,15 @@ pub(crate) const COMMAND: Command = Command {
         Ok(())
     },
 };
+
+fn standard_input(place: &Place) -> Result<(Handle, Added), Exit> {
+    let mut bytes = Vec::new();
+    let read = io::stdin().lock().read_to_end(&mut bytes);
+    read.map_err(|error| Exit::other(format!("cannot read standard input: {error}")))?;
+    let added = Added { files: 1, files_total: 1, bytes: bytes.len() as u64 };
+    let blob = Blob::new(bytes);
+    let handle = blob.handle();
+    place.backend.put(&[(handle, Content::Blob(blob))])?;
+    place.backend.sync()?;
+    Ok((handle, added))
+}

@@ -3,7 +3,7 @@ use std::ffi::OsString;
 use weft_object::{Handle, Kind};
 use weft_store::{Backend, StoreError};
 
-use super::{Command, handle_argument};
+use super::{Command, handle_argument, path_argument};
 use crate::argument;
 use crate::exit::{Code, Exit};
 use crate::out::out;
@@ -12,11 +12,11 @@ pub(crate) const COMMAND: Command = Command {
     name: "cat",
     about: "Write the bytes of a Blob",
     details: "A computation is evaluated first, as by `weft eval`.",
-    examples: &["weft cat 1f3a55", "weft cat @readme", "weft cat 'select(@src, \"main.rs\")'"],
-    arguments: |command| command.arg(handle_argument("HANDLE")),
+    examples: &["weft cat 1f3a55", "weft cat @readme", "weft cat @src path/in/it"],
+    arguments: |command| command.arg(handle_argument("HANDLE")).arg(path_argument()),
     run: |matches, terminal| {
         let argument = matches.get_one::<OsString>("HANDLE").cloned().unwrap_or_default();
-        let (place, handle) = argument::data(&argument, terminal)?;
+        let (place, handle) = argument::inside(&argument, matches, terminal)?;
         is_blob(handle, "`weft ls` shows what is in it")?;
         let content = place.backend.get(&handle)?;
         let missing = || StoreError::Missing(handle.content());

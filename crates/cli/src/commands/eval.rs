@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, value_parser};
+use serde_json::json;
 use weft_eval::Outcome;
 use weft_notation::describe;
 use weft_object::Handle;
@@ -14,11 +15,12 @@ use super::{Command, cat::is_blob};
 use crate::argument::source;
 use crate::evaluate::{Answer, Options, evaluate};
 use crate::exit::{Code, Exit};
-use crate::names::{built, parsed};
+use crate::names::{built, is_handle, parsed};
 use crate::out::out;
 use crate::place::Place;
 use crate::report::{self, Contents, RESULT};
-use crate::units::{parse_duration, parse_size};
+use crate::terminal::Terminal;
+use crate::units::{parse_duration, parse_memory};
 
 pub(crate) const COMMAND: Command = Command {
     name: "eval",
@@ -61,7 +63,7 @@ pub(crate) const COMMAND: Command = Command {
         let memory = Arg::new("memory")
             .long("memory")
             .value_name("SIZE")
-            .value_parser(parse_size)
+            .value_parser(parse_memory)
             .help("What all may take together, as 2GiB [default: 3/4 of the machine's]");
         let workers = Arg::new("workers")
             .long("workers")
@@ -71,26 +73,49 @@ pub(crate) const COMMAND: Command = Command {
         command.arg(expression).arg(file).arg(output).arg(deadline).arg(memory).arg(workers)
     },
     run: |matches, terminal| {
-        let source = match (matches.get_one::<PathBuf>("file"), matches.get_one("EXPR")) {
-            (Some(path), _) => read(path)?,
-            (None, Some(text)) if OsString::as_os_str(text) == "-" => read(Path::new("-"))?,
-            (None, text) => source(text.map_or(OsStr::new(""), OsString::as_os_str))?,
-        };
-        let expr = parsed(&source)?;
-        let place = Place::open(Mode::Write, terminal)?;
-        let request = built(&place, &source, &expr)?;
-        let answer = evaluate(&place, request, &options(matches), terminal)?;
-        match matches.get_one::<String>("output").map(String::as_str) {
-            Some("json") => print_json(&answer),
-            Some("raw") => print_raw(&answer),
-            _ => {
-                let value = report::value(&answer)?;
-                let text = describe(value, &mut Contents(&answer.session), RESULT);
-                out(|out| writeln!(out, "{text}"))
+        let json = matches.get_one::<String>("output").is_some_and(|form| form == "json");
+        match run(matches, terminal) {
+            // Who reads answers as objects gets all of them so.
+            Err(exit) if json && !exit.is_silent() => {
+                let (error, status) = (exit.to_string(), exit.status());
+                let object = json!({ "outcome": "error", "error": error, "exit": status });
+                out(|out| writeln!(out, "{object}"))?;
+                Err(Exit::silent(status))
             }
+            done => done,
         }
     },
 };
+
+fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
+    let source = match (matches.get_one::<PathBuf>("file"), matches.get_one("EXPR")) {
+        (Some(path), _) => read(path)?,
+        (None, Some(text)) if OsString::as_os_str(text) == "-" => read(Path::new("-"))?,
+        (None, text) => source(text.map_or(OsStr::new(""), OsString::as_os_str))?,
+    };
+    let expr = parsed(&source)?;
+    let place = Place::open(Mode::Write, terminal)?;
+    let request = built(&place, &source, &expr)?;
+    let answer = evaluate(&place, request, &options(matches), terminal)?;
+    if let Some(value) = answer.outcome.value()
+        && answer.session.content(value)?.is_none()
+    {
+        let missing = Exit::from(StoreError::Missing(value.content()));
+        if is_handle(&expr) {
+            return Err(missing);
+        }
+        terminal.say("warning", &missing.to_string());
+    }
+    match matches.get_one::<String>("output").map(String::as_str) {
+        Some("json") => print_json(&answer),
+        Some("raw") => print_raw(&answer),
+        _ => {
+            let value = report::value(&answer)?;
+            let text = describe(value, &mut Contents(&answer.session), RESULT);
+            out(|out| writeln!(out, "{text}"))
+        }
+    }
+}
 
 fn options(matches: &ArgMatches) -> Options {
     Options {

@@ -5,25 +5,27 @@ use clap::{Arg, value_parser};
 use weft_object::Handle;
 use weft_store::{Backend, files};
 
-use super::{Command, handle_argument};
-use crate::argument;
+use super::{Command, handle_argument, path_argument};
+use crate::{argument, beside};
 
 pub(crate) const COMMAND: Command = Command {
     name: "get",
     about: "Write a file or a directory back to disk",
-    details: "Nothing is overwritten: DEST must not exist. Nothing is written outside of it.\n\
+    details: "Nothing is overwritten: DEST must not exist. It is there when it is complete:\n\
+              until then it has another name beside it, .weft-new-*, and is gone on failure.\n\
               A computation is evaluated first, as by `weft eval`.",
-    examples: &["weft get @src copy-of-src", "weft get 'select(@src, \"main.rs\")' main.rs"],
+    examples: &["weft get @src copy-of-src", "weft get @src main.rs copy-of-main.rs"],
     arguments: |command| {
         let target =
             Arg::new("DEST").required(true).value_parser(value_parser!(PathBuf)).help("Where to");
-        command.arg(handle_argument("HANDLE")).arg(target)
+        let arguments = [handle_argument("HANDLE"), path_argument(), target];
+        command.allow_missing_positional(true).args(arguments)
     },
     run: |matches, terminal| {
         let argument = matches.get_one::<OsString>("HANDLE").cloned().unwrap_or_default();
         let target = matches.get_one::<PathBuf>("DEST").cloned().unwrap_or_default();
-        let (place, handle) = argument::data(&argument, terminal)?;
+        let (place, handle) = argument::inside(&argument, matches, terminal)?;
         let source = |wanted: &Handle| place.backend.get(wanted);
-        Ok(files::get(&source, &handle, &target)?)
+        Ok(beside::complete(&target, |new| files::get(&source, &handle, new))?)
     },
 };

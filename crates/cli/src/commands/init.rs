@@ -1,18 +1,17 @@
-use std::env;
 use std::path::PathBuf;
 
 use clap::{Arg, value_parser};
 use weft_store::locate;
 
 use super::Command;
-use crate::exit::Exit;
 use crate::out::out;
+use crate::{beside, place};
 
 pub(crate) const COMMAND: Command = Command {
     name: "init",
     about: "Make a store here, or in a directory",
     details: "The store is the directory .weft, found from any directory below it. Where there\n\
-              is one already, nothing changes.",
+              is one already, nothing changes. With DIR given, WEFT_DIR is not looked at.",
     examples: &["weft init", "weft init project"],
     arguments: |command| {
         command.arg(
@@ -25,13 +24,15 @@ pub(crate) const COMMAND: Command = Command {
         let directory = match matches.get_one::<PathBuf>("DIR") {
             Some(directory) => locate::place_for(directory, None),
             None => {
-                let here = env::current_dir().map_err(|error| {
-                    Exit::other(format!("cannot find the working directory: {error}"))
-                })?;
-                locate::place_for(&here, env::var_os(locate::VARIABLE).as_deref())
+                let here = place::here()?;
+                match place::named(&here) {
+                    Some(named) => place::of_named(&named)?.unwrap_or(named),
+                    None => locate::place_for(&here, None),
+                }
             }
         };
-        let new = locate::init(&directory)?;
+        place::remember(&directory);
+        let new = beside::store(&directory)?;
         let word = if new { "made a store in" } else { "there is a store already in" };
         out(|out| writeln!(out, "{word} {}", directory.display()))
     },

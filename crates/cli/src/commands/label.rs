@@ -6,13 +6,14 @@ use weft_store::{Backend, Expect, Label, Mode, StoreError};
 use super::{Command, handle_argument};
 use crate::argument;
 use crate::exit::{Code, Exit};
+use crate::names::no_label;
 use crate::place::Place;
 
 pub(crate) const COMMAND: Command = Command {
     name: "label",
     about: "Give a handle a name, or take the name away",
     details: "A label that exists moves. The expression is not evaluated: what is labeled\n\
-              may be a computation.",
+              may be a computation. What it is made of must be in the store.",
     examples: &[
         "weft label readme ./README.md",
         "weft label sum 'apply(./add.wasm, 1u64, 2u64)'",
@@ -34,6 +35,10 @@ pub(crate) const COMMAND: Command = Command {
         let place = match matches.get_one::<OsString>("HANDLE") {
             Some(argument) => {
                 let (place, handle) = argument::handle(argument, terminal)?;
+                let content = handle.content();
+                if !content.is_literal() && !place.backend.contains(&content)? {
+                    return Err(StoreError::Missing(content).into());
+                }
                 place.backend.set_label(&label, Expect::Any, Some(handle))?;
                 place
             }
@@ -49,8 +54,7 @@ pub(crate) const COMMAND: Command = Command {
 
 fn delete(place: &Place, label: &Label) -> Result<(), Exit> {
     let Some(found) = place.backend.label(label)? else {
-        let text = format!("there is no label {label}; `weft labels` lists those there are");
-        return Err(Exit::new(Code::Store, text));
+        return Err(Exit::new(Code::Store, no_label(place, label.as_str())?));
     };
     let gone: Result<(), StoreError> = place.backend.set_label(label, Expect::At(found), None);
     Ok(gone?)

@@ -1,17 +1,14 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
 
-use clap::{Arg, ArgAction, value_parser};
+use clap::{Arg, ArgAction};
 use weft_object::directory::{Entry, FileKind};
 use weft_object::{Handle, Kind};
 use weft_store::{Backend, StoreError, files};
 
-use super::{Command, handle_argument};
+use super::{Command, handle_argument, path_argument};
 use crate::argument;
-use crate::exit::{Code, Exit};
 use crate::out::{name, out};
-use crate::place::Place;
 
 pub(crate) const COMMAND: Command = Command {
     name: "ls",
@@ -20,23 +17,17 @@ pub(crate) const COMMAND: Command = Command {
               is listed by number, kind, length and handle.",
     examples: &["weft ls @src", "weft ls -l @src path/in/it", "weft ls 1f3a55"],
     arguments: |command| {
-        let path = Arg::new("PATH")
-            .value_parser(value_parser!(OsString))
-            .help("A path inside of the directory");
         let long = Arg::new("long")
             .short('l')
             .long("long")
             .action(ArgAction::SetTrue)
             .help("Mode, size (of directories: names) and handle as well");
-        command.arg(handle_argument("HANDLE")).arg(path).arg(long)
+        command.arg(handle_argument("HANDLE")).arg(path_argument()).arg(long)
     },
     run: |matches, terminal| {
         let argument = matches.get_one::<OsString>("HANDLE").cloned().unwrap_or_default();
         let long = matches.get_flag("long");
-        let (place, mut handle) = argument::data(&argument, terminal)?;
-        if let Some(path) = matches.get_one::<OsString>("PATH") {
-            handle = inside(&place, handle, path)?;
-        }
+        let (place, handle) = argument::inside(&argument, matches, terminal)?;
         if let Kind::Blob | Kind::BlobRef = handle.kind() {
             return out(|out| numbered(out, None, &handle));
         }
@@ -57,15 +48,6 @@ pub(crate) const COMMAND: Command = Command {
         }
     },
 };
-
-fn inside(place: &Place, handle: Handle, path: &OsString) -> Result<Handle, Exit> {
-    let source = |wanted: &Handle| place.backend.get(wanted);
-    let found = files::find(&source, &handle, path.as_bytes())?;
-    found.ok_or_else(|| {
-        let text = format!("there is no {} in #{handle}", name(path.as_bytes()));
-        Exit::new(Code::Store, text)
-    })
-}
 
 fn named(out: &mut dyn Write, entry: &Entry, long: bool) -> io::Result<()> {
     let shown = name(entry.name.as_bytes());

@@ -81,10 +81,14 @@ fn what_may_not_be_read_is_named() {
     // A store that may only be read is read.
     let store = world.path(".weft/store");
     fs::set_permissions(&store, fs::Permissions::from_mode(0o444)).unwrap();
-    weft(&["add", "kept"]).fails(1, &["no permission to", ".weft/store"]);
+    weft(&["add", "kept"]).fails(5, &["no permission to", ".weft/store", "WEFT_DIR"]);
     assert_eq!(weft(&["ls", "@kept"]).text(), "a\n");
     fs::set_permissions(&store, fs::Permissions::from_mode(0o644)).unwrap();
     assert_eq!(weft(&["cat", "select(@kept, \"a\")"]).text(), "what was there before");
+    let directory = world.path(".weft");
+    fs::set_permissions(&directory, fs::Permissions::from_mode(0o000)).unwrap();
+    weft(&["labels"]).fails(5, &["no permission to look into", ".weft", "chmod", "WEFT_DIR"]);
+    fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(world.path("d/closed"), fs::Permissions::from_mode(0o755)).unwrap();
 }
 
@@ -122,6 +126,9 @@ fn content_that_is_not_there_is_named() {
     other.write("x", "not in this store, and no literal either");
     let handle = other.weft(["add", "x"]).handle().to_owned();
     world.weft(["cat", &handle]).fails(5, &[&handle, "not in the store", "again"]);
+    world.weft(["label", "x", &handle]).fails(5, &[&handle, "not in the store"]);
+    world.weft(["label", "x", "[]"]).ok();
+    world.eval(&handle).fails(5, &[&handle, "not in the store"]);
     world.weft(["get", &handle, "dest"]).fails(5, &[&handle]);
     assert!(!world.path("dest").exists());
     world.eval(&format!("apply({handle})")).fails(4, &["no answer: lost", &handle]);
@@ -159,6 +166,29 @@ fn syntax_errors_point_at_the_place() {
     world.weft_with(wide.as_bytes(), &["eval", "-"]).ok();
     world.weft_with(&b"[".repeat(10_000_000), &["eval", "-"]).fails(2, &["200 levels"]);
     world.is_intact();
+}
+
+#[test]
+fn a_slip_gets_one_line_that_helps() {
+    let world = World::new();
+    world.remember();
+    for (typed, words) in [
+        ("ABCDEF", "a label is written @ABCDEF, a path ./ABCDEF"),
+        ("#abc", "4 to 64 lower-case hex digits"),
+        ("#ABCD", "4 to 64 lower-case hex digits"),
+        ("notes.txt", "a path ./notes.txt"),
+        (&"0".repeat(65), "4 to 64 lower-case hex digits"),
+    ] {
+        for command in ["cat", "eval"] {
+            let ran = world.weft([command, typed]);
+            ran.fails(2, &["is neither a handle nor an expression", words]);
+            assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
+        }
+    }
+    world.eval("7").fails(2, &["`u64`"]);
+    world.eval("strict").fails(2, &["column 7"]);
+    world.eval("@kpet").fails(5, &["there is no label kpet; did you mean @kept?"]);
+    world.weft(["label", "--delete", "kep"]).fails(5, &["did you mean @kept?"]);
 }
 
 #[test]

@@ -78,6 +78,23 @@ fn an_object_says_what_came_out() {
     assert_eq!(none["no_answer"]["kind"], "unsupported");
 }
 
+/// Also of what never came to be evaluated.
+#[test]
+fn an_error_is_an_object_too() {
+    let world = World::new();
+    for (expression, code, words) in [
+        ("[", 2, "column 2"),
+        ("@nowhere", 5, "there is no label"),
+        ("./nowhere", 1, "no such file"),
+    ] {
+        let ran = world.weft(["eval", "-o", "json", expression]);
+        assert_eq!((ran.code, &*ran.stderr), (Some(code), ""), "{ran:?}");
+        let object: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+        assert_eq!((&object["outcome"], &object["exit"]), (&"error".into(), &code.into()));
+        assert!(object["error"].as_str().unwrap().contains(words), "{object}");
+    }
+}
+
 #[test]
 fn an_expression_comes_from_anywhere() {
     let world = World::new();
@@ -100,6 +117,14 @@ fn limits_of_the_machine_are_obeyed() {
     let small = ["eval", "--memory", "16MiB", "apply(./add.wasm, 3u64, 2u64)"];
     world.weft(small).fails(4, &["no answer: too large"]);
     world.weft(["eval", "--memory", "1MB", "1u8"]).fails(2, &["64MiB"]);
+    world.weft(["eval", "--memory", "1KiB", "1u8"]).fails(2, &["the least is 1MiB"]);
+    // With the least there is, something runs.
+    world.wat(
+        "same.wasm",
+        r#"(module (func (export "weft_apply") (param i32) (result i32) local.get 0))"#,
+    );
+    let least = ["eval", "-o", "json", "--memory", "1MiB", "apply{memory: 64KiB}(./same.wasm)"];
+    world.weft(least).ok();
     world.weft(["eval", "--workers", "0", "1u8"]).fails(2, &["--workers"]);
     world.weft(["eval", "--deadline", "5", "1u8"]).fails(2, &["500ms"]);
 }
@@ -135,6 +160,32 @@ fn a_stranger_s_words_are_only_words() {
     let ran = world.eval("apply(./says.wasm)");
     ran.fails(3, &["red \\u{1b}[31m"]);
     assert!(!ran.stderr.contains(['\u{1b}', '\u{7}', '\r']), "{:?}", ran.stderr);
+}
+
+/// The first and the last lines, and the error once more where it can be seen.
+#[test]
+fn a_long_log_does_not_hide_the_error() {
+    let world = World::new();
+    world.wat(
+        "logs.wasm",
+        r#"(module
+          (import "weft_1" "log" (func $log (param i32 i32)))
+          (import "weft_1" "fail" (func $fail (param i32 i32)))
+          (memory (export "memory") 1)
+          (data (i32.const 0) "a line\0athe reason")
+          (func (export "weft_apply") (param i32) (result i32) (local $n i32)
+            (loop $more
+              (call $log (i32.const 0) (i32.const 7))
+              (local.set $n (i32.add (local.get $n) (i32.const 1)))
+              (br_if $more (i32.lt_u (local.get $n) (i32.const 500))))
+            (call $fail (i32.const 7) (i32.const 10)) (unreachable)))"#,
+    );
+    let ran = world.eval("apply(./logs.wasm)");
+    ran.fails(3, &["lines left out; `--output json` has all"]);
+    assert!(ran.stderr.matches("a line").count() < 20, "{ran:?}");
+    assert!(ran.stderr.lines().last().unwrap().ends_with("the reason"), "{ran:?}");
+    let notes = world.json("apply(./logs.wasm)")["failure"]["notes"].clone();
+    assert_eq!(notes.as_str().unwrap().matches("a line").count(), 500);
 }
 
 #[test]

@@ -80,6 +80,42 @@ fn nothing_is_overwritten() {
     world.is_intact();
 }
 
+/// Refused at once, or in the middle of it: nothing is there, under any name.
+#[test]
+fn what_is_not_complete_is_not_there() {
+    let world = World::new();
+    world.write("d/a", "small");
+    world.write("d/b", "x".repeat(100_000));
+    let handle = world.weft(["add", "d"]).handle().to_owned();
+    let names = || {
+        let mut names: Vec<_> =
+            fs::read_dir(world.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    let limited = |command: &str| {
+        let script = format!("trap '' XFSZ; ulimit -f 8; exec {} {command}", crate::world::WEFT);
+        crate::world::ran(world.command("sh").args(["-c", &script]).output().unwrap())
+    };
+    limited(&format!("get '{handle}' out")).fails(1, &["out/b", "ulimit -f"]);
+    limited(&format!("get '{handle}' b out")).fails(1, &["cannot write out", "ulimit -f"]);
+    assert_eq!(names(), before);
+    world.weft(["get", &handle, "out"]).ok();
+    fs::create_dir(world.path("empty")).unwrap();
+    world.weft(["get", &handle, "empty"]).fails(1, &["empty exists already"]);
+}
+
+#[test]
+fn standard_input_is_a_file() {
+    let world = World::new();
+    let added = world.weft_with(b"from a pipe", &["add", "--label", "piped", "-"]);
+    let handle = added.handle();
+    world.write("file", "from a pipe");
+    assert_eq!(world.weft(["add", "file"]).handle(), handle);
+    assert_eq!(world.weft(["cat", "@piped"]).text(), "from a pipe");
+}
+
 #[test]
 fn a_directory_is_listed_with_all_that_is_known() {
     let world = World::new();
@@ -101,6 +137,13 @@ fn a_directory_is_listed_with_all_that_is_known() {
     world.weft(["ls", &handle, "nowhere"]).fails(5, &["there is no nowhere"]);
     world.weft(["ls", &handle, "file/below"]).fails(1, &["file"]);
     world.weft(["ls", &handle, "/abs"]).fails(2, &["path"]);
+    // As a shell completes it.
+    assert_eq!(world.weft(["ls", &handle, "./sub/"]).text(), "");
+    assert_eq!(world.weft(["ls", &handle, "."]).text(), "file\nlink\nsub/\n");
+    assert_eq!(world.weft(["cat", &handle, "./file"]).text(), "four");
+    world.weft(["cat", &handle, "nowhere"]).fails(5, &["there is no nowhere"]);
+    world.weft(["get", &handle, "file", "out"]).ok();
+    assert_eq!(fs::read(world.path("out")).unwrap(), b"four");
 }
 
 #[test]

@@ -24,8 +24,41 @@ fn without_a_store_every_command_says_how_to_make_one() {
         world.weft(arguments).fails(5, &["no store at or above", "weft init", "WEFT_DIR"]);
     }
     let ran = ran(world.command(WEFT).env("WEFT_DIR", "nowhere").arg("labels").output().unwrap());
-    ran.fails(5, &["nowhere"]);
+    ran.fails(5, &["nowhere", "WEFT_DIR"]);
+    assert!(!ran.stderr.contains("above"), "{ran:?}");
     assert!(!world.path("nowhere").exists());
+}
+
+/// The directory that has the store is as good a name for it as its own.
+#[test]
+fn the_variable_may_name_the_directory_above() {
+    let world = World::new();
+    world.remember();
+    for named in [".", ".weft"] {
+        for command in ["labels", "init"] {
+            let ran =
+                ran(world.command(WEFT).env("WEFT_DIR", named).arg(command).output().unwrap());
+            assert!(ran.text().contains("kept") || ran.text().contains("already"), "{ran:?}");
+        }
+    }
+    assert!(!world.path("store").exists());
+}
+
+/// Where there is no room for a store, none is left half.
+#[test]
+fn a_store_is_made_in_full_or_not_at_all() {
+    let world = World::bare();
+    let limited = |arguments: &str| {
+        let script = format!("trap '' XFSZ; ulimit -f 0; exec {WEFT} init {arguments}");
+        ran(world.command("sh").args(["-c", &script]).output().unwrap())
+    };
+    limited("").fails(5, &["ulimit -f", ".weft"]);
+    limited("new").fails(5, &["ulimit -f", "new/.weft"]);
+    assert_eq!(fs::read_dir(world.path("")).unwrap().count(), 0);
+    fs::create_dir(world.path(".weft")).unwrap();
+    limited("").fails(5, &["ulimit -f"]);
+    assert_eq!(fs::read_dir(world.path(".weft")).unwrap().count(), 0);
+    assert!(world.weft(["init"]).text().starts_with("made a store in"));
 }
 
 #[test]
@@ -168,6 +201,11 @@ fn an_answer_that_cannot_be_kept_is_an_answer() {
     assert!(String::from_utf8_lossy(&full.stdout).contains("3u64]"), "{full:?}");
     assert!(full.stderr.contains("warning: what was found out is not kept: "), "{full:?}");
     assert!(full.stderr.contains("ulimit -f"), "{full:?}");
+    // Out of room in the middle of adding: the store's matter.
+    let script =
+        format!("trap '' XFSZ; ulimit -f {blocks}; head -c 99999 /dev/zero | {WEFT} add -");
+    let full = ran(world.command("sh").args(["-c", &script]).output().unwrap());
+    full.fails(5, &["ulimit -f"]);
     world.is_intact();
     assert_eq!(world.eval("@job").text().matches("3u64").count(), 1);
 }
