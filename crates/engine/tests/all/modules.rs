@@ -212,7 +212,7 @@ fn who_waits_for_the_compiler_leaves_when_interrupted() {
     // Each takes seconds, and there is one for each core.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let slow: Vec<_> = (0..cores.min(8))
-        .map(|at| format!("(module {APPLY} {})", conditionals(6_000 + at, 100)))
+        .map(|at| format!("(module {APPLY} {})", conditionals(12_000 + at, 100)))
         .map(|text| wat::parse_str(text).unwrap())
         .collect();
     let cases: Vec<_> = slow.iter().chain(&slow).map(|m| Case::binary(m).on(&engine)).collect();
@@ -242,7 +242,7 @@ fn who_waits_for_the_compiler_leaves_when_interrupted() {
 #[test]
 fn an_engine_goes_away_while_it_compiles() {
     let engine = Arc::new(Engine::new(config()).unwrap());
-    let slow = format!("(module {APPLY} {})", conditionals(9_000, 100));
+    let slow = format!("(module {APPLY} {})", conditionals(12_000, 100));
     let case = Case::text(&slow).on(&engine);
     let interrupt = case.interrupt.clone();
     let run = std::thread::spawn(move || case.no_answer());
