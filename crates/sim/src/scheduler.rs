@@ -136,7 +136,7 @@ impl Scheduler {
         let mut rng = Rng::new(seed);
         let host = Host::new(&case.world, settings, rng.fork());
         Self {
-            machine: Machine::new(case.world.capacity_bytes),
+            machine: Machine::with_graph_bytes(case.world.capacity_bytes, settings.graph_bytes_max),
             host,
             settings: settings.clone(),
             rng,
@@ -221,6 +221,7 @@ impl Scheduler {
         let stat = self.machine.stat();
         self.most_keys = self.most_keys.max(stat.keys);
         assert!(stat.claimed_bytes <= self.host.world.capacity_bytes, "{stat:?}");
+        assert!(stat.graph_bytes <= self.settings.graph_bytes_max, "{stat:?}");
         assert_eq!(stat.busy, self.under_way.len(), "{stat:?} {:?}", self.under_way);
         // Looking at each of many runs after each of many steps takes too long.
         if !self.steps.is_multiple_of(1 + self.host.running.len() as u64 / 16) {

@@ -4,6 +4,7 @@
 // In helpers of tests too, a surprise should end the test where it happens.
 #![allow(clippy::unwrap_used)]
 
+mod bounds;
 mod chains;
 mod failure_chain;
 mod machine;

@@ -43,7 +43,8 @@ impl Scheduler {
     /// stay, and whoever had asked asks again.
     fn restart(&mut self) {
         self.host.note(What::Fault("restart"));
-        self.machine = Machine::new(self.host.world.capacity_bytes);
+        let graph_bytes_max = self.settings.graph_bytes_max;
+        self.machine = Machine::with_graph_bytes(self.host.world.capacity_bytes, graph_bytes_max);
         self.under_way.clear();
         self.host.running.clear();
         self.host.interrupted.clear();

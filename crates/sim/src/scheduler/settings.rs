@@ -20,6 +20,8 @@ pub struct Settings {
     pub collect_every: Option<usize>,
     /// Whether looks and runs are logged; long runs cannot afford it.
     pub log: bool,
+    /// How much the graph may take, as it is estimated.
+    pub graph_bytes_max: u64,
     /// After so many steps, something goes round in circles.
     pub steps_max: u64,
     /// What goes wrong.
@@ -66,6 +68,7 @@ impl Settings {
             resident: true,
             collect_every: None,
             log: true,
+            graph_bytes_max: 4 << 30,
             steps_max: 2_000_000,
             faults: Faults::default(),
         }

@@ -3,6 +3,7 @@
 // In helpers of tests too, a surprise should end the test where it happens.
 #![allow(clippy::unwrap_used)]
 
+mod bounds;
 mod cycles;
 mod oracle;
 mod promises;
