@@ -358,3 +358,61 @@ fn link(code: &Module, way: &Arc<Way>) -> wasmtime::Result<Prepared> {
         .ok_or_else(|| wasmtime::Error::msg("the checked export is gone"))?;
     Ok(Prepared { way: Arc::clone(way), pre, apply, memory: code.get_export_index("memory") })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused() -> Refusal {
+        Refusal::NoAnswer(NoAnswerKind::HostMemory, "no room".to_owned())
+    }
+
+    #[test]
+    fn who_gives_up_leaves_the_place_of_another_alone() {
+        let modules = Arc::new(Modules::new(1 << 30));
+        let name = Handle::of_u64(7);
+        let started = std::sync::mpsc::channel::<()>();
+        let finished = std::sync::mpsc::channel::<()>();
+        let interrupt = Interrupt::new();
+        interrupt.interrupt();
+        // Under way until told to go on; who began it does not stay.
+        let answer = modules.get(name, &interrupt, || {
+            Ok(Box::new(move || {
+                started.1.recv().unwrap();
+                finished.0.send(()).unwrap();
+                Refusal::bad_module("kept").into()
+            }))
+        });
+        assert!(matches!(answer, Err(Refusal::NoAnswer(NoAnswerKind::Interrupted, _))));
+        // Somebody who had an older place for the module gives it up now.
+        modules.finish(name, &Arc::default(), refused().into());
+        started.0.send(()).unwrap();
+        finished.1.recv().unwrap();
+        let answer = modules.get(name, &Interrupt::new(), || panic!("prepared twice"));
+        assert!(matches!(answer, Err(Refusal::Failure(failure)) if failure.detail == "kept"));
+        assert_eq!(modules.bytes.load(Ordering::Relaxed), OVERHEAD_BYTES);
+    }
+
+    #[test]
+    fn no_answer_is_neither_kept_nor_counted() {
+        let modules = Arc::new(Modules::new(1 << 30));
+        let name = Handle::of_u64(7);
+        let kinds: Vec<_> = (0..3)
+            .map(|round| {
+                let answer = modules.get(name, &Interrupt::new(), || match round {
+                    0 => Err(refused()),
+                    1 => Ok(Box::new(|| refused().into())),
+                    _ => Ok(Box::new(|| panic!("on purpose"))),
+                });
+                match answer {
+                    Err(Refusal::NoAnswer(kind, _)) => kind,
+                    _ => panic!("an answer"),
+                }
+            })
+            .collect();
+        let room = NoAnswerKind::HostMemory;
+        assert_eq!(kinds, [room, room, NoAnswerKind::ModuleTooLarge]);
+        assert!(modules.places.read().unwrap().is_empty());
+        assert_eq!(modules.bytes.load(Ordering::Relaxed), 0);
+    }
+}
