@@ -12,10 +12,18 @@ use crate::{Key, NoAnswerKind, Outcome};
 /// For a machine that is not told otherwise.
 pub(super) const GRAPH_BYTES: u64 = 4 << 30;
 
-/// What a key takes.
+// Measured with a counting allocator, over the phases of a fork of a million
+// applications: the graph takes half of the estimate while all wait, and all of
+// it at the end, when every outcome is known; nowhere more, tables that grow
+// included. What is not counted: actions on their way, 64 bytes each, and
+// content.
+
+/// What a key takes: 160 bytes for the node, up to 115 for its place in a table,
+/// 64 for what it has been told, the application to be run.
 const KEY_BYTES: u64 = 400;
 
-/// What each need of a key takes, with what it comes to.
+/// What each need of a key takes, with what it comes to: 48 bytes and up to 170
+/// for a place in a table of outcomes.
 const PART_BYTES: u64 = 220;
 
 /// Those who have asked from outside, in the order in which they did.

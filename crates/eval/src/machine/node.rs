@@ -35,6 +35,9 @@ pub(super) struct Node {
     pub(super) parts: usize,
 }
 
+// There are millions: see `bounds`.
+const _: () = assert!(size_of::<Node>() <= 160);
+
 /// Up to this many needs are looked through one by one.
 const FEW: usize = 8;
 

@@ -68,3 +68,25 @@ fn a_chain_that_loops_is_named_by_the_lowest_of_the_loop() {
         }
     }
 }
+
+/// Whoever performs an action keeps what it was given, wherever that stands.
+#[test]
+fn all_that_a_resume_holds_is_a_root() {
+    let mut host = Host::default();
+    let start = host.apply("down", &[number(20)]);
+    let budget = Budget { depth: 8, tail_steps: 5 };
+    let report = evaluate(&mut host, Key::Force(start), None, &Resume::default(), budget);
+    let Report::Pending(frames) = report else { panic!("{report:?}") };
+    let mut resume = Resume { tail: frames[0].tail.clone(), ..Resume::default() };
+    for at in 0..20 {
+        resume.known.insert(Key::Force(number(at)), Outcome::Value(number(100 + at)));
+    }
+    let none = Outcome::failure(FailureKind::Failed, "", start);
+    resume.known.insert(Key::Force(number(99)), none);
+    let mut roots: Vec<Handle> = resume.roots().collect();
+    roots.sort();
+    let mut expected: Vec<Handle> = (100..120).map(number).collect();
+    expected.push(host.apply("down", &[number(15)]));
+    expected.sort();
+    assert_eq!(roots, expected);
+}
