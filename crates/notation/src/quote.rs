@@ -38,7 +38,7 @@ pub(crate) fn is_bare_path_start(path: &str) -> bool {
 
 /// Characters of a label outside quotes.
 pub(crate) fn is_bare_label_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':')
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/')
 }
 
 /// Writes bytes between quotes.

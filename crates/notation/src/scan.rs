@@ -185,7 +185,7 @@ impl<'a> Scanner<'a> {
         }
         let label = self.take_while(is_bare_label_char);
         if label.is_empty() {
-            return Err(self.unexpected(vec!["a label, as in `@name` or `@\"any name\"`"]));
+            return Err(self.unexpected(vec!["a label, as in `@name`"]));
         }
         Ok(label.to_owned())
     }

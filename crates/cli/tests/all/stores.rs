@@ -201,6 +201,21 @@ fn an_answer_that_cannot_be_kept_is_an_answer() {
     assert!(String::from_utf8_lossy(&full.stdout).contains("3u64]"), "{full:?}");
     assert!(full.stderr.contains("warning: what was found out is not kept: "), "{full:?}");
     assert!(full.stderr.contains("ulimit -f"), "{full:?}");
+    // Nor is it said that what is lost is kept.
+    world.wat(
+        "loop.wasm",
+        r#"(module (func (export "weft_apply") (param i32) (result i32)
+            (loop $again (br $again)) (unreachable)))"#,
+    );
+    let expression = "[strict(apply(./add.wasm, 5u64, 2u64)), strict(apply(./loop.wasm))]";
+    world.weft(["label", "late", expression]).ok();
+    let blocks = fs::metadata(world.path(".weft/store")).unwrap().len() / 512;
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec {WEFT} eval --deadline 1s @late");
+    let late = ran(world.command("sh").args(["-c", &script]).output().unwrap());
+    assert_eq!(late.code, Some(4), "{late:?}");
+    assert!(late.stderr.contains("no answer: deadline"), "{late:?}");
+    assert!(late.stderr.contains("warning: what was found out is not kept: "), "{late:?}");
+    assert!(!late.stderr.contains("what was found out is kept"), "{late:?}");
     // Out of room in the middle of adding: the store's matter.
     let script =
         format!("trap '' XFSZ; ulimit -f {blocks}; head -c 99999 /dev/zero | {WEFT} add -");

@@ -80,7 +80,7 @@ fn each_place_says_what_could_stand_there() {
         (".hidden", 1, "`.hidden`", "expected a path that begins with `./`, `../` or `/`"),
         ("...", 1, "`...`", "expected a path that begins with `./`, `../` or `/`"),
         ("./a;b @c", 1, "", ""),
-        ("@", 2, "the end", "expected a label, as in `@name` or `@\"any name\"`"),
+        ("@", 2, "the end", "expected a label, as in `@name`"),
         ("@\"\\xff\"", 2, "bytes that are no UTF-8", "expected a label"),
         (
             "#1f3",

@@ -82,7 +82,7 @@ fn canonical_text() {
         ("..", ".."),
         ("@\"name\"", "@name"),
         ("@\"two words\"", "@\"two words\""),
-        ("@a/b:c-1.2_x", "@a/b:c-1.2_x"),
+        ("@a/b-c-1.2_x", "@a/b-c-1.2_x"),
         ("#1f3a", "#1f3a"),
         ("apply ( f )", "error"),
         ("apply ( @f , )", "apply(@f)"),
