@@ -216,30 +216,13 @@ fn a_rule_that_needs_several_objects_gets_them_all_under_pressure() {
     // Levels of directories, each with an index that takes room.
     let mut directory = file;
     for level in 0..6 {
-        let mut entries = vec![Entry {
-            name: Name::new(b"x").unwrap(),
-            kind: match level {
-                0 => FileKind::File,
-                _ => FileKind::Directory,
-            },
-            mode: 0o755,
-            child: directory,
-        }];
-        entries.extend((0..500).map(|n| Entry {
-            name: Name::new(format!("a{level}-{n:0>200}").as_bytes()).unwrap(),
-            kind: FileKind::File,
-            mode: 0o644,
-            child: Handle::of_u64(n),
-        }));
-        directory = build(entries, |handle, part| {
-            let content = match part {
-                Part::Index(index) => Content::Blob(index),
-                Part::Node(node) => Content::Tree(node),
-            };
-            backend.put(&[(handle, content)]).unwrap();
-            Ok::<(), DirectoryError>(())
-        })
-        .unwrap();
+        let kind = if level == 0 { FileKind::File } else { FileKind::Directory };
+        let mut entries = vec![entry("x", kind, directory)];
+        entries.extend(
+            (0..500)
+                .map(|n| entry(&format!("a{level}-{n:0>200}"), FileKind::File, Handle::of_u64(n))),
+        );
+        directory = self::directory(&backend, entries);
     }
     let node = Node::start(Config {
         workers: 1,
@@ -257,4 +240,52 @@ fn a_rule_that_needs_several_objects_gets_them_all_under_pressure() {
     let definition = Selection::Path(path).definition(directory.lower().unwrap());
     let request = session.put_tree(&definition).selection().unwrap();
     assert_eq!(session.submit(request).wait().value(), Some(file));
+}
+
+/// A directory of these entries, stored in the backend.
+fn directory(backend: &MemoryBackend, entries: Vec<Entry>) -> Handle {
+    build(entries, |handle, part| {
+        let content = match part {
+            Part::Index(index) => Content::Blob(index),
+            Part::Node(node) => Content::Tree(node),
+        };
+        backend.put(&[(handle, content)]).unwrap();
+        Ok::<(), DirectoryError>(())
+    })
+    .unwrap()
+}
+
+fn entry(name: &str, kind: FileKind, child: Handle) -> Entry {
+    Entry { name: Name::new(name.as_bytes()).unwrap(), kind, mode: 0o644, child }
+}
+
+#[test]
+fn one_file_of_a_big_directory_is_had_by_reading_indexes_only() {
+    let backend = Arc::new(MemoryBackend::default());
+    let many = |prefix: &str| -> Vec<Entry> {
+        let file = |n: u32| blob(&backend, format!("{prefix}{n:0>100}").into_bytes());
+        (0..10_000).map(|n| entry(&format!("f{n}"), FileKind::File, file(n))).collect()
+    };
+    let mut upper = many("upper");
+    upper.push(entry("sub", FileKind::Directory, directory(&backend, many("lower"))));
+    let root = directory(&backend, upper);
+    let wanted = Handle::of_blob(format!("lower{:0>100}", 4711).as_bytes());
+
+    let node = with(&backend);
+    let session = node.session();
+    let get_file =
+        session.put_blob(include_bytes!("../../../../guests/bin/get-file.wasm").to_vec());
+    let path = Handle::of_blob(b"sub/f4711");
+    let selection = session.put_tree(&Selection::Path(path).definition(root.lower().unwrap()));
+    for request in
+        [apply(&session, get_file, &[root.lower().unwrap(), path]), selection.selection().unwrap()]
+    {
+        let watch = node.watch();
+        assert_eq!(session.evaluate(request).value(), Some(wanted));
+        // Two levels of nodes in two directories: a Tree and an index each. The
+        // second request finds them in memory.
+        let loaded = loaded(&watch.drain());
+        assert!(loaded.len() <= 8, "{loaded:?}");
+        assert!(!loaded.contains(&wanted));
+    }
 }
