@@ -76,7 +76,7 @@ pub(crate) fn evaluate(
         Some(signal) if matches!(answer.outcome, Outcome::NoAnswer(_)) => {
             let text = match kept {
                 Ok(_) => "interrupted; what was found out is kept",
-                Err(_) => "interrupted; what was found out is lost",
+                Err(_) => "interrupted; not all that was found out is kept",
             };
             Err(Exit::signal(signal, text))
         }

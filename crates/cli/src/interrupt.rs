@@ -1,8 +1,8 @@
 //! Ctrl-C: the first asks for an orderly end, the second ends.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,12 @@ const TWICE: Duration = Duration::from_millis(200);
 pub(crate) struct Interrupt(Arc<AtomicU8>);
 
 impl Interrupt {
+    /// For as long as the process lives: who asks again gets the same.
     pub(crate) fn listen(terminal: Terminal) -> io::Result<Self> {
+        static LISTENING: OnceLock<Interrupt> = OnceLock::new();
+        if let Some(interrupt) = LISTENING.get() {
+            return Ok(interrupt.clone());
+        }
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         let interrupt = Self(Arc::default());
         let first = interrupt.0.clone();
@@ -45,7 +50,7 @@ impl Interrupt {
                 }
             }
         })?;
-        Ok(interrupt)
+        Ok(LISTENING.get_or_init(|| interrupt).clone())
     }
 
     /// The signal that came, if one has.

@@ -31,10 +31,11 @@ pub(crate) fn during<T>(
         scope.spawn(move || {
             let every = if terminal.is_terminal { TERMINAL_EVERY } else { ELSEWHERE_EVERY };
             let mut shown = false;
-            let mut width = Width::default();
+            let mut width = terminal.is_terminal.then(Width::default);
             while end.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
                 let forms = line(start.elapsed());
-                let most = if terminal.is_terminal { width.columns() - 1 } else { usize::MAX };
+                // One less: in the last column some terminals begin a new line.
+                let most = width.as_mut().map_or(usize::MAX, |width| width.columns() - 1);
                 if let Some(line) = longest(forms, most) {
                     show(terminal, &line);
                     shown = true;

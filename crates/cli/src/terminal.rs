@@ -1,8 +1,8 @@
 //! What standard error is, and how to speak to it.
 
 use std::env;
-use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -57,7 +57,7 @@ impl Width {
     /// The system would tell by a call that is not safe, so a program that is
     /// everywhere makes it: once, and when the width has changed.
     fn asked() -> Option<usize> {
-        let terminal = File::open("/dev/tty").ok()?;
+        let terminal = io::stderr().as_fd().try_clone_to_owned().ok()?;
         let mut stty = Command::new("stty");
         stty.arg("size").stdin(terminal).stderr(Stdio::null());
         let text = String::from_utf8(stty.output().ok()?.stdout).ok()?;

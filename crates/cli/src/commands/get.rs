@@ -3,9 +3,11 @@ use std::path::PathBuf;
 
 use clap::{Arg, value_parser};
 use weft_object::Handle;
-use weft_store::{Backend, files};
+use weft_store::{Backend, StoreError, files};
 
 use super::{Command, handle_argument, path_argument};
+use crate::exit::Exit;
+use crate::interrupt::Interrupt;
 use crate::{argument, beside};
 
 pub(crate) const COMMAND: Command = Command {
@@ -25,7 +27,17 @@ pub(crate) const COMMAND: Command = Command {
         let argument = matches.get_one::<OsString>("HANDLE").cloned().unwrap_or_default();
         let target = matches.get_one::<PathBuf>("DEST").cloned().unwrap_or_default();
         let (place, handle) = argument::inside(&argument, matches, terminal)?;
-        let source = |wanted: &Handle| place.backend.get(wanted);
-        Ok(beside::complete(&target, |new| files::get(&source, &handle, new))?)
+        let interrupt = Interrupt::listen(terminal)
+            .map_err(|error| Exit::other(format!("cannot listen for Ctrl-C: {error}")))?;
+        let source = |wanted: &Handle| match interrupt.signal() {
+            // Only for it to end: it is not shown.
+            Some(_) => Err(StoreError::Missing(*wanted)),
+            None => place.backend.get(wanted),
+        };
+        let done = beside::complete(&target, |new| files::get(&source, &handle, new));
+        match (interrupt.signal(), done) {
+            (Some(signal), Err(_)) => Err(Exit::signal(signal, "interrupted; nothing was written")),
+            (_, done) => Ok(done?),
+        }
     },
 };

@@ -105,6 +105,32 @@ fn a_deadline_ends_what_logs_without_end() {
     ran.fails(4, &["no answer: deadline"]);
 }
 
+/// In the middle of writing a directory: what was written is removed.
+#[test]
+fn ctrl_c_leaves_nothing_of_a_get() {
+    let world = World::new();
+    for directory in 0..100 {
+        for file in 0..100 {
+            world.write(format!("d/{directory}/{file}"), "some text of more than thirty bytes");
+        }
+    }
+    let handle = world.weft(["add", "d"]).handle().to_owned();
+    let child = world.start(&["get", &handle, "out"], Stdio::null());
+    let begun = || {
+        fs::read_dir(world.path(""))
+            .unwrap()
+            .flatten()
+            .any(|entry| entry.file_name().to_string_lossy().starts_with(".weft-new-"))
+    };
+    let start = Instant::now();
+    while !begun() && start.elapsed() < Duration::from_secs(60) {}
+    interrupt(&child);
+    let ran = end(child);
+    assert_eq!(ran.code, Some(130), "{ran:?}");
+    assert!(ran.stderr.contains("interrupted; nothing was written"), "{ran:?}");
+    assert!(!begun() && !world.path("out").exists());
+}
+
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let world = World::new();
