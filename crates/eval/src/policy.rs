@@ -5,11 +5,8 @@ use crate::Budget;
 /// simulation of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Nested keys that a worker settles by direct calls. A level takes about a
-    /// kilobyte of its stack.
+    /// Nested keys that a thread settles by direct calls, if its stack allows.
     pub direct_depth: u32,
-    /// The same for a thread that is not a worker, whose stack may be small.
-    pub direct_depth_outside: u32,
     /// Tail calls that are followed before others get a turn.
     pub tail_steps: u32,
     /// After so many nanoseconds a job leaves the rest of a fork to threads that
@@ -23,8 +20,7 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            direct_depth: 256,
-            direct_depth_outside: 32,
+            direct_depth: 1024,
             tail_steps: 4096,
             share_after_ns: 50_000,
             give_up_after_ns: 20_000_000,
@@ -36,19 +32,14 @@ impl Policy {
     /// Everything goes through the graph.
     #[must_use]
     pub fn graph_only() -> Self {
-        Self { direct_depth: 0, direct_depth_outside: 0, ..Self::default() }
+        Self { direct_depth: 0, ..Self::default() }
     }
 
-    /// How far a worker goes in one look.
+    /// How far a thread goes in one look whose stack has room for so many
+    /// levels.
     #[must_use]
-    pub const fn budget(&self) -> Budget {
-        Budget { depth: self.direct_depth, tail_steps: self.tail_steps }
-    }
-
-    /// How far another thread goes in one look.
-    #[must_use]
-    pub const fn budget_outside(&self) -> Budget {
-        Budget { depth: self.direct_depth_outside, tail_steps: self.tail_steps }
+    pub fn budget(&self, levels: u32) -> Budget {
+        Budget { depth: self.direct_depth.min(levels), tail_steps: self.tail_steps }
     }
 
     /// Whether a job that has been at it for so long gives away the rest of a

@@ -61,6 +61,7 @@ mod run;
 mod running;
 mod session;
 mod slot;
+mod stack;
 mod sync;
 mod watch;
 mod worker;

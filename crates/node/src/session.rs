@@ -10,11 +10,6 @@ use crate::node::Shared;
 use crate::platform::View;
 use crate::sync::{Condvar, Mutex};
 
-/// What a thread that is not ours must have left to evaluate on its own: what
-/// compiled code may use, and half as much again for the rules and the host's
-/// functions.
-const STACK_MIN_BYTES: usize = weft_engine::THREAD_STACK_MIN_BYTES / 4 * 3;
-
 /// A place to put content and to evaluate from.
 ///
 /// What is put here, and what evaluations answered here, stays in memory until
@@ -283,16 +278,14 @@ impl Session {
     fn evaluate_here(&self, handle: Handle, key: Key) -> Option<Outcome> {
         let shared = &*self.shared;
         // A worker has the stack for it in any case.
-        if stacker::remaining_stack().is_some_and(|bytes| bytes < STACK_MIN_BYTES) {
-            return None;
-        }
+        let levels = crate::stack::levels()?;
         let slot = shared.slots.borrow();
         let interrupt = Interrupt::new();
         slot.doing().job = Some((0, interrupt.clone()));
         slot.begin(shared.epoch());
         let mut view = View::new(shared, &slot, &interrupt);
         let report =
-            evaluate(&mut view, key, None, &Resume::default(), shared.policy.budget_outside());
+            evaluate(&mut view, key, None, &Resume::default(), shared.policy.budget(levels));
         let outcome = match report {
             Report::Done(outcome) => Some(outcome),
             _ => None,

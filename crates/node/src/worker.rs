@@ -159,12 +159,13 @@ pub(crate) fn start(
 }
 
 fn work(local: &Local, shared: &Shared, slot: &Slot) {
+    let levels = crate::stack::levels().unwrap_or(0);
     // Whether the graph was told that this thread is idle.
     let mut told = false;
     while !shared.is_closing() {
         match shared.queue.find(local) {
             Some(job) => {
-                shared.perform(job, slot, local, shared.policy.budget());
+                shared.perform(job, slot, local, shared.policy.budget(levels));
                 told = false;
             }
             None if told => {

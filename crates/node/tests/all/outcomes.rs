@@ -29,8 +29,7 @@ fn recursion_in_thunks_runs_each_application_once() {
 #[test]
 fn every_way_to_run_comes_to_what_the_reference_does() {
     for direct_depth in [0, 1, 7, 256] {
-        let policy =
-            Policy { direct_depth, direct_depth_outside: direct_depth, ..Policy::default() };
+        let policy = Policy { direct_depth, ..Policy::default() };
         let node = start(Config { policy, ..Config::default() });
         let session = node.session();
         let (fib, add, count) = (fib(&session), add(&session), count(&session));
