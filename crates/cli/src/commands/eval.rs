@@ -101,7 +101,8 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
         && answer.session.content(value)?.is_none()
     {
         let missing = Exit::from(StoreError::Missing(value.content()));
-        if is_handle(&expr) {
+        let raw = matches.get_one::<String>("output").is_some_and(|form| form == "raw");
+        if raw || is_handle(&expr) {
             return Err(missing);
         }
         terminal.say("warning", &missing.to_string());

@@ -129,6 +129,10 @@ fn content_that_is_not_there_is_named() {
     world.weft(["label", "x", &handle]).fails(5, &[&handle, "not in the store"]);
     world.weft(["label", "x", "[]"]).ok();
     world.eval(&handle).fails(5, &[&handle, "not in the store"]);
+    world.weft(["eval", "-o", "raw", &format!("select([{handle}], 0)")]).fails(5, &[&handle]);
+    let named = world.eval(&format!("select([{handle}], 0)"));
+    assert_eq!((named.code, &*named.stdout), (Some(0), format!("{handle}\n").as_bytes()));
+    assert!(named.stderr.contains("warning: the content of"), "{named:?}");
     world.weft(["get", &handle, "dest"]).fails(5, &[&handle]);
     assert!(!world.path("dest").exists());
     world.eval(&format!("apply({handle})")).fails(4, &["no answer: lost", &handle]);
