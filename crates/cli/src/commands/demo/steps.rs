@@ -156,7 +156,8 @@ impl Demo<'_> {
             let Totals { words, distinct } = totals;
             writeln!(out, "   {} words, {} distinct", count(*words), count(*distinct))?;
             let rate = rate(bytes, top.wall);
-            writeln!(out, "   {}: {rate} of files, on {cores} cores", top.ran())
+            writeln!(out, "   {}", top.ran())?;
+            writeln!(out, "   {}; {rate} of files, on {cores} cores", top.run_time())
         })?;
         Ok(counted)
     }
@@ -180,7 +181,8 @@ impl Demo<'_> {
             writeln!(out, "   {} new objects, all others are shared", changed.objects)?;
             writeln!(out, "   {} words, {more} more", count(third.totals.words))?;
             let [ran, of] = [&third, first].map(|counted| count(counted.top.stat.applied));
-            writeln!(out, "   {}: {ran} of the {of} above", third.top.ran())
+            writeln!(out, "   {}: {ran} of the {of} above", third.top.ran())?;
+            writeln!(out, "   {}", third.top.run_time())
         })
     }
 
@@ -251,13 +253,15 @@ impl Done {
         let stat = &self.stat;
         let ran = match stat.applied {
             0 => "nothing ran".into(),
-            applied => format!(
-                "{} applications ran, run time {} added up over threads",
-                count(applied),
-                time(Duration::from_nanos(stat.run_ns))
-            ),
+            applied => format!("{} applications ran", count(applied)),
         };
         format!("{ran}, {} loaded, {} in all", size(stat.loaded_bytes), time(self.wall))
+    }
+
+    /// How long that would have taken on one thread.
+    fn run_time(&self) -> String {
+        let run = Duration::from_nanos(self.stat.run_ns);
+        format!("run time {} added up over threads", time(run))
     }
 }
 
