@@ -131,23 +131,8 @@ fn take_path(contents: &mut impl Contents, thunk: Handle, root: Handle, path: Ha
 /// by the number that guests see.
 fn digest(entry: &Handle) -> [u8; 8] {
     let mut bytes = entry.length().unwrap_or(0).to_le_bytes();
-    bytes[7] = guest_kind(entry.kind());
+    bytes[7] = entry.kind().number();
     bytes
-}
-
-/// The number by which guests know a kind. The engine's table has the same.
-const fn guest_kind(kind: Kind) -> u8 {
-    match kind {
-        Kind::Blob => 0,
-        Kind::Tree => 1,
-        Kind::BlobRef => 2,
-        Kind::TreeRef => 3,
-        Kind::Application | Kind::Identification | Kind::Selection => 4,
-        Kind::Strict => 5,
-        Kind::Shallow => 6,
-        Kind::Tag => 7,
-        Kind::TagRef => 8,
-    }
 }
 
 fn range<T>(thunk: Handle, items: &[T], from: u64, to: u64) -> Step<&[T]> {

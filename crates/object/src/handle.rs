@@ -72,6 +72,23 @@ impl Kind {
         matches!(self, Self::Strict | Self::Shallow)
     }
 
+    /// The number by which guests and the digests of selections know a kind.
+    /// They do not tell the sorts of Thunk apart.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Blob => 0,
+            Self::Tree => 1,
+            Self::BlobRef => 2,
+            Self::TreeRef => 3,
+            Self::Application | Self::Identification | Self::Selection => 4,
+            Self::Strict => 5,
+            Self::Shallow => 6,
+            Self::Tag => 7,
+            Self::TagRef => 8,
+        }
+    }
+
     /// The name used in output and errors.
     #[must_use]
     pub const fn name(self) -> &'static str {

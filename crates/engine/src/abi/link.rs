@@ -1,7 +1,7 @@
 //! The functions of the ABI, one for each row of the [`table`](super::table).
 
 use wasmtime::{Linker, Result};
-use weft_object::{Handle, Kind, Selection};
+use weft_object::{Handle, Selection};
 
 use super::memory::{Guest, bytes, entered, memory, trap};
 use super::table::MODULE;
@@ -42,17 +42,7 @@ pub(crate) fn link(linker: &mut Linker<Box<State>>) -> Result<()> {
 
 fn kind(guest: Guest<'_>, h: i32) -> Result<i32> {
     entered(&guest, "kind")?;
-    Ok(match guest.data().handle("kind", h)?.kind() {
-        Kind::Blob => 0,
-        Kind::Tree => 1,
-        Kind::BlobRef => 2,
-        Kind::TreeRef => 3,
-        Kind::Application | Kind::Identification | Kind::Selection => 4,
-        Kind::Strict => 5,
-        Kind::Shallow => 6,
-        Kind::Tag => 7,
-        Kind::TagRef => 8,
-    })
+    Ok(guest.data().handle("kind", h)?.kind().number().into())
 }
 
 fn length(guest: Guest<'_>, h: i32) -> Result<u64> {
