@@ -128,15 +128,34 @@ fn procedure(run: &Run<'_>) -> Result<Handle, Refusal> {
         return Err(Refusal::bad_module("the application has no procedure"));
     };
     match name.literal_bytes() {
-        Some(bytes) if !bytes.starts_with(WASM_MAGIC) => Err(Refusal::NoAnswer(
+        Some(bytes) if is_built_in(bytes) => Err(Refusal::NoAnswer(
             NoAnswerKind::Unsupported,
             format!("the built-in `{}` is not known here", bytes.escape_ascii()),
         )),
+        Some(bytes) if !bytes.starts_with(WASM_MAGIC) => Err(Refusal::bad_module(&format!(
+            "`{}` is neither a module nor the name of a built-in, such as wasi/1; \
+             is it a path that needs no quotes",
+            bytes.escape_ascii()
+        ))),
         None if name.kind() != Kind::Blob => {
             Err(Refusal::bad_module(&format!("the procedure is {}, not blob", name.kind())))
         }
         _ => Ok(name),
     }
+}
+
+/// Whether a procedure is the name of a built-in, of this version or another:
+/// lower-case letters and digits, a slash, and a number.
+fn is_built_in(literal: &[u8]) -> bool {
+    let mut parts = literal.split(|&byte| byte == b'/');
+    let (Some(word), Some(version), None) = (parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
+    let is_word = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    !word.is_empty()
+        && word.iter().all(is_word)
+        && !version.is_empty()
+        && version.iter().all(u8::is_ascii_digit)
 }
 
 /// The pool has no room.

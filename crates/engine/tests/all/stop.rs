@@ -304,10 +304,20 @@ fn content_that_is_not_there_is_no_answer() {
 
 #[test]
 fn an_unknown_builtin_is_no_answer() {
-    for name in [&b"wasi/9"[..], b"", b"\0asn"] {
+    for name in ["wasi/9", "image/1", "mpi2/10"] {
         let mut case = Case::body("(i32.const 0)");
-        case.module = Handle::of_blob(name);
-        assert_eq!(case.no_answer(), Unsupported);
+        case.module = Handle::of_blob(name.as_bytes());
+        assert_eq!(case.no_answer(), Unsupported, "{name}");
+    }
+}
+
+/// Nor will any version ever know it.
+#[test]
+fn what_cannot_name_a_builtin_is_a_bad_module() {
+    for name in ["", "\0asn", "./add.wasm", "add", "a/b", "/1", "a/", "a/1/2", "Wasi/1"] {
+        let mut case = Case::body("(i32.const 0)");
+        case.module = Handle::of_blob(name.as_bytes());
+        assert_eq!(case.failure().0, weft_engine::FailureKind::BadModule, "{name}");
     }
 }
 
