@@ -1,8 +1,9 @@
 use std::io::Read;
+use std::ops::ControlFlow;
 
 use weft_object::{Content, Handle, Prefix};
 
-use crate::{Label, Relation, StoreError};
+use crate::{Finder, Label, Pin, Relation, Run, StoreError};
 
 /// What keeps content, relations and labels beyond the memory tier.
 ///
@@ -91,11 +92,141 @@ pub trait Backend: Send + Sync {
     /// That cannot be found out.
     fn resolve_prefix(&self, prefix: &Prefix) -> Result<Resolved, StoreError>;
 
+    /// Calls `visit` with each relation, the latest first, until it breaks. What
+    /// is put meanwhile may be left out.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn each_relation(
+        &self,
+        visit: &mut dyn FnMut(&Handle, &Relation) -> ControlFlow<()>,
+    ) -> Result<(), StoreError>;
+
+    /// The number of a finder, for [`Origin`](crate::Origin); it is noted if it
+    /// was not known.
+    ///
+    /// # Errors
+    /// It cannot be written, or there are 65,535 others.
+    fn finder(&self, finder: &Finder) -> Result<u16, StoreError>;
+
+    /// All finders; the first has number 1.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn finders(&self) -> Result<Vec<Finder>, StoreError>;
+
+    /// Notes a run.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn put_run(&self, run: &Run) -> Result<(), StoreError>;
+
+    /// The runs that are remembered, see [`Run::KEPT`], the latest first.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn runs(&self) -> Result<Vec<Run>, StoreError>;
+
+    /// Keeps what a handle reaches from being collected: until a time, or until
+    /// it is unpinned. One handle has one pin; the longer time counts.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn pin(&self, pin: &Pin) -> Result<(), StoreError>;
+
+    /// Takes a pin away; whether there was one.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn unpin(&self, handle: &Handle) -> Result<bool, StoreError>;
+
+    /// All pins, those that have ended included until the next collection.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn pins(&self) -> Result<Vec<Pin>, StoreError>;
+
+    /// Of content that a collection dropped because it can be computed again:
+    /// the key of the relation whose outcome reaches it.
+    ///
+    /// # Errors
+    /// That cannot be found out.
+    fn recipe(&self, handle: &Handle) -> Result<Option<Handle>, StoreError>;
+
+    /// Keeps a handle, what it reaches, and what is known about computations in
+    /// it from being collected while this process works on it. Counted: as
+    /// often as held it has to be released. Nothing of this is written.
+    fn hold(&self, handle: &Handle);
+
+    /// The opposite of [`Backend::hold`].
+    fn release(&self, handle: &Handle);
+
+    /// Begins a stretch of writing in which an answer of
+    /// [`contains`](Backend::contains) stays true, so that what refers to the
+    /// content can be put after it; no collection begins before its end. Use
+    /// [`Writing`].
+    ///
+    /// # Errors
+    /// The backend is not there any more.
+    fn begin_writing(&self) -> Result<(), StoreError>;
+
+    /// Ends what [`Backend::begin_writing`] began.
+    fn end_writing(&self);
+
+    /// What there is, and what it takes.
+    ///
+    /// # Errors
+    /// That cannot be found out.
+    fn usage(&self) -> Result<Usage, StoreError>;
+
     /// Returns when all that was put before is durable.
     ///
     /// # Errors
     /// It may not be; whatever was synced before is.
     fn sync(&self) -> Result<(), StoreError>;
+}
+
+/// A stretch of writing: see [`Backend::begin_writing`].
+pub struct Writing<'a>(&'a dyn Backend);
+
+impl<'a> Writing<'a> {
+    /// Begins one, which ends when this is dropped.
+    ///
+    /// # Errors
+    /// As of [`Backend::begin_writing`].
+    pub fn begin(backend: &'a dyn Backend) -> Result<Self, StoreError> {
+        backend.begin_writing().map(|()| Self(backend))
+    }
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        self.0.end_writing();
+    }
+}
+
+impl std::fmt::Debug for Writing<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Writing")
+    }
+}
+
+/// What a backend holds and takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Objects: Blobs that are no literals, Trees, Tags.
+    pub objects: u64,
+    /// Relations.
+    pub relations: u64,
+    /// Content that was dropped and can be computed again.
+    pub dropped: u64,
+    /// Of all files together.
+    pub file_bytes: u64,
+    /// Of that, what nothing can read any more, until a collection.
+    pub dead_bytes: u64,
+    /// What a collection is to stay under, if somebody said.
+    pub budget_bytes: Option<u64>,
 }
 
 /// Where a label has to stand for a change to happen.

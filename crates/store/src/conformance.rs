@@ -2,7 +2,7 @@
 
 use weft_object::{Blob, Content, Handle, Prefix, Tree};
 
-use crate::{Backend, Cost, Expect, Label, Outcome, Relation, Resolved, StoreError};
+use crate::{Backend, Cost, Expect, Label, Origin, Outcome, Relation, Resolved, StoreError};
 
 /// Runs the whole suite, each part on a backend of its own.
 ///
@@ -121,6 +121,7 @@ fn relations_come_back(backend: &impl Backend) {
         outcome: Outcome::Failure(long(1).0),
         notes: Some(long(2).0),
         cost: Cost { run_ns: u64::from(u32::MAX) + 7, fuel: Some(99) },
+        origin: Origin { found_at_s: 77, finder: 1 },
         durable: false,
     };
     assert_eq!(ok(backend.relation(&key)), None);

@@ -62,6 +62,9 @@ pub enum StoreError {
     },
     /// A handle was put with content of another sort or length.
     Content(Handle),
+    /// More programs and imported files have left relations than can be told
+    /// apart.
+    TooManyFinders,
     /// Content that was to be there is not.
     Missing(Handle),
     /// Text that no label may be.
@@ -169,6 +172,11 @@ impl fmt::Display for StoreError {
                 path.display()
             ),
             Self::Content(handle) => write!(f, "what was put is not the content of #{handle}"),
+            Self::TooManyFinders => write!(
+                f,
+                "relations of 65,535 sources are in the store, which is all that it can tell \
+                 apart; go on with a new one"
+            ),
             Self::Missing(handle) => write!(f, "the content of #{handle} is not in the store"),
             Self::Label(error) => error.fmt(f),
             Self::LabelMoved { label, found: Some(found) } => {

@@ -7,13 +7,16 @@ mod scan;
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
+use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use weft_object::{Blob, Content, Handle, Prefix};
 
 use crate::sync::{Mutex, MutexGuard, RwLock};
-use crate::{Backend, Expect, Label, Relation, Resolved, StoreError, open};
+use crate::{
+    Backend, Expect, Finder, Label, Pin, Relation, Resolved, Run, StoreError, Usage, open,
+};
 use append::Appender;
 pub(crate) use format::VERSION;
 use format::{HEADER, Header, START, Sort, Start, content_length, digest, read_start, start};
@@ -45,6 +48,8 @@ pub struct FileBackend {
     index: RwLock<Index>,
     damage: Vec<Damage>,
     tail: Mutex<Tail>,
+    // What version 1 of the file has no records for.
+    aside: crate::MemoryBackend,
     // Held until this is dropped.
     _lock: Option<File>,
 }
@@ -126,6 +131,7 @@ impl FileBackend {
             index: RwLock::new(scan.index),
             damage: scan.damage,
             tail: Mutex::new(tail),
+            aside: crate::MemoryBackend::new(),
             _lock: lock,
         })
     }
@@ -362,6 +368,75 @@ impl Backend for FileBackend {
 
     fn resolve_prefix(&self, prefix: &Prefix) -> Result<Resolved, StoreError> {
         Ok(Resolved::of(prefix, self.index.read().content.keys()))
+    }
+
+    fn each_relation(
+        &self,
+        visit: &mut dyn FnMut(&Handle, &Relation) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let mut known: Vec<_> =
+            self.index.read().relations.iter().map(|(key, offset)| (*offset, *key)).collect();
+        known.sort_unstable_by(|one, other| other.cmp(one));
+        for (_, key) in known {
+            if let Some(relation) = self.relation(&key)?
+                && visit(&key, &relation).is_break()
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn finder(&self, finder: &Finder) -> Result<u16, StoreError> {
+        self.aside.finder(finder)
+    }
+
+    fn finders(&self) -> Result<Vec<Finder>, StoreError> {
+        self.aside.finders()
+    }
+
+    fn put_run(&self, run: &Run) -> Result<(), StoreError> {
+        self.aside.put_run(run)
+    }
+
+    fn runs(&self) -> Result<Vec<Run>, StoreError> {
+        self.aside.runs()
+    }
+
+    fn pin(&self, pin: &Pin) -> Result<(), StoreError> {
+        self.aside.pin(pin)
+    }
+
+    fn unpin(&self, handle: &Handle) -> Result<bool, StoreError> {
+        self.aside.unpin(handle)
+    }
+
+    fn pins(&self) -> Result<Vec<Pin>, StoreError> {
+        self.aside.pins()
+    }
+
+    fn recipe(&self, _: &Handle) -> Result<Option<Handle>, StoreError> {
+        Ok(None)
+    }
+
+    fn hold(&self, _: &Handle) {}
+
+    fn release(&self, _: &Handle) {}
+
+    fn begin_writing(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn end_writing(&self) {}
+
+    fn usage(&self) -> Result<Usage, StoreError> {
+        let index = self.index.read();
+        Ok(Usage {
+            objects: index.content.len() as u64,
+            relations: index.relations.len() as u64,
+            file_bytes: self.bytes(),
+            ..Usage::default()
+        })
     }
 
     fn sync(&self) -> Result<(), StoreError> {

@@ -1,5 +1,7 @@
 use weft_object::Handle;
 
+use crate::StoreError;
+
 /// What a computation came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -28,6 +30,27 @@ pub struct Cost {
     pub fuel: Option<u64>,
 }
 
+/// Who found something out, and when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// Seconds since the beginning of 1970, UTC; 0 if nobody noted it.
+    pub found_at_s: u32,
+    /// The place of a [`Finder`] in [`Backend::finders`](crate::Backend::finders),
+    /// from 1 on; 0 if nobody noted it.
+    pub finder: u16,
+}
+
+/// A program that finds things out, or somebody whose word was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finder {
+    /// Which, for people: program and engine with their versions, or the file
+    /// that the relation was imported from. At most 200 bytes.
+    pub text: String,
+    /// Whether it ran over this very store, so that what it found can be had
+    /// again by running it again.
+    pub here: bool,
+}
+
 /// Something found out: a computation, under the handle it is kept by, has this
 /// outcome.
 ///
@@ -41,6 +64,8 @@ pub struct Relation {
     pub notes: Option<Handle>,
     /// What it took.
     pub cost: Cost,
+    /// Who found it.
+    pub origin: Origin,
     /// Whether a backend holds it too.
     pub durable: bool,
 }
@@ -53,7 +78,13 @@ impl Relation {
     /// A value found at some cost, without notes.
     #[must_use]
     pub const fn new(outcome: Outcome, cost: Cost) -> Self {
-        Self { outcome, notes: None, cost, durable: false }
+        Self {
+            outcome,
+            notes: None,
+            cost,
+            origin: Origin { found_at_s: 0, finder: 0 },
+            durable: false,
+        }
     }
 
     /// As in `docs/store.md`.
@@ -62,7 +93,9 @@ impl Relation {
         let notes = self.notes.map_or(0, |_| NOTES);
         let fuel = self.cost.fuel.map_or(0, |_| FUEL);
         let mut out = Vec::with_capacity(96);
-        out.extend_from_slice(&[failure | notes | fuel, 0, 0, 0, 0, 0, 0, 0]);
+        out.extend_from_slice(&[failure | notes | fuel, 0]);
+        out.extend_from_slice(&self.origin.finder.to_le_bytes());
+        out.extend_from_slice(&self.origin.found_at_s.to_le_bytes());
         out.extend_from_slice(&self.cost.run_ns.to_le_bytes());
         out.extend_from_slice(self.outcome.handle().as_bytes());
         if let Some(notes) = self.notes {
@@ -86,10 +119,16 @@ impl Relation {
             Handle::decode(raw).ok()
         }
         let mut bytes = bytes;
-        let flags = u8::try_from(number(&mut bytes)?).ok()?;
+        let [flags, 0, f0, f1, t0, t1, t2, t3] = number(&mut bytes)?.to_le_bytes() else {
+            return None;
+        };
         if flags > FAILURE | NOTES | FUEL {
             return None;
         }
+        let origin = Origin {
+            finder: u16::from_le_bytes([f0, f1]),
+            found_at_s: u32::from_le_bytes([t0, t1, t2, t3]),
+        };
         let run_ns = number(&mut bytes)?;
         let outcome = handle(&mut bytes)?;
         let outcome = match flags & FAILURE {
@@ -102,7 +141,20 @@ impl Relation {
             outcome,
             notes,
             cost: Cost { run_ns, fuel },
+            origin,
             durable: true,
         })
     }
+}
+
+/// The number of a finder among those known, which it joins if it is new.
+pub(crate) fn number_of(finders: &mut Vec<Finder>, finder: &Finder) -> Result<u16, StoreError> {
+    let place = match finders.iter().position(|known| known == finder) {
+        Some(place) => place,
+        None => {
+            finders.push(finder.clone());
+            finders.len() - 1
+        }
+    };
+    u16::try_from(place + 1).map_err(|_| StoreError::TooManyFinders)
 }

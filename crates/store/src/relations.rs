@@ -6,7 +6,7 @@ use weft_object::Handle;
 
 use crate::hash::HandleHash;
 use crate::sync::Mutex;
-use crate::{Cost, Epoch, Outcome, Relation};
+use crate::{Cost, Epoch, Origin, Outcome, Relation};
 
 /// Relations in memory, bounded in bytes, by the second-chance rule.
 ///
@@ -108,6 +108,8 @@ impl Slot {
             outcome: self.outcome(),
             notes: self.extra.as_ref().and_then(|extra| extra.notes),
             cost: Cost { run_ns: self.packed & RUN_NS, fuel },
+            // Of no use before a backend has it, and there when that is asked.
+            origin: Origin::default(),
             durable: self.packed & DURABLE != 0,
         }
     }

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use weft_object::Handle;
-use weft_store::{Cost, Epoch, Inserted, Outcome, Relation, Relations};
+use weft_store::{Cost, Epoch, Inserted, Origin, Outcome, Relation, Relations};
 
 use crate::scratch::long;
 
@@ -20,6 +20,7 @@ fn what_is_put_comes_back_whole() {
         outcome: Outcome::Failure(long(1).0),
         notes: Some(long(2).0),
         cost: Cost { run_ns: 1 << 59, fuel: Some(u64::MAX) },
+        origin: Origin::default(),
         durable: false,
     };
     assert_eq!(relations.insert(&key(1), &full, Epoch(1)), Inserted::New);
