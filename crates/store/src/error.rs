@@ -116,6 +116,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether this says that a file is not there.
+    #[must_use]
+    pub fn not_found(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
     pub(crate) fn io(
         doing: &'static str,
         path: impl Into<PathBuf>,

@@ -2,7 +2,6 @@
 
 mod append;
 mod format;
-mod lock;
 mod scan;
 
 use std::fs::{self, File};
@@ -51,7 +50,7 @@ pub struct FileBackend {
     // What version 1 of the file has no records for.
     aside: crate::MemoryBackend,
     // Held until this is dropped.
-    _lock: Option<File>,
+    _lock: Option<Box<dyn crate::disk::Lock>>,
 }
 
 #[derive(Debug)]
@@ -101,7 +100,7 @@ impl FileBackend {
         })?;
         let lock = match mode {
             Mode::Read => None,
-            Mode::Write => Some(lock::acquire(directory)?),
+            Mode::Write => Some(crate::disk::Disk::lock(&crate::disk::RealDisk, directory)?),
         };
         let read = |error| StoreError::io("read", &path)(error);
         let length = file.metadata().map_err(read)?.len();

@@ -22,6 +22,7 @@
 
 mod backend;
 pub mod conformance;
+pub mod disk;
 mod error;
 mod file;
 pub mod files;
