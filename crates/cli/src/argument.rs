@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use clap::ArgMatches;
 use weft_object::{Handle, Prefix};
-use weft_store::{Backend, Mode, files};
+use weft_store::{Mode, files};
 
 use crate::evaluate::{self, Options};
 use crate::exit::{Code, Exit};

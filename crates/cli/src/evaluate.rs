@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use weft_eval::{NoAnswerKind, Outcome};
 use weft_node::{Config, Node, Request, Session, Stat};
 use weft_object::Handle;
-use weft_store::{Backend, FileBackend};
+use weft_store::Backend;
 
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
@@ -100,14 +100,14 @@ const KEEP_EVERY: Duration = Duration::from_secs(2);
 
 /// A machine of this process.
 pub(crate) fn node(
-    backend: Arc<FileBackend>,
+    backend: Arc<dyn Backend>,
     options: &Options,
     artifacts: Option<PathBuf>,
 ) -> Result<Node, Exit> {
     Ok(Node::start(Config {
         workers: options.workers,
         memory_bytes: options.memory_bytes,
-        backend: Some(backend as Arc<dyn Backend>),
+        backend: Some(backend),
         artifacts,
         keep_every: Some(KEEP_EVERY),
         ..Config::default()

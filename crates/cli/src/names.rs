@@ -6,7 +6,7 @@ use std::path::Path;
 
 use weft_notation::{BuildError, Expr, Form, Resolver, build, parse};
 use weft_object::{Blob, Handle, Prefix, Tree};
-use weft_store::{Backend, Content, Label, Mode, Resolved};
+use weft_store::{Content, Label, Mode, Resolved};
 
 use crate::exit::{Code, Exit};
 use crate::near::near;

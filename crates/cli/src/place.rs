@@ -17,10 +17,10 @@ use crate::terminal::Terminal;
 use crate::units::{count, size};
 
 /// A store that is open.
-#[derive(Debug)]
 pub(crate) struct Place {
-    pub(crate) backend: Arc<FileBackend>,
+    pub(crate) backend: Arc<dyn Backend>,
     pub(crate) mode: Mode,
+    directory: PathBuf,
     terminal: Terminal,
 }
 
@@ -43,7 +43,13 @@ impl Place {
             );
             terminal.say("warning", &text);
         }
-        Ok(Self { backend: Arc::new(backend), mode, terminal })
+        let directory = directory.to_owned();
+        Ok(Self { backend: Arc::new(backend), mode, directory, terminal })
+    }
+
+    /// The directory that holds the store.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Adds a file, or a directory with all below it, and syncs.
@@ -51,7 +57,7 @@ impl Place {
         let so_far = SoFar::default();
         let tell = |added: Added| so_far.set(added);
         let options = Options {
-            leave_out: &[self.backend.directory().to_owned()],
+            leave_out: &[self.directory().to_owned()],
             progress: Some(&tell),
             ..Options::default()
         };

@@ -5,7 +5,7 @@ use std::time::Instant;
 use clap::{Arg, ArgAction, value_parser};
 use weft_object::{Blob, Handle};
 use weft_store::files::Added;
-use weft_store::{Backend, Content, Expect, Label, Mode};
+use weft_store::{Content, Expect, Label, Mode};
 
 use super::Command;
 use crate::exit::Exit;

@@ -1,7 +1,7 @@
 use std::ffi::OsString;
 
 use weft_object::{Handle, Kind};
-use weft_store::{Backend, StoreError};
+use weft_store::StoreError;
 
 use super::{Command, handle_argument, path_argument};
 use crate::argument;

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, value_parser};
 use weft_object::Handle;
-use weft_store::{Backend, StoreError, files};
+use weft_store::{StoreError, files};
 
 use super::{Command, handle_argument, path_argument};
 use crate::exit::Exit;

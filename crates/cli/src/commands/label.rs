@@ -1,7 +1,7 @@
 use std::ffi::OsString;
 
 use clap::{Arg, ArgAction};
-use weft_store::{Backend, Expect, Label, Mode, StoreError};
+use weft_store::{Expect, Label, Mode, StoreError};
 
 use super::{Command, handle_argument};
 use crate::argument;

@@ -1,4 +1,4 @@
-use weft_store::{Backend, Mode};
+use weft_store::Mode;
 
 use super::{Command, no_arguments};
 use crate::out::out;

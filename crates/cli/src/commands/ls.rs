@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use clap::{Arg, ArgAction};
 use weft_object::directory::{Entry, FileKind};
 use weft_object::{Handle, Kind};
-use weft_store::{Backend, StoreError, files};
+use weft_store::{StoreError, files};
 
 use super::{Command, handle_argument, path_argument};
 use crate::argument;

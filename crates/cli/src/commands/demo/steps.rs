@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use weft_node::{Node, Stat};
 use weft_object::{Blob, Handle};
-use weft_store::{Backend, Content, Expect, FileBackend, Label, Mode, StoreError};
+use weft_store::{Content, Expect, FileBackend, Label, Mode, StoreError};
 
 use super::change;
 use crate::evaluate::{Answer, Options, ask, node};
