@@ -36,6 +36,12 @@ pub struct Resume {
 }
 
 impl Resume {
+    /// The Thunk that its chain of tail calls has come to, if it has made one.
+    #[must_use]
+    pub fn at(&self) -> Option<Handle> {
+        self.tail.as_ref().map(|tail| tail.current())
+    }
+
     /// Every handle that going on from here may need content under: roots for a
     /// collection while somebody does.
     pub fn roots(&self) -> impl Iterator<Item = Handle> {

@@ -27,6 +27,7 @@
 mod application;
 mod evaluator;
 mod failure_chain;
+mod failure_content;
 mod key;
 mod known;
 mod machine;

@@ -1,48 +1,8 @@
-//! Failures and no-answers between the engine's words, the evaluator's, and the
-//! content that a stored relation points at.
-
-use std::sync::Arc;
+//! Failures and no-answers between the engine's words and the evaluator's.
 
 use weft_engine as engine;
-use weft_eval::{Failure, FailureKind, NoAnswerKind, Outcome};
-use weft_object::{Blob, Content, Handle, Kind, Tree};
-
-const WORD: &[u8] = b"failure/1";
-
-/// A failure as content: the Tree `["failure/1", kind, detail, application]`,
-/// and the Blob of the detail if that is no literal. The Tree's handle stands
-/// for the failure in a stored relation.
-pub(crate) fn contents(failure: &Failure) -> (Handle, Vec<(Handle, Content)>) {
-    let detail = Blob::new(failure.detail.as_bytes().to_vec());
-    let detail_handle = detail.handle();
-    let kind = Handle::of_blob(failure.kind.name().as_bytes());
-    let tree = Tree::new([Handle::of_blob(WORD), kind, detail_handle, failure.application]);
-    let handle = tree.handle();
-    (handle, vec![(detail_handle, Content::Blob(detail)), (handle, Content::Tree(tree))])
-}
-
-/// Reads what [`contents`] made; `None` if the content is not there or is
-/// something else.
-pub(crate) fn read(
-    handle: Handle,
-    mut content: impl FnMut(Handle) -> Option<Content>,
-) -> Option<Arc<Failure>> {
-    let tree = content(handle)?.tree()?.clone();
-    let [word, kind, detail, application] = tree.entries() else { return None };
-    if word.literal_bytes() != Some(WORD)
-        || application.kind() != Kind::Application && !application.kind().is_thunk()
-    {
-        return None;
-    }
-    let kind = kind.literal_bytes()?;
-    let kind = FailureKind::ALL.into_iter().find(|known| known.name().as_bytes() == kind)?;
-    let detail = match detail.literal_bytes() {
-        Some(bytes) => bytes.to_vec(),
-        None => content(*detail)?.blob()?.bytes().to_vec(),
-    };
-    let detail = String::from_utf8(detail).ok()?.into();
-    Some(Arc::new(Failure { kind, detail, application: *application }))
-}
+use weft_eval::{FailureKind, NoAnswerKind, Outcome};
+use weft_object::Handle;
 
 /// What the engine says of an application, in the evaluator's words, and what
 /// it notes for people.

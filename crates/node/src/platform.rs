@@ -4,12 +4,11 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use weft_engine::Interrupt;
-use weft_eval::{Application, Attempt, Claim, Key, Outcome, Platform, Survey, survey};
+use weft_eval::{Application, Attempt, Claim, Failure, Key, Outcome, Platform, Survey, survey};
 use weft_object::{Blob, Content, Handle, Tree};
 use weft_store::{Cost, Inserted, Relation};
 
 use crate::Event;
-use crate::failure;
 use crate::node::Shared;
 use crate::running::Begun;
 use crate::slot::Slot;
@@ -81,7 +80,7 @@ impl Shared {
         match stored {
             weft_store::Outcome::Value(value) => Some(Outcome::Value(value)),
             weft_store::Outcome::Failure(handle) => {
-                failure::read(handle, |object| self.content(object)).map(Outcome::Failure)
+                Failure::read(handle, |object| self.content(object)).map(Outcome::Failure)
             }
         }
     }
@@ -92,7 +91,7 @@ impl Shared {
         let stored = match outcome {
             Outcome::Value(value) => weft_store::Outcome::Value(*value),
             Outcome::Failure(failure) => {
-                let (handle, contents) = failure::contents(failure);
+                let (handle, contents) = failure.contents();
                 for (handle, content) in contents {
                     self.put(handle, content);
                 }
