@@ -15,6 +15,7 @@
 //! An error that names a path comes back as [`StoreError::Io`], with the path
 //! and what was being done to it.
 
+pub mod crash;
 mod real;
 
 use std::fmt;

@@ -18,8 +18,13 @@ const MACHINE_PATHS: [&str; 4] =
 const IMPURE: [&str; 8] = ["thread", "time", "path", "net", "fs", "env", "io", "process"];
 
 /// Where `unsafe` may stand, and is documented: the sandbox; guests, because
-/// the ABI's imports are foreign functions.
-const UNSAFE_FOLDERS: [&str; 2] = ["crates/engine/", "guests/"];
+/// the ABI's imports are foreign functions; mapped files.
+const UNSAFE_FOLDERS: [&str; 4] =
+    ["crates/engine/", "guests/", "crates/store/src/map.rs", "crates/store/src/map/"];
+
+/// The crates with such a module. The one that is all sandbox says nothing; in
+/// another, the rest is still denied it.
+const UNSAFE_CRATES: [(&str, &str); 2] = [("engine", ""), ("store", "#![deny(unsafe_code)]")];
 
 /// Rules for every file that people write.
 pub(crate) fn text(file: &TextFile) -> Vec<String> {
@@ -64,7 +69,8 @@ pub(crate) fn rust(file: &TextFile) -> Vec<String> {
         }
         let may = UNSAFE_FOLDERS.iter().any(|folder| path.starts_with(folder));
         if !may && has_word(line, "unsafe") {
-            complaints.push(format!("{path}:{number}: `unsafe` belongs to crates/engine alone"));
+            let places = "crates/engine and crates/store/src/map.rs";
+            complaints.push(format!("{path}:{number}: `unsafe` belongs to {places} alone"));
         }
     }
     if path.starts_with("crates/eval/src/") {
@@ -89,8 +95,10 @@ pub(crate) fn crate_roots(files: &[TextFile], members: &[Member]) -> Vec<String>
                 continue;
             };
             let squeezed: String = only_code(&file.text).split_whitespace().collect();
-            if member.name != "engine" && !squeezed.contains("#![forbid(unsafe_code)]") {
-                complaints.push(format!("{path}: lacks `#![forbid(unsafe_code)]`"));
+            let own = UNSAFE_CRATES.iter().find(|(name, _)| *name == member.name);
+            let says = own.map_or("#![forbid(unsafe_code)]", |(_, says)| says);
+            if !squeezed.contains(says) {
+                complaints.push(format!("{path}: lacks `{says}`"));
             }
             if member.name == "object" && !squeezed.contains("#![no_std]") {
                 complaints.push(format!("{path}: `object` is `#![no_std]`"));
@@ -194,7 +202,10 @@ mod tests {
         ] {
             assert_eq!(rust(&file("crates/node/src/a.rs", bad)).len(), 1, "{bad:?}");
         }
-        assert_eq!(rust(&file("crates/engine/src/a.rs", "unsafe { f() }")), [""; 0]);
+        for may in ["engine/src/a.rs", "store/src/map.rs", "store/src/map/a.rs"] {
+            assert_eq!(rust(&file(&format!("crates/{may}"), "unsafe { f() }")), [""; 0]);
+        }
+        assert_eq!(rust(&file("crates/store/src/maps.rs", "unsafe { f() }")).len(), 1);
         let good = "#![forbid(unsafe_code)] // unsafe\nlet a = \"#[ignore] unsafe\";";
         assert_eq!(rust(&file("crates/node/src/a.rs", good)), [""; 0]);
     }
@@ -223,7 +234,7 @@ mod tests {
             roots: vec![format!("{name}/src/lib.rs")],
             edges: Vec::new(),
         };
-        let members = [member("object"), member("engine"), member("node"), member("gone")];
+        let members = ["object", "engine", "node", "store", "gone"].map(member);
         let manifest = "[lints]\nworkspace = true\n";
         let files = [
             file("object/src/lib.rs", "#![forbid(unsafe_code)]"),
@@ -232,6 +243,8 @@ mod tests {
             file("engine/Cargo.toml", "[package]"),
             file("node/src/lib.rs", "// #![forbid(unsafe_code)]"),
             file("node/Cargo.toml", manifest),
+            file("store/src/lib.rs", "#![allow(unsafe_code)]"),
+            file("store/Cargo.toml", manifest),
             file("gone/Cargo.toml", manifest),
         ];
         assert_eq!(
@@ -240,6 +253,7 @@ mod tests {
                 "object/src/lib.rs: `object` is `#![no_std]`",
                 "engine/Cargo.toml: lacks `[lints]` with `workspace = true`",
                 "node/src/lib.rs: lacks `#![forbid(unsafe_code)]`",
+                "store/src/lib.rs: lacks `#![deny(unsafe_code)]`",
                 "gone/src/lib.rs: a crate root, but no committed text",
             ]
         );

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod backends;
+mod disk;
 mod files;
 mod hostile;
 mod locate;
