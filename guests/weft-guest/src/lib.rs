@@ -83,6 +83,11 @@ pub fn fail(message: &str) -> ! {
     unsafe { abi::fail(message.as_ptr(), message.len() as u32) }
 }
 
+/// The same, with a message that quotes data; what is no UTF-8 in it is replaced.
+pub fn fail_bytes(message: &[u8]) -> ! {
+    unsafe { abi::fail(message.as_ptr(), message.len() as u32) }
+}
+
 /// Keeps a line with this run.
 pub fn log(line: &str) {
     unsafe { abi::log(line.as_ptr(), line.len() as u32) }
