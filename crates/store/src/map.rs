@@ -11,9 +11,8 @@
 //!   from mapped bytes compares the count before and after, and where it has
 //!   changed concludes nothing.
 //!
-//! That a file is written to in place raises no signal. Its
-//! [`Stamp`](crate::disk::Stamp) tells it, by what the file system notes of every
-//! change.
+//! That a file is written to in place raises no signal. [`look_again`] finds it,
+//! by what the file system notes of every change.
 //!
 //! This is the one module of the crate with `unsafe` code.
 //!
@@ -29,6 +28,7 @@
 #![allow(unsafe_code)]
 
 mod guard;
+mod large;
 mod slots;
 
 use std::fs::File;
@@ -38,6 +38,8 @@ use std::ptr::NonNull;
 use std::slice;
 
 pub use guard::poisoned;
+pub(crate) use large::LargeBlobs;
+pub use large::look_again;
 use slots::Slot;
 
 /// The bytes of a file, as long as it keeps them.

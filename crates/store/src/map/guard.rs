@@ -20,7 +20,7 @@ static INSTALLED: OnceLock<Result<(), i32>> = OnceLock::new();
 /// and after. If it has grown, some bytes may have been others in between: what
 /// was computed is to be forgotten. A file that was written to in place is
 /// counted when a [`Backend::get`](crate::Backend::get) finds it, or
-/// [`Backend::unchanged`](crate::Backend::unchanged) looks.
+/// [`look_again`](super::look_again) does.
 #[must_use]
 pub fn poisoned() -> u64 {
     POISONED.load(SeqCst)
