@@ -18,6 +18,7 @@ use weft_store::{Before, Epoch, Marks, Swept};
 use crate::Event;
 use crate::node::Shared;
 use crate::sync::Mutex;
+use crate::verify::Verifier;
 
 /// When to collect.
 #[derive(Debug, Default)]
@@ -96,6 +97,7 @@ impl Shared {
         for session in self.sessions.lock().iter().filter_map(std::sync::Weak::upgrade) {
             session.copy_to(&mut roots);
         }
+        roots.extend(self.verifier.iter().flat_map(Verifier::roots));
         let mut marking = self.memory.marking();
         roots.iter().chain(&running).for_each(|root| marking.reach(root));
         drop(roots);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug)]
 pub(crate) struct Direct {
     left_bytes: AtomicU64,
+    all_bytes: u64,
 }
 
 /// What a direct run takes, until it is dropped.
@@ -16,7 +17,12 @@ pub(crate) struct Taken<'a> {
 
 impl Direct {
     pub(crate) fn new(bytes: u64) -> Self {
-        Self { left_bytes: AtomicU64::new(bytes) }
+        Self { left_bytes: AtomicU64::new(bytes), all_bytes: bytes }
+    }
+
+    /// How much there is when nobody has any.
+    pub(crate) fn all_bytes(&self) -> u64 {
+        self.all_bytes
     }
 
     /// All of it, or nothing.

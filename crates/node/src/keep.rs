@@ -1,12 +1,13 @@
 //! Writing to the backend what is worth to outlast the process.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use weft_eval::Outcome;
 use weft_object::{Content, Handle, Kind};
-use weft_store::{Backend, Cost, HandleHash, Relation, StoreError};
+use weft_store::{Backend, Cost, Finder, HandleHash, Origin, Relation, StoreError, Writing};
 
 use crate::Node;
 use crate::node::Shared;
@@ -20,6 +21,8 @@ pub(crate) struct Keeper {
     /// has room for some times that, evicts any.
     relations_max: u64,
     last: Mutex<Last>,
+    /// This program's number among the backend's finders.
+    finder: OnceLock<u16>,
 }
 
 #[derive(Debug)]
@@ -44,7 +47,7 @@ impl Keeper {
         let last = Last { at: Instant::now(), recorded: 0, failed: false };
         // A quarter of the cache is the table; a quarter of that may be new.
         let relations_max = relation_cache_bytes / 16 / RELATION_BYTES;
-        Self { every, relations_max, last: Mutex::new(last) }
+        Self { every, relations_max, last: Mutex::new(last), finder: OnceLock::new() }
     }
 }
 
@@ -60,6 +63,9 @@ impl Shared {
 
     /// What a request came to the last time.
     pub(crate) fn recall_answer(&self, handle: Handle) -> Option<Outcome> {
+        if self.verifier.is_some() {
+            return None;
+        }
         let key = Self::answer_key(handle)?;
         let outcome = match self.relations.outcome(&key) {
             Some(stored) => self.outcome(stored),
@@ -70,7 +76,21 @@ impl Shared {
         Some(outcome)
     }
 
+    /// The answer that the backend keeps of a request, and its key.
+    pub(crate) fn kept_answer(
+        &self,
+        handle: Handle,
+    ) -> Result<Option<(Handle, Relation)>, StoreError> {
+        let (Some(key), Some(backend)) = (Self::answer_key(handle), &self.backend) else {
+            return Ok(None);
+        };
+        Ok(backend.relation(&key)?.map(|relation| (key, relation)))
+    }
+
     pub(crate) fn record_answer(&self, handle: Handle, outcome: &Outcome) {
+        if self.verifier.is_some() {
+            return;
+        }
         let Some(key) = Self::answer_key(handle) else { return };
         // Where the application's own relation says the same, that is enough.
         let tree = key.thunk().and_then(Handle::definition);
@@ -137,6 +157,10 @@ impl Shared {
         // meanwhile.
         let slot = self.slots.borrow();
         slot.begin(self.epoch());
+        let relations = self.worth_keeping();
+        // Nor does a collection of the backend come between what is found there
+        // and what is then written about it.
+        let _writing = Writing::begin(&**backend)?;
         let mut writer = Writer {
             shared: self,
             backend: &**backend,
@@ -148,6 +172,28 @@ impl Shared {
         for handle in handles {
             writer.reach(*handle)?;
         }
+        let mut whole = Vec::with_capacity(relations.len());
+        for (key, relation) in relations {
+            if writer.reach_relation(key, &relation)? {
+                whole.push((key, self.stamped(&**backend, &relation)?));
+            }
+        }
+        writer.flush()?;
+        let mut kept = writer.kept;
+        kept.relations = whole.len() as u64;
+        // A relation is written after what it speaks of.
+        if !whole.is_empty() {
+            backend.put_relations(&whole)?;
+        }
+        backend.sync()?;
+        for (key, _) in whole {
+            self.relations.set_durable(&key);
+        }
+        Ok(kept)
+    }
+
+    /// What is new and worth a write.
+    fn worth_keeping(&self) -> Vec<(Handle, Relation)> {
         // Only applications are facts; what was derived follows from them. Of
         // that, the answers to requests are worth keeping.
         let mut relations = Vec::new();
@@ -162,22 +208,28 @@ impl Shared {
                 key.kind() != Kind::Tree || relation.cost.run_ns >= WORTH_NS
             });
         }
-        let mut whole = Vec::with_capacity(relations.len());
-        for (key, relation) in relations {
-            if writer.reach_relation(key, &relation)? {
-                whole.push((key, Relation { durable: true, ..relation }));
+        relations
+    }
+
+    /// A relation as this program's own, found about now.
+    pub(crate) fn stamped(
+        &self,
+        backend: &dyn Backend,
+        relation: &Relation,
+    ) -> Result<Relation, StoreError> {
+        let finder = match self.keeper.finder.get() {
+            Some(finder) => *finder,
+            None => {
+                let text = self.engine.version().to_owned();
+                let finder = backend.finder(&Finder { text, here: true })?;
+                *self.keeper.finder.get_or_init(|| finder)
             }
-        }
-        writer.flush()?;
-        let mut kept = writer.kept;
-        kept.relations = whole.len() as u64;
-        // A relation is written after what it speaks of.
-        backend.put_relations(&whole)?;
-        backend.sync()?;
-        for (key, _) in whole {
-            self.relations.set_durable(&key);
-        }
-        Ok(kept)
+        };
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let found_at_s =
+            since.map_or(0, |since| u32::try_from(since.as_secs()).unwrap_or(u32::MAX));
+        let origin = Origin { found_at_s, finder };
+        Ok(Relation { origin, durable: true, ..*relation })
     }
 }
 
@@ -270,6 +322,9 @@ impl Writer<'_> {
     }
 
     fn flush(&mut self) -> Result<(), StoreError> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
         self.backend.put(&self.batch)?;
         for (object, _) in &self.batch {
             self.shared.memory.set_durable(object);

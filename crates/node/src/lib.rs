@@ -49,6 +49,7 @@
 
 #![forbid(unsafe_code)]
 
+mod again;
 mod collect;
 mod direct;
 mod error;
@@ -63,11 +64,15 @@ mod session;
 mod slot;
 mod stack;
 mod sync;
+mod verify;
 mod watch;
 mod worker;
 
+pub use again::Again;
 pub use error::NodeError;
 pub use keep::Kept;
 pub use node::{Config, Node, Stat};
 pub use session::{Request, Session};
+pub use verify::{Disagreement, Sample, Unchecked, Verified};
 pub use watch::{Event, Watch};
+pub use weft_engine::Interrupt;

@@ -17,6 +17,7 @@ use crate::running::Running;
 use crate::session::{Roots, Session};
 use crate::slot::Slots;
 use crate::sync::Mutex;
+use crate::verify::{Sample, Verifier};
 use crate::watch::{Watch, Watchers};
 use crate::worker::{self, Queue};
 
@@ -42,6 +43,13 @@ pub struct Config {
     pub keep_every: Option<Duration>,
     /// How evaluation is spread over threads.
     pub policy: Policy,
+    /// Runs again what the backend knows, to compare: see
+    /// [`Node::verified`]. Answers to requests are then neither looked up nor
+    /// kept. For a node that does nothing else.
+    pub verify: Option<Sample>,
+    /// Compiles for debuggers, which see the functions' own source where a
+    /// module brings it along; slower, and nothing compiled is kept.
+    pub debug: bool,
 }
 
 /// One machine: see the [crate documentation](crate).
@@ -68,6 +76,7 @@ pub(crate) struct Shared {
     pub(crate) sessions: Mutex<Vec<std::sync::Weak<Roots>>>,
     pub(crate) collector: Collector,
     pub(crate) keeper: Keeper,
+    pub(crate) verifier: Option<Verifier>,
     pub(crate) watchers: Watchers,
     pub(crate) counts: Counts,
     pub(crate) closing: AtomicBool,
@@ -174,6 +183,7 @@ impl Node {
             sessions: Mutex::default(),
             collector: Collector::default(),
             keeper: Keeper::new(config.keep_every, relation_cache_bytes),
+            verifier: config.verify.map(Verifier::new),
             watchers: Watchers::default(),
             counts: Counts::default(),
             closing: AtomicBool::new(false),

@@ -62,16 +62,37 @@ impl Shared {
                 return None;
             }
         };
+        let verifier = self.verifier.as_ref();
+        if verifier.is_some_and(|verifier| verifier.takes(&key)) {
+            return None;
+        }
+        let outcome = self.recalled(key, &known)?;
+        if let Some(verifier) = verifier {
+            verifier.left_out(key);
+        }
+        Some(outcome)
+    }
+
+    /// The outcome of a relation that a backend has, if it can still be had;
+    /// then it is known in memory from now on.
+    pub(crate) fn recalled(&self, key: Handle, known: &Relation) -> Option<Outcome> {
         let at = known.outcome.handle();
-        let there = at.is_literal()
-            || self.memory.contains(&at)
-            || matches!(backend.contains(&at), Ok(true));
-        if !there {
+        if !self.is_there(&at) {
             return None;
         }
         let outcome = self.outcome(known.outcome)?;
-        self.relations.insert(&key, &known, self.epoch());
+        self.relations.insert(&key, known, self.epoch());
         Some(outcome)
+    }
+
+    /// Whether content is in memory or in the backend.
+    pub(crate) fn is_there(&self, handle: &Handle) -> bool {
+        handle.is_literal()
+            || self.memory.contains(handle)
+            || self
+                .backend
+                .as_ref()
+                .is_some_and(|backend| matches!(backend.contains(handle), Ok(true)))
     }
 
     /// A stored outcome in the evaluator's words; `None` if the content of a
@@ -85,20 +106,26 @@ impl Shared {
         }
     }
 
-    /// Keeps what was found out in memory.
-    pub(crate) fn record(&self, key: Handle, outcome: &Outcome, cost: Cost, notes: Option<Handle>) {
-        let epoch = self.epoch();
-        let stored = match outcome {
-            Outcome::Value(value) => weft_store::Outcome::Value(*value),
+    /// An outcome as relations have it, with the content of a failure kept;
+    /// `None` of no answer.
+    pub(crate) fn stored(&self, outcome: &Outcome) -> Option<weft_store::Outcome> {
+        match outcome {
+            Outcome::Value(value) => Some(weft_store::Outcome::Value(*value)),
             Outcome::Failure(failure) => {
                 let (handle, contents) = failure.contents();
                 for (handle, content) in contents {
                     self.put(handle, content);
                 }
-                weft_store::Outcome::Failure(handle)
+                Some(weft_store::Outcome::Failure(handle))
             }
-            Outcome::NoAnswer(_) => return,
-        };
+            Outcome::NoAnswer(_) => None,
+        }
+    }
+
+    /// Keeps what was found out in memory.
+    pub(crate) fn record(&self, key: Handle, outcome: &Outcome, cost: Cost, notes: Option<Handle>) {
+        let epoch = self.epoch();
+        let Some(stored) = self.stored(outcome) else { return };
         let relation = Relation { notes, ..Relation::new(stored, cost) };
         self.counts.recorded.fetch_add(1, Ordering::Relaxed);
         if let Inserted::Conflict(_) = self.relations.insert(&key, &relation, epoch) {
@@ -193,6 +220,11 @@ impl View<'_> {
     pub(crate) fn attempt(&mut self, application: &Application, granted: Granted) -> Attempt {
         let shared = self.shared;
         let found = self.survey(application.handle);
+        if let Some(verifier) = &shared.verifier
+            && let Some(outcome) = shared.compare_lost(verifier, application.handle, &found)
+        {
+            return Attempt::Done(outcome);
+        }
         if !found.missing_trees.is_empty() {
             return Attempt::Missing(found.missing_trees);
         }

@@ -28,6 +28,14 @@ impl Objects for Resident<'_> {
 impl View<'_> {
     /// Runs the function and keeps what came of it.
     pub(crate) fn run(&mut self, application: &Application) -> Outcome {
+        let (applied, run_ns) = self.perform(application);
+        let outcome = self.publish(application, applied, run_ns);
+        self.ran(application, &outcome, run_ns);
+        outcome
+    }
+
+    /// Runs the function; what it came to, and how many nanoseconds it took.
+    pub(crate) fn perform(&mut self, application: &Application) -> (Applied, u64) {
         let shared = self.shared;
         let counts = &shared.counts;
         shared.watchers.tell(|| Event::Started { application: application.handle });
@@ -48,16 +56,19 @@ impl View<'_> {
         counts.running.fetch_sub(1, Ordering::Relaxed);
         counts.applied.fetch_add(1, Ordering::Relaxed);
         counts.run_ns.fetch_add(run_ns, Ordering::Relaxed);
-        let outcome = self.publish(application, applied, run_ns);
+        (applied, run_ns)
+    }
+
+    /// Counts and tells how a run has ended.
+    pub(crate) fn ran(&self, application: &Application, outcome: &Outcome, run_ns: u64) {
         if outcome.value().is_none() {
-            counts.failed.fetch_add(1, Ordering::Relaxed);
+            self.shared.counts.failed.fetch_add(1, Ordering::Relaxed);
         }
-        shared.watchers.tell(|| Event::Ran {
+        self.shared.watchers.tell(|| Event::Ran {
             application: application.handle,
             outcome: outcome.clone(),
             run_ns,
         });
-        outcome
     }
 
     fn publish(&mut self, application: &Application, applied: Applied, run_ns: u64) -> Outcome {
@@ -76,8 +87,19 @@ impl View<'_> {
             handle
         });
         let cost = Cost { run_ns, fuel: applied.fuel_used };
-        shared.record(application.handle, &outcome, cost, notes);
-        outcome
+        match &shared.verifier {
+            None => {
+                shared.record(application.handle, &outcome, cost, notes);
+                outcome
+            }
+            Some(verifier) => {
+                let outcome = shared.compare(verifier, application.handle, outcome, cost, notes);
+                if let Outcome::Value(value) = outcome {
+                    self.held.push(value);
+                }
+                outcome
+            }
+        }
     }
 }
 

@@ -126,6 +126,10 @@ impl Session {
         Self { shared, roots }
     }
 
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// Keeps bytes in memory and names them.
     pub fn put_blob(&self, bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Handle {
         let blob = Blob::new(bytes);

@@ -247,7 +247,7 @@ impl Shared {
         })
     }
 
-    fn load(&self, object: Handle) -> Result<(), Arc<NoAnswer>> {
+    pub(crate) fn load(&self, object: Handle) -> Result<(), Arc<NoAnswer>> {
         if self.memory.touch(&object, self.epoch()) {
             return Ok(());
         }

@@ -9,3 +9,4 @@ mod outcomes;
 mod sharing;
 mod stopping;
 mod storage;
+mod verify;
