@@ -11,9 +11,9 @@ const LOOP: &str = r#"(module (func (export "weft_apply") (param i32) (result i3
 
 /// Commands with what they print, from the blocks `console`. A line that begins
 /// with `> ` goes on with the command.
-fn steps() -> Vec<(String, String)> {
+fn steps(document: &str) -> Vec<(String, String)> {
     let mut steps: Vec<(String, String)> = Vec::new();
-    for block in DOCUMENT.split("```console\n").skip(1) {
+    for block in document.split("```console\n").skip(1) {
         for line in block.split("```").next().unwrap().lines() {
             match (line.strip_prefix("$ "), line.strip_prefix("> "), steps.last_mut()) {
                 (Some(command), ..) => steps.push((command.into(), String::new())),
@@ -67,10 +67,15 @@ fn every_command_does_what_the_document_shows() {
         world.guest(guest);
     }
     world.wat("loop.wasm", LOOP);
+    performs(&world, DOCUMENT, 25);
+}
+
+/// Types what a document shows, of which there are at least so many commands.
+pub(crate) fn performs(world: &World, document: &str, at_least: usize) {
     let bin = std::path::Path::new(WEFT).parent().unwrap();
     let path = std::env::var("PATH").unwrap_or_default();
-    let steps = steps();
-    assert!(steps.len() > 25, "{}", steps.len());
+    let steps = steps(document);
+    assert!(steps.len() > at_least, "{}", steps.len());
     for (command, shown) in steps {
         let mut shell = world.command("sh");
         shell.env("PATH", format!("{}:{path}", bin.display())).stdin(Stdio::null());

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod bad_modules;
+mod bptree;
 mod demo;
 mod document;
 mod eval;
