@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 
 use weft_object::{Content, Handle, Prefix};
 
-use crate::{Finder, Label, Pin, Relation, Run, StoreError};
+use crate::{Collect, Collected, Finder, Label, Pin, Progress, Relation, Run, StoreError};
 
 /// What keeps content, relations and labels beyond the memory tier.
 ///
@@ -172,6 +172,27 @@ pub trait Backend: Send + Sync {
 
     /// Ends what [`Backend::begin_writing`] began.
     fn end_writing(&self);
+
+    /// How many bytes the store may take, of all its files; `None` for any. It
+    /// is kept while work goes on: what is more is collected when it was synced.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn set_budget(&self, bytes: Option<u64>) -> Result<(), StoreError>;
+
+    /// Removes what nobody needs, or says what would go: see [`Collect`]. One at
+    /// a time; work goes on meanwhile. `tell` is called now and then.
+    ///
+    /// What was put, asked for, labelled, pinned or held since it began stays.
+    /// When it returns, pins that had ended are gone too.
+    ///
+    /// # Errors
+    /// Something cannot be read or written; then all that was there still is.
+    fn collect(&self, options: &Collect, tell: &dyn Fn(Progress)) -> Result<Collected, StoreError>;
+
+    /// How often a collection has removed something since the backend was
+    /// opened. Whoever remembers what a backend has asks again after that.
+    fn removals(&self) -> u64;
 
     /// What there is, and what it takes.
     ///

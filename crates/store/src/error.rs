@@ -65,6 +65,8 @@ pub enum StoreError {
     /// More programs and imported files have left relations than can be told
     /// apart.
     TooManyFinders,
+    /// More objects than a collection can number.
+    TooManyObjects,
     /// Content that was to be there is not.
     Missing(Handle),
     /// Text that no label may be.
@@ -182,6 +184,11 @@ impl fmt::Display for StoreError {
                 f,
                 "relations of 65,535 sources are in the store, which is all that it can tell \
                  apart; go on with a new one"
+            ),
+            Self::TooManyObjects => write!(
+                f,
+                "the store has more than 2,147,483,647 objects or relations, which is all that a \
+                 collection can tell apart; export what is needed to a new one"
             ),
             Self::Missing(handle) => write!(f, "the content of #{handle} is not in the store"),
             Self::Label(error) => error.fmt(f),

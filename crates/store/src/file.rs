@@ -428,6 +428,22 @@ impl Backend for FileBackend {
 
     fn end_writing(&self) {}
 
+    fn set_budget(&self, bytes: Option<u64>) -> Result<(), StoreError> {
+        self.aside.set_budget(bytes)
+    }
+
+    fn collect(
+        &self,
+        options: &crate::Collect,
+        tell: &dyn Fn(crate::Progress),
+    ) -> Result<crate::Collected, StoreError> {
+        self.aside.collect(options, tell)
+    }
+
+    fn removals(&self) -> u64 {
+        0
+    }
+
     fn usage(&self) -> Result<Usage, StoreError> {
         let index = self.index.read();
         Ok(Usage {

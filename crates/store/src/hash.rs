@@ -25,6 +25,10 @@ impl HandleHash {
         self.mix(handle.as_bytes())
     }
 
+    pub(crate) fn of_bytes(&self, bytes: &[u8; 32]) -> u64 {
+        self.mix(bytes)
+    }
+
     #[inline]
     fn mix(&self, bytes: &[u8; 32]) -> u64 {
         let word = |at: usize| {

@@ -22,6 +22,7 @@
 #![deny(unsafe_code)]
 
 mod backend;
+mod collect;
 pub mod conformance;
 pub mod disk;
 mod error;
@@ -42,6 +43,7 @@ mod run;
 mod sync;
 
 pub use backend::{Backend, Expect, Resolved, Usage, Writing};
+pub use collect::{Budget, Collect, Collected, Phase, Progress, Share};
 pub use error::StoreError;
 pub use file::{Damage, FileBackend, Mode};
 pub use hash::HandleHash;

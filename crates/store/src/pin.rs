@@ -24,3 +24,9 @@ impl Pin {
         one.zip(other).map(|(one, other)| one.max(other))
     }
 }
+
+/// Seconds since the beginning of 1970, UTC.
+pub(crate) fn now_s() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}

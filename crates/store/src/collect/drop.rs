@@ -1,0 +1,113 @@
+//! Under a budget, first: what can be computed again.
+
+use std::collections::HashMap;
+
+use super::Share;
+use super::graph::NONE;
+use super::ledger::Ledger;
+use super::plan::Aim;
+
+/// What was dropped.
+#[derive(Default)]
+pub(super) struct Dropped {
+    /// Objects, each with the relation that brings it back. What is reached
+    /// from these alone comes back with them and is not named.
+    pub(super) named: Vec<(u32, u32)>,
+    /// By relation: what went, the unnamed included.
+    pub(super) shares: HashMap<u32, Share>,
+}
+
+/// What one relation brings back: one application, so it goes together.
+struct Group {
+    relation: u32,
+    from: usize,
+    to: usize,
+    run_ns: u64,
+    bytes: u64,
+}
+
+/// Drops until the store is within the budget or there is nothing left to drop,
+/// what takes least time for its bytes first.
+pub(super) fn drop(ledger: &mut Ledger<'_>, recipe: &[u32], aim: &Aim) -> Dropped {
+    let mut members: Vec<(u32, u32)> = (0..recipe.len() as u32)
+        .filter(|object| recipe[*object as usize] != NONE && ledger.objects.has(*object))
+        .map(|object| (recipe[object as usize], object))
+        .collect();
+    members.sort_unstable();
+    let mut dropped = Dropped::default();
+    for group in groups(ledger, &members) {
+        let records = aim.record_bytes * dropped.named.len() as u64;
+        if aim.is_met(ledger.bytes + records) {
+            break;
+        }
+        drop_group(ledger, &members[group.from..group.to], aim, &mut dropped);
+    }
+    dropped
+}
+
+fn groups(ledger: &Ledger<'_>, members: &[(u32, u32)]) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (at, (relation, object)) in members.iter().enumerate() {
+        let bytes = ledger.graph.bytes(*object);
+        match groups.last_mut() {
+            Some(group) if group.relation == *relation => {
+                group.to = at + 1;
+                group.bytes += bytes;
+            }
+            _ => {
+                let run_ns = ledger.graph.known()[*relation as usize].run_ns;
+                groups.push(Group { relation: *relation, from: at, to: at + 1, run_ns, bytes });
+            }
+        }
+    }
+    groups.sort_unstable_by(|one, other| {
+        cheaper(one.run_ns, one.bytes, other.run_ns, other.bytes)
+            .then(one.relation.cmp(&other.relation))
+    });
+    groups
+}
+
+/// Which of two takes less time for each byte.
+pub(super) fn cheaper(ns: u64, bytes: u64, other_ns: u64, other_bytes: u64) -> std::cmp::Ordering {
+    let one = u128::from(ns) * u128::from(other_bytes);
+    one.cmp(&(u128::from(other_ns) * u128::from(bytes)))
+}
+
+fn drop_group(ledger: &mut Ledger<'_>, members: &[(u32, u32)], aim: &Aim, out: &mut Dropped) {
+    let there = || members.iter().filter(|(_, object)| ledger.objects.has(*object));
+    // What is referred to from within only needs no record.
+    let mut within: HashMap<u32, u32> = HashMap::new();
+    for (_, object) in there() {
+        for below in ledger.graph.below(*object) {
+            *within.entry(below).or_default() += 1;
+        }
+    }
+    let is_named =
+        |object: &u32| ledger.references(*object) > within.get(object).copied().unwrap_or(0);
+    let bytes: u64 = there().map(|(_, object)| ledger.graph.bytes(*object)).sum();
+    let named: Vec<(u32, u32)> = there().filter(|(_, object)| is_named(object)).copied().collect();
+    let worth_it = |named: usize, bytes: u64| bytes >= aim.worth_bytes * named as u64;
+    // Small parts that something else refers to are not worth their records.
+    let parts = match worth_it(named.len(), bytes) {
+        true => named,
+        false => there()
+            .filter(|(_, object)| worth_it(1, ledger.graph.bytes(*object)))
+            .copied()
+            .collect(),
+    };
+    let mut share = Share::default();
+    let mut others = Share::default();
+    for (relation, object) in parts {
+        if ledger.objects.has(object) {
+            ledger.remove(object, &mut share, &mut others);
+            out.named.push((object, relation));
+        }
+    }
+    if let Some((relation, _)) = members.first()
+        && share.objects > 0
+    {
+        share.objects += others.objects;
+        share.bytes += others.bytes;
+        out.shares.insert(*relation, share);
+    }
+}
