@@ -118,7 +118,16 @@ impl Engine {
             return Err(Refusal::NoAnswer(NoAnswerKind::ModuleTooLarge, detail));
         }
         let artifacts = self.artifacts.clone();
-        Ok(Box::new(move || prepare(&name, module.bytes(), artifacts.as_deref(), &ways)))
+        Ok(Box::new(move || {
+            // They may be a mapped file that somebody writes to, and what is
+            // compiled is kept: so it is compiled from bytes that stay.
+            let bytes = module.bytes().to_vec();
+            if Handle::of_blob(&bytes) != name.content() {
+                let detail = format!("#{name} is the module to apply and is not what it was");
+                return Refusal::NoAnswer(NoAnswerKind::Missing, detail).into();
+            }
+            prepare(&name, &bytes, artifacts.as_deref(), &ways)
+        }))
     }
 }
 

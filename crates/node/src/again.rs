@@ -142,7 +142,11 @@ impl Session {
     fn run_again(&self, application: &Application, slot: &Slot, interrupt: &Interrupt) -> Again {
         let shared = self.shared();
         let mut view = View::new(shared, slot, interrupt);
+        let before = shared.before_reading();
         let (applied, run_ns) = view.perform(application);
+        if let Some(no_answer) = shared.changed_since(before) {
+            return without_run(no_answer);
+        }
         for (handle, content) in applied.made {
             self.hold(handle);
             shared.put(handle, content);

@@ -157,6 +157,7 @@ impl Shared {
         // meanwhile.
         let slot = self.slots.borrow();
         slot.begin(self.epoch());
+        self.check_what_was_read()?;
         let relations = self.worth_keeping();
         // Nor does a collection of the backend come between what is found there
         // and what is then written about it.

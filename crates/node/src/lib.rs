@@ -58,6 +58,7 @@ mod graph;
 mod keep;
 mod node;
 mod platform;
+mod poison;
 mod run;
 mod running;
 mod session;

@@ -84,6 +84,8 @@ pub(crate) struct Shared {
     pub(crate) memory_bytes: u64,
     pub(crate) relation_cache_bytes: u64,
     pub(crate) policy: Policy,
+    /// How many poisoned mappings the memory tier has forgotten.
+    pub(crate) forgotten: AtomicU64,
     epoch: AtomicU64,
 }
 
@@ -191,6 +193,7 @@ impl Node {
             memory_bytes,
             relation_cache_bytes,
             policy: config.policy,
+            forgotten: AtomicU64::new(weft_store::map::poisoned()),
             // Before the first epoch nothing can be old.
             epoch: AtomicU64::new(1),
         });

@@ -28,8 +28,12 @@ impl Objects for Resident<'_> {
 impl View<'_> {
     /// Runs the function and keeps what came of it.
     pub(crate) fn run(&mut self, application: &Application) -> Outcome {
+        let before = self.shared.before_reading();
         let (applied, run_ns) = self.perform(application);
-        let outcome = self.publish(application, applied, run_ns);
+        let outcome = match self.shared.changed_since(before) {
+            None => self.publish(application, applied, run_ns),
+            Some(no_answer) => no_answer,
+        };
         self.ran(application, &outcome, run_ns);
         outcome
     }

@@ -39,7 +39,7 @@ use std::slice;
 
 pub use guard::poisoned;
 pub(crate) use large::LargeBlobs;
-pub use large::look_again;
+pub use large::{look_again, poisoned_blobs};
 use slots::Slot;
 
 /// The bytes of a file, as long as it keeps them.

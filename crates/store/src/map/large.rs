@@ -186,6 +186,17 @@ pub fn look_again() -> u64 {
     super::poisoned()
 }
 
+/// The Blobs in use whose mapped file was found changed, and these files.
+/// Whoever keeps such content in memory has to forget it; the store does not
+/// give it out any more.
+#[must_use]
+pub fn poisoned_blobs() -> Vec<(Handle, PathBuf)> {
+    let live = LIVE.lock();
+    let mapped = live.iter().filter_map(Weak::upgrade);
+    let poisoned = mapped.filter(|mapped| mapped.mapping.is_poisoned());
+    poisoned.map(|mapped| (mapped.handle, mapped.path.clone())).collect()
+}
+
 fn note_live(mapped: &Arc<Mapped>) {
     let mut live = LIVE.lock();
     // Now and then, so that the list is not much longer than it has to be.
@@ -328,6 +339,7 @@ mod tests {
         let before = look_again();
         file.open().write_all_at(b"!", 12_345).unwrap();
         assert!(look_again() > before, "written to");
+        assert!(poisoned_blobs().contains(&(handle, file.0.clone())));
         assert!(matches!(file.read(&large, &handle), Err(StoreError::Corrupt { .. })));
         file.open().write_all_at(&bytes[12_345..12_346], 12_345).unwrap();
         file.settle();
