@@ -223,6 +223,47 @@ fn a_file_that_grows_while_it_is_read_is_not_half_stored() {
     assert!(store.get(&handle).unwrap().is_some());
 }
 
+/// Lengths about the borders of what is read into one memory, and more than it
+/// holds.
+#[test]
+fn files_of_any_length_are_what_they_were() {
+    let scratch = Scratch::new();
+    let root = scratch.join("in");
+    fs::create_dir(&root).unwrap();
+    let border = 8 << 20;
+    let lengths = [0, 30, 31, 3 << 20, 4 << 20, border - 2, border - 1, border, border + 1, 5, 6];
+    for (at, length) in (0..).zip(lengths) {
+        let bytes: Vec<u8> = (0..length).map(|byte: u32| (byte / 5 + at) as u8).collect();
+        fs::write(root.join(format!("{at:02}")), bytes).unwrap();
+    }
+    let expected: Vec<Handle> = (0..lengths.len())
+        .map(|at| Handle::of_blob(&fs::read(root.join(format!("{at:02}"))).unwrap()))
+        .collect();
+    for threads in [1, 3] {
+        let store = MemoryBackend::new();
+        let options = Options { threads: NonZero::new(threads), ..Options::default() };
+        let handle = add(&store, &root, &options).unwrap();
+        let entries = list(&|handle: &Handle| store.get(handle), &handle).unwrap();
+        assert!(entries.iter().map(|entry| &entry.child).eq(&expected));
+        for file in &expected {
+            // All that is kept is what its handle says.
+            let content = store.get(file).unwrap().unwrap();
+            assert_eq!(content.handle(), *file);
+        }
+    }
+}
+
+#[test]
+fn a_symlink_to_nothing_is_named_or_is_data() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.join("in")).unwrap();
+    symlink("nowhere", scratch.join("in/link")).unwrap();
+    let error = added(&MemoryBackend::new(), &scratch.join("in/link")).unwrap_err();
+    assert!(error.to_string().ends_with("link: there is no such file"), "{error}");
+    // Inside of a directory it is data.
+    assert!(added(&MemoryBackend::new(), &scratch.join("in")).is_ok());
+}
+
 #[test]
 fn progress_comes_to_the_whole() {
     let scratch = Scratch::new();
