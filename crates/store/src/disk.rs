@@ -89,6 +89,13 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// [`StoreError::not_found`], or it has not been done.
     fn remove(&self, path: &Path) -> Result<(), StoreError>;
 
+    /// Takes an empty directory away.
+    ///
+    /// # Errors
+    /// [`StoreError::not_found`], there is something in it, or it has not been
+    /// done.
+    fn remove_directory(&self, path: &Path) -> Result<(), StoreError>;
+
     /// Returns when the names in a directory are durable.
     ///
     /// # Errors

@@ -141,7 +141,13 @@ impl Disk for CrashDisk {
     }
 
     fn make_directory(&self, path: &Path) -> Result<bool, StoreError> {
-        self.0.lock().make_directory(path).map_err(StoreError::io("create", path))
+        let made = self.0.lock().make_directory(path);
+        made.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                StoreError::Foreign { path: path.into(), what: "no directory" }
+            }
+            _ => StoreError::io("create", path)(error),
+        })
     }
 
     fn list(&self, directory: &Path) -> Result<Vec<String>, StoreError> {
@@ -154,6 +160,10 @@ impl Disk for CrashDisk {
 
     fn remove(&self, path: &Path) -> Result<(), StoreError> {
         self.0.lock().remove(path).map_err(StoreError::io("remove", path))
+    }
+
+    fn remove_directory(&self, path: &Path) -> Result<(), StoreError> {
+        self.0.lock().remove_directory(path).map_err(StoreError::io("remove", path))
     }
 
     fn sync_directory(&self, path: &Path) -> Result<(), StoreError> {

@@ -58,6 +58,10 @@ impl Disk for RealDisk {
         fs::remove_file(path).map_err(StoreError::io("remove", path))
     }
 
+    fn remove_directory(&self, path: &Path) -> Result<(), StoreError> {
+        fs::remove_dir(path).map_err(StoreError::io("remove", path))
+    }
+
     fn sync_directory(&self, path: &Path) -> Result<(), StoreError> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let sync = || File::open(path)?.sync_all();

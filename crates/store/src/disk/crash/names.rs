@@ -18,13 +18,16 @@ enum Change {
     Make { path: PathBuf, node: Node },
     Move { from: PathBuf, to: PathBuf, inode: u64 },
     Remove { path: PathBuf, inode: u64 },
+    RemoveDirectory { path: PathBuf },
 }
 
 impl Change {
     fn is_in(&self, directory: &Path) -> bool {
         let is_in = |path: &Path| path.parent() == Some(directory);
         match self {
-            Self::Make { path, .. } | Self::Remove { path, .. } => is_in(path),
+            Self::Make { path, .. }
+            | Self::Remove { path, .. }
+            | Self::RemoveDirectory { path } => is_in(path),
             Self::Move { from, to, .. } => is_in(from) || is_in(to),
         }
     }
@@ -34,7 +37,7 @@ impl Change {
             Self::Make { node: Node::File(inode), .. }
             | Self::Move { inode, .. }
             | Self::Remove { inode, .. } => Some(*inode),
-            Self::Make { .. } => None,
+            Self::Make { .. } | Self::RemoveDirectory { .. } => None,
         }
     }
 
@@ -53,6 +56,12 @@ impl Change {
                 names.insert(to.clone(), Node::File(*inode));
             }
             Self::Remove { path, inode } => take(path, *inode),
+            // One with something in it stays, as the file system would see to.
+            Self::RemoveDirectory { path } => {
+                if !names.keys().any(|inside| inside.parent() == Some(path)) {
+                    names.remove(path);
+                }
+            }
         }
     }
 }
@@ -103,6 +112,10 @@ impl Directory {
 
     pub(super) fn remove(&mut self, path: &Path, inode: u64) {
         self.change(Change::Remove { path: path.into(), inode });
+    }
+
+    pub(super) fn remove_directory(&mut self, path: &Path) {
+        self.change(Change::RemoveDirectory { path: path.into() });
     }
 
     /// What happened in one directory is durable; so is what happened to the

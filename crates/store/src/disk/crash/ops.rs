@@ -143,7 +143,9 @@ impl Machine {
     pub(super) fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
         self.powered()?;
         if !self.names.is_directory(directory) {
-            return Err(ErrorKind::NotFound.into());
+            let there = self.names.seen().contains_key(directory);
+            let kind = if there { ErrorKind::NotADirectory } else { ErrorKind::NotFound };
+            return Err(kind.into());
         }
         let inside = self.names.seen().keys().filter(|path| path.parent() == Some(directory));
         let name = |path: &PathBuf| Some(path.file_name()?.to_string_lossy().into_owned());
@@ -168,6 +170,13 @@ impl Machine {
         self.powered()?;
         let inode = self.inode(path)?;
         self.whole(false, |machine| machine.names.remove(path, inode))
+    }
+
+    pub(super) fn remove_directory(&mut self, path: &Path) -> io::Result<()> {
+        if !self.list(path)?.is_empty() {
+            return Err(ErrorKind::DirectoryNotEmpty.into());
+        }
+        self.whole(false, |machine| machine.names.remove_directory(path))
     }
 
     pub(super) fn sync_directory(&mut self, path: &Path) -> io::Result<()> {
