@@ -21,9 +21,16 @@
 mod calls;
 pub mod diff;
 mod follow;
+mod makers;
+mod names;
 mod rules;
 mod source;
+mod why;
+mod within;
 
 pub use calls::{Call, CallId, Calls, Need, Role};
 pub use follow::{Followed, KEYS_MAX, KeyId, Looked, Open, Stage, follow};
+pub use makers::{Maker, Tell, alike, holder, makers};
+pub use names::{DIGITS, Names};
 pub use source::Source;
+pub use why::{Earlier, Entered, Question, Told, Why, why};

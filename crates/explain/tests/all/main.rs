@@ -4,4 +4,5 @@
 
 mod diff;
 mod follow;
+mod why;
 mod world;
