@@ -46,6 +46,29 @@ pub enum StoreError {
         /// The process, if it left its number.
         process: Option<u32>,
     },
+    /// The process that holds the store ended in the middle of this.
+    Gone,
+    /// The process that holds the store does not answer.
+    Silent {
+        /// The store.
+        path: PathBuf,
+        /// The process, as far as it is known.
+        process: Option<u32>,
+    },
+    /// The process that holds the store speaks another version on its socket.
+    OtherProtocol {
+        /// The store.
+        path: PathBuf,
+        /// The process.
+        process: u32,
+        /// The version.
+        found: u32,
+    },
+    /// What was put may not be there any more: the process that held the store
+    /// ended before it was synced. This is not, if it is known what.
+    Lost(Option<Handle>),
+    /// What the process that holds the store said went wrong, in its words.
+    Told(String),
     /// A write to a store that was opened for reading.
     ReadOnly(PathBuf),
     /// An earlier write or sync failed in a way that leaves open what reached
@@ -164,6 +187,34 @@ impl fmt::Display for StoreError {
                 }
                 write!(f, "; wait until it ends, or name another store in WEFT_DIR")
             }
+            Self::Gone => write!(
+                f,
+                "the process that held the store ended in the middle of this; do it again"
+            ),
+            Self::Silent { path, process } => {
+                let process = process.map_or("the process".into(), |n| format!("process {n}"));
+                write!(
+                    f,
+                    "{process} that holds the store {} does not answer; let it go on if it was \
+                     stopped (`fg`, `kill -CONT`), or end it",
+                    path.display()
+                )
+            }
+            Self::OtherProtocol { path, process, found } => write!(
+                f,
+                "process {process} holds the store {} and speaks version {found} on its socket, \
+                 and this program version {}; wait until it ends",
+                path.display(),
+                crate::socket::VERSION
+            ),
+            Self::Lost(what) => {
+                let what = what.map_or("all of this".into(), |handle| format!("#{handle}"));
+                write!(
+                    f,
+                    "the process that held the store ended before {what} was safe; do this again"
+                )
+            }
+            Self::Told(text) => f.write_str(text),
             Self::ReadOnly(path) => {
                 write!(f, "the store {} was opened for reading only", path.display())
             }

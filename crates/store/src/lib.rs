@@ -40,6 +40,8 @@ mod pin;
 mod relation;
 mod relations;
 mod run;
+mod shared;
+pub mod socket;
 mod sync;
 
 pub use backend::{Backend, Expect, Resolved, Usage, Writing};
@@ -55,4 +57,5 @@ pub use pin::Pin;
 pub use relation::{Cost, Finder, Origin, Outcome, Relation};
 pub use relations::{Inserted, Relations};
 pub use run::Run;
+pub use shared::SharedBackend;
 pub use weft_object::Content;

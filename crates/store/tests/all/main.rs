@@ -11,4 +11,7 @@ mod locate;
 mod memory;
 mod relations;
 mod scratch;
+mod socket;
+mod socket_hostile;
 mod torn;
+mod watched;
