@@ -1,9 +1,13 @@
 //! The benches, a module for each subject.
 
 pub(crate) mod add;
+pub(crate) mod files;
 pub(crate) mod fork;
 pub(crate) mod idle;
+pub(crate) mod large;
 pub(crate) mod memo;
+pub(crate) mod relations;
+pub(crate) mod store;
 pub(crate) mod tail;
 pub(crate) mod wordcount;
 
@@ -30,6 +34,11 @@ pub(crate) const ALL: &[Bench] = &[
     Bench { name: "tail", run: tail::tail },
     Bench { name: "wordcount", run: wordcount::wordcount },
     Bench { name: "idle_rss", run: idle::idle_rss },
+    Bench { name: "add_files", run: files::add_files },
+    Bench { name: "large_first_read", run: large::first_read },
+    Bench { name: "large_again", run: large::again },
+    Bench { name: "relations_10m", run: relations::relations_10m },
+    Bench { name: "store_open_10m", run: store::open },
 ];
 
 /// The names of all benches.

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::benches::{fork, idle, tail};
+use crate::benches::{fork, idle, relations, tail};
 use crate::{BenchError, Options};
 
 /// Has a child process do a part of a bench: `name` with a number.
@@ -18,6 +18,8 @@ pub(crate) fn ask(options: &Options, name: &str, number: u64) -> Result<Value, B
         .args(leading)
         .args(["--child", &part, "--size", options.size.word()])
         .args(["--seed", &options.seed.to_string()])
+        .arg("--scratch")
+        .arg(&options.scratch)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
@@ -37,6 +39,7 @@ pub(crate) fn perform(part: &str, options: &Options) -> Result<Value, BenchError
         "tail" => tail::part(number),
         "fork" => fork::part(options, number),
         "idle" => idle::part(),
+        "relations" => relations::part(options, number),
         _ => Err(unknown()),
     }
 }

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::path::PathBuf;
 
 use weft_node::NodeError;
 use weft_store::StoreError;
@@ -18,7 +19,7 @@ pub enum BenchError {
     },
     /// A node does not start.
     Node(NodeError),
-    /// A relation cannot be read.
+    /// A store cannot be made, read or written.
     Store(StoreError),
     /// The baseline on plain wasmtime does not run.
     Stock(wasmtime::Error),
@@ -31,6 +32,8 @@ pub enum BenchError {
     },
     /// Nobody can say where this program is.
     Program(std::io::Error),
+    /// A file for a bench cannot be made or read.
+    File(PathBuf, std::io::Error),
     /// The results cannot be written.
     Write(std::io::Error),
 }
@@ -41,12 +44,15 @@ impl fmt::Display for BenchError {
             Self::Unknown(what) => f.write_str(what),
             Self::Wrong { bench, detail } => write!(f, "bench {bench} is wrong: {detail}"),
             Self::Node(error) => write!(f, "cannot start a node: {error}"),
-            Self::Store(error) => write!(f, "cannot read a relation: {error}"),
+            Self::Store(error) => write!(f, "the store of a bench: {error}"),
             Self::Stock(error) => write!(f, "the baseline on plain wasmtime: {error:#}"),
             Self::Child { part, detail } => {
                 write!(f, "the child process for {part} did not answer: {detail}")
             }
             Self::Program(error) => write!(f, "cannot tell where this program is: {error}"),
+            Self::File(path, error) => {
+                write!(f, "{}: {error}; `--scratch` names another place", path.display())
+            }
             Self::Write(error) => write!(f, "cannot write results: {error}"),
         }
     }
@@ -57,7 +63,7 @@ impl std::error::Error for BenchError {
         match self {
             Self::Node(error) => Some(error),
             Self::Store(error) => Some(error),
-            Self::Program(error) | Self::Write(error) => Some(error),
+            Self::Program(error) | Self::File(_, error) | Self::Write(error) => Some(error),
             _ => None,
         }
     }

@@ -18,7 +18,7 @@ impl Calls {
     pub(crate) const fn of(size: Size) -> Self {
         match size {
             Size::Tiny => Self { warm_up: 1, batches: 3, singles: 50 },
-            Size::Full => Self { warm_up: 100, batches: 1500, singles: 50_000 },
+            Size::Full | Size::Long => Self { warm_up: 100, batches: 1500, singles: 50_000 },
         }
     }
 

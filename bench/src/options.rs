@@ -1,4 +1,5 @@
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use crate::BenchError;
 
@@ -15,6 +16,9 @@ pub struct Options {
     pub only: Vec<String>,
     /// Whether to compare with the promises.
     pub check: bool,
+    /// Where benches of files put them, in a directory of their own that they
+    /// remove again.
+    pub scratch: PathBuf,
     /// For child processes only: the part of a bench to perform, as the parent
     /// wrote it.
     pub child: Option<String>,
@@ -31,6 +35,10 @@ pub enum Size {
     Tiny,
     /// Enough for numbers to be quoted.
     Full,
+    /// The same, and all that is promised of ten million, which at
+    /// [`Size::Full`] is shown of one million. Takes many minutes and some 10 GB
+    /// of disk.
+    Long,
 }
 
 impl Size {
@@ -40,23 +48,35 @@ impl Size {
         match self {
             Self::Tiny => "tiny",
             Self::Full => "full",
+            Self::Long => "long",
         }
     }
 
     pub(crate) const fn pick<T: Copy>(self, tiny: T, full: T) -> T {
         match self {
             Self::Tiny => tiny,
-            Self::Full => full,
+            Self::Full | Self::Long => full,
         }
     }
+
+    /// As [`Size::pick`], for what grows with the size.
+    pub(crate) const fn pick_long<T: Copy>(self, tiny: T, full: T, long: T) -> T {
+        match self {
+            Self::Long => long,
+            _ => self.pick(tiny, full),
+        }
+    }
+
+    /// All sizes.
+    pub const ALL: [Self; 3] = [Self::Tiny, Self::Full, Self::Long];
 }
 
 impl std::str::FromStr for Size {
     type Err = BenchError;
 
     fn from_str(word: &str) -> Result<Self, BenchError> {
-        [Self::Tiny, Self::Full].into_iter().find(|size| size.word() == word).ok_or_else(|| {
-            BenchError::Unknown(format!("unknown size `{word}`; there are tiny and full"))
+        Self::ALL.into_iter().find(|size| size.word() == word).ok_or_else(|| {
+            BenchError::Unknown(format!("unknown size `{word}`; there are tiny, full and long"))
         })
     }
 }
@@ -69,6 +89,7 @@ impl Default for Options {
             size: Size::Full,
             only: Vec::new(),
             check: false,
+            scratch: PathBuf::from("."),
             child: None,
             program: None,
         }

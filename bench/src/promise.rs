@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::report::{Report, memory, time};
+use crate::report::{Report, Unit, memory, time};
 
 /// What a promise is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum Measure {
     Ratio,
     /// Memory; the bench says which.
     MemoryBytes,
+    /// What only this bench has, by its name.
+    More(&'static str, Unit),
     /// That there is a result at all.
     Finishes,
 }
@@ -42,6 +44,17 @@ pub const PROMISES: &[Promise] = &[
     promise("fork_1m", Measure::Finishes, 0.0),
     promise("wordcount", Measure::Ratio, 1.5),
     promise("idle_rss", Measure::MemoryBytes, 30.0 * MIB),
+    promise("add_files", Measure::Ratio, 2.0),
+    promise("add_files", Measure::More("store by content", Unit::Ratio), 1.05),
+    // 0.8 and 0.95 of the baseline's bytes a second.
+    promise("large_first_read", Measure::Ratio, 1.0 / 0.8),
+    promise("large_again", Measure::Ratio, 1.0 / 0.95),
+    promise("relations_10m", Measure::MemoryBytes, 4096.0 * MIB),
+    promise("relations_10m", Measure::More("a relation", Unit::Bytes), 320.0),
+    promise("relations_10m", Measure::More("above the baseline", Unit::Ns), 250.0),
+    promise("relations_10m", Measure::More("longest call", Unit::Ns), 5e6),
+    promise("store_open_10m", Measure::P50Ns, 1e9),
+    promise("store_open_10m", Measure::More("a relation with its tree", Unit::Bytes), 320.0),
 ];
 
 impl Promise {
@@ -63,6 +76,7 @@ impl fmt::Display for Promise {
             Measure::P99Ns => write!(f, "p99 at most {}", time(self.at_most)),
             Measure::Ratio => write!(f, "ratio at most {:.2}", self.at_most),
             Measure::MemoryBytes => write!(f, "memory at most {}", memory(self.at_most)),
+            Measure::More(name, unit) => write!(f, "{name} at most {}", unit.show(self.at_most)),
             Measure::Finishes => write!(f, "finishes"),
         }
     }

@@ -15,8 +15,48 @@ pub(crate) struct Report {
     /// Which memory it is depends on the bench.
     pub(crate) memory_bytes: Option<u64>,
     pub(crate) baseline: Option<Baseline>,
-    /// Relations that were looked up and right.
-    pub(crate) relations: usize,
+    /// What else there is to say.
+    pub(crate) more: Vec<More>,
+    /// Relations, or objects, that were looked up and right.
+    pub(crate) checked: usize,
+}
+
+/// A number that only some benches have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct More {
+    pub(crate) name: &'static str,
+    pub(crate) unit: Unit,
+    pub(crate) value: f64,
+}
+
+/// What a number counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Nanoseconds.
+    Ns,
+    /// Bytes, few enough to be read one by one.
+    Bytes,
+    /// One number by another.
+    Ratio,
+}
+
+impl Unit {
+    /// A number as people read it.
+    pub(crate) fn show(self, value: f64) -> String {
+        match self {
+            Self::Ns => time(value),
+            Self::Bytes => format!("{value:.0} B"),
+            Self::Ratio => format!("{value:.2}"),
+        }
+    }
+
+    const fn suffix(self) -> &'static str {
+        match self {
+            Self::Ns => "_ns",
+            Self::Bytes => "_bytes",
+            Self::Ratio => "",
+        }
+    }
 }
 
 /// What it is compared with.
@@ -59,6 +99,16 @@ impl Report {
         }
     }
 
+    /// The same with another number.
+    pub(crate) fn and(mut self, name: &'static str, unit: Unit, value: f64) -> Self {
+        self.more.push(More { name, unit, value });
+        self
+    }
+
+    fn more(&self, name: &str) -> Option<f64> {
+        self.more.iter().find(|more| more.name == name).map(|more| more.value)
+    }
+
     /// What a promise is about; `None` if it could not be measured.
     pub(crate) fn get(&self, measure: Measure) -> Option<f64> {
         match measure {
@@ -66,6 +116,7 @@ impl Report {
             Measure::P99Ns => self.p99_ns,
             Measure::Ratio => self.ratio(),
             Measure::MemoryBytes => self.memory_bytes.map(|bytes| bytes as f64),
+            Measure::More(name, _) => self.more(name),
             Measure::Finishes => Some(0.0),
         }
     }
@@ -87,7 +138,11 @@ impl Report {
         line.insert("memory_bytes".into(), json!(self.memory_bytes));
         line.insert("baseline".into(), json!(baseline));
         line.insert("ratio".into(), json!(rounded(self.ratio())));
-        line.insert("relations".into(), self.relations.into());
+        for more in &self.more {
+            let key = more.name.replace(' ', "_") + more.unit.suffix();
+            line.insert(key, json!(rounded(Some(more.value))));
+        }
+        line.insert("checked".into(), self.checked.into());
         if !promises.is_empty() {
             let promises = promises.iter().map(
                 |promise| json!({ "promise": promise.to_string(), "kept": promise.is_kept(self) }),
@@ -111,7 +166,7 @@ impl Report {
                 (*name, memory(*bytes as f64))
             }
         };
-        row(&[
+        let row = row(&[
             self.name,
             &text(self.p50_ns, time),
             &text(self.p99_ns, time),
@@ -120,7 +175,12 @@ impl Report {
             &theirs,
             name,
             &text(self.ratio(), |ratio| format!("{ratio:.2}")),
-        ])
+        ]);
+        let more = self
+            .more
+            .iter()
+            .map(|more| format!("\n  {:<13} {:>9} {}", "", more.unit.show(more.value), more.name));
+        row + &more.collect::<String>()
     }
 }
 

@@ -41,8 +41,8 @@ pub(crate) fn add(options: &Options) -> Result<Report, BenchError> {
         .iter()
         .map(|pair| guests::of_two(&mut |entries| expect.put(entries), module, *pair))
         .collect();
-    let relations = expect.check(NAME, (&node, &session), &before, &requests, &answers)?;
-    Ok(Report { relations, ..Report::timed((NAME, "call"), ours, (STOCK, theirs)) })
+    let checked = expect.check(NAME, (&node, &session), &before, &requests, &answers)?;
+    Ok(Report { checked, ..Report::timed((NAME, "call"), ours, (STOCK, theirs)) })
 }
 
 /// 500 additions, each an argument of the next: the innermost runs first, and
@@ -90,8 +90,8 @@ pub(crate) fn chain_500(options: &Options) -> Result<Report, BenchError> {
             guests::chain(&mut |entries| expect.put(entries), module, *first, more)
         })
         .collect();
-    let relations = expect.check(NAME, (&node, &session), &before, &requests, &answers)?;
-    Ok(Report { relations, ..Report::timed((NAME, "chain"), ours, (STOCK, theirs)) })
+    let checked = expect.check(NAME, (&node, &session), &before, &requests, &answers)?;
+    Ok(Report { checked, ..Report::timed((NAME, "chain"), ours, (STOCK, theirs)) })
 }
 
 pub(crate) fn wrong_stock(bench: &'static str) -> BenchError {

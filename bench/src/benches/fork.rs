@@ -43,8 +43,8 @@ pub(crate) fn fork_10k(options: &Options) -> Result<Report, BenchError> {
         .iter()
         .map(|pairs| guests::fork(&mut |entries| expect.put(entries), module, pairs))
         .collect();
-    let relations = expect.check(NAME, (&node, &session), &before, &requests, &answers)?;
-    Ok(Report { relations, ..Report::timed((NAME, "entry"), ours, (STOCK, theirs)) })
+    let checked = expect.check(NAME, (&node, &session), &before, &requests, &answers)?;
+    Ok(Report { checked, ..Report::timed((NAME, "entry"), ours, (STOCK, theirs)) })
 }
 
 /// A million additions in one Tree, in a process of its own: that it finishes,
@@ -64,7 +64,7 @@ pub(crate) fn fork_1m(options: &Options) -> Result<Report, BenchError> {
         per_second: per_entry.map(|ns| 1e9 / ns),
         memory_bytes: found.get("peak_bytes").and_then(Value::as_u64),
         baseline,
-        relations: found.get("relations").and_then(Value::as_u64).unwrap_or(0) as usize,
+        checked: found.get("checked").and_then(Value::as_u64).unwrap_or(0) as usize,
         ..Report::default()
     })
 }
@@ -88,12 +88,12 @@ pub(crate) fn part(options: &Options, entries: u64) -> Result<Value, BenchError>
     let stock_time = start.elapsed();
     let mut expect = Expect::default();
     let request = guests::fork(&mut |entries| expect.put(entries), module, &pairs);
-    let relations = expect.check(NAME, (&node, &session), &before, &[request], &[answer])?;
+    let checked = expect.check(NAME, (&node, &session), &before, &[request], &[answer])?;
     Ok(json!({
         "ns": ns(time),
         "stock_ns": ns(stock_time),
         "peak_bytes": peak_bytes,
-        "relations": relations,
+        "checked": checked,
     }))
 }
 

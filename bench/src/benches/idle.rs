@@ -24,7 +24,7 @@ pub(crate) fn idle_rss(options: &Options) -> Result<Report, BenchError> {
             name: "the process without a node",
             value: Compared::MemoryBytes(bytes),
         }),
-        relations: bytes("relations").unwrap_or(0) as usize,
+        checked: bytes("checked").unwrap_or(0) as usize,
         ..Report::default()
     })
 }
@@ -41,5 +41,5 @@ pub(crate) fn part() -> Result<Value, BenchError> {
     let resident_bytes = memory::resident_bytes();
     let tree = guests::of_two(&mut |entries| weft_object::Handle::of_tree(entries), module, (2, 3));
     crate::expect::check_relation(NAME, &session, tree.content(), answer)?;
-    Ok(json!({ "before_bytes": before_bytes, "resident_bytes": resident_bytes, "relations": 1 }))
+    Ok(json!({ "before_bytes": before_bytes, "resident_bytes": resident_bytes, "checked": 1 }))
 }

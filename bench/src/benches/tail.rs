@@ -35,7 +35,7 @@ pub(crate) fn tail(options: &Options) -> Result<Report, BenchError> {
         memory_bytes: peak(&many).zip(peak(&few)).map(|(many, few)| many.saturating_sub(few)),
         baseline: per_step("stock_ns")
             .map(|ns| Baseline { name: super::add::STOCK, value: Compared::P50Ns(ns) }),
-        relations: many.get("relations").and_then(Value::as_u64).unwrap_or(0) as usize,
+        checked: many.get("checked").and_then(Value::as_u64).unwrap_or(0) as usize,
         ..Report::default()
     })
 }
@@ -52,7 +52,7 @@ pub(crate) fn part(steps: u64) -> Result<Value, BenchError> {
     let answer = value(NAME, &session, chain)?;
     let time = start.elapsed();
     let peak_bytes = memory::peak_bytes();
-    let relations = check(&node, &session, module, steps, answer)?;
+    let checked = check(&node, &session, module, steps, answer)?;
     // A step of the baseline is the same function on numbers of the same size.
     let stock = Stock::new(COUNT)?;
     let start = Instant::now();
@@ -64,7 +64,7 @@ pub(crate) fn part(steps: u64) -> Result<Value, BenchError> {
         "ns": ns(time),
         "stock_ns": ns(stock_time),
         "peak_bytes": peak_bytes,
-        "relations": relations,
+        "checked": checked,
     }))
 }
 

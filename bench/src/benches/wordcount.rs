@@ -49,9 +49,9 @@ pub(crate) fn wordcount(options: &Options) -> Result<Report, BenchError> {
     let requests: Vec<_> = (0..=runs)
         .map(|run| guests::wordcount(&mut |tree| expect.put(tree), module, &named, limit(run)))
         .collect();
-    let relations = expect.check(NAME, (&node, &session), &before, &requests, &answers)?;
+    let checked = expect.check(NAME, (&node, &session), &before, &requests, &answers)?;
     let baseline = ("same source, native, two threads", theirs);
-    Ok(Report { relations, ..Report::timed((NAME, "MiB"), ours, baseline) })
+    Ok(Report { checked, ..Report::timed((NAME, "MiB"), ours, baseline) })
 }
 
 /// Made-up words, the earlier the more frequent, roughly as in a language.

@@ -1,9 +1,14 @@
 //! That benches compute what they should. How long they take is no test.
 
+use std::path::Path;
+
 use weft_bench::{BenchError, NAMES, Options, PROMISES, Size, run};
 
+/// With a directory for each test.
 fn tiny() -> Options {
-    Options { size: Size::Tiny, json: true, ..Options::default() }
+    let test = std::thread::current().name().unwrap_or_default().to_owned();
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+    Options { size: Size::Tiny, json: true, scratch, ..Options::default() }
 }
 
 fn lines(options: &Options) -> Vec<serde_json::Value> {
@@ -18,8 +23,10 @@ fn every_bench_is_right_and_says_so_in_a_line() {
     let lines = lines(&tiny());
     let names: Vec<&str> = lines.iter().map(|line| line["name"].as_str().unwrap()).collect();
     assert_eq!(names, NAMES);
+    // Nothing is left behind.
+    assert_eq!(std::fs::read_dir(tiny().scratch).unwrap().count(), 0);
     for line in &lines {
-        assert!(line["relations"].as_u64().unwrap() > 0, "{line}");
+        assert!(line["checked"].as_u64().unwrap() > 0, "{line}");
         assert!(line["ratio"].as_f64().unwrap() > 0.0, "{line}");
         let numbers = ["p50_ns", "memory_bytes"].map(|field| line[field].as_f64());
         assert!(numbers.iter().flatten().any(|number| *number >= 0.0), "{line}");
@@ -68,7 +75,7 @@ fn what_does_not_exist_is_named_with_what_does() {
         let unknown = error(&Options { child: Some(part.to_owned()), ..tiny() });
         assert!(unknown.contains(part), "{unknown}");
     }
-    assert!("huge".parse::<Size>().unwrap_err().to_string().contains("tiny and full"));
+    assert!("huge".parse::<Size>().unwrap_err().to_string().contains("tiny, full and long"));
 }
 
 #[test]

@@ -1,9 +1,12 @@
+use std::path::PathBuf;
+
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, value_parser};
 use weft_bench::{BenchError, NAMES, Options, Size};
 
 use super::Command;
 use crate::exit::{Code, Exit};
+use crate::place;
 
 pub(crate) const COMMAND: Command = Command {
     name: "bench",
@@ -17,7 +20,7 @@ pub(crate) const COMMAND: Command = Command {
         "weft bench --check",
     ],
     arguments: |command| {
-        let sizes = PossibleValuesParser::new([Size::Tiny.word(), Size::Full.word()]);
+        let sizes = PossibleValuesParser::new(Size::ALL.map(Size::word));
         command.args([
             Arg::new("json")
                 .long("json")
@@ -33,7 +36,7 @@ pub(crate) const COMMAND: Command = Command {
                 .long("size")
                 .value_parser(sizes)
                 .default_value(Size::Full.word())
-                .help("How much work: `tiny` only shows that it is right"),
+                .help("How much work: `tiny` only shows that it is right; `long` has ten million"),
             Arg::new("only")
                 .long("only")
                 .value_name("NAME")
@@ -44,6 +47,11 @@ pub(crate) const COMMAND: Command = Command {
                 .long("check")
                 .action(ArgAction::SetTrue)
                 .help("Compare with the promises; the exit code is 1 if one is not kept"),
+            Arg::new("scratch")
+                .long("scratch")
+                .value_name("DIR")
+                .value_parser(value_parser!(PathBuf))
+                .help("Where files are put for a while; as a rule in the user's cache"),
             Arg::new("child")
                 .long("child")
                 .hide(true)
@@ -61,6 +69,10 @@ pub(crate) const COMMAND: Command = Command {
             },
             only: matches.get_many("only").into_iter().flatten().cloned().collect(),
             check: matches.get_flag("check"),
+            scratch: match matches.get_one::<PathBuf>("scratch") {
+                Some(scratch) => scratch.clone(),
+                None => place::cache().map_or_else(place::here, |cache| Ok(cache.join("bench")))?,
+            },
             child: matches.get_one("child").cloned(),
             ..program
         };
