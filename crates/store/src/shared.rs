@@ -8,6 +8,7 @@ use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use weft_object::{Content, Handle, Prefix};
@@ -16,7 +17,8 @@ use crate::file::Damage;
 use crate::socket::{Fact, Facts, Spool};
 use crate::sync::{Mutex, RwLock};
 use crate::{
-    Backend, Expect, Finder, Label, Mode, Pin, Relation, Resolved, Run, StoreError, Usage,
+    Backend, Collect, Collected, Expect, Finder, Label, Mode, Pin, Progress, Relation, Resolved,
+    Run, StoreError, Usage,
 };
 use journal::{Act, Journal};
 use standing::Standing;
@@ -39,6 +41,8 @@ pub struct SharedBackend {
     mode: Mode,
     wait: Duration,
     state: RwLock<Arc<State>>,
+    /// How many of these there have been.
+    holders: AtomicU64,
     /// Held by who looks for the next holder.
     changing: Mutex<()>,
     standing: Mutex<Standing>,
@@ -72,6 +76,7 @@ impl SharedBackend {
             mode,
             wait,
             state: RwLock::new(Arc::new(state)),
+            holders: AtomicU64::new(0),
             changing: Mutex::new(()),
             standing: Mutex::default(),
             journal: Journal::default(),
@@ -146,6 +151,7 @@ impl SharedBackend {
                     if taken.is_err() {
                         self.journal.spoil();
                     }
+                    self.holders.fetch_add(1, Ordering::Relaxed);
                     *self.state.write() = Arc::new(state);
                     return taken;
                 }
@@ -393,6 +399,28 @@ impl Backend for SharedBackend {
     fn end_writing(&self) {
         let mut standing = self.standing.lock();
         let _ = standing.end_writing(&self.current());
+    }
+
+    fn set_budget(&self, bytes: Option<u64>) -> Result<(), StoreError> {
+        self.change(|| Ok(Act::Budget(bytes)), |backend, _| backend.set_budget(bytes))
+    }
+
+    fn collect(&self, options: &Collect, tell: &dyn Fn(Progress)) -> Result<Collected, StoreError> {
+        if !options.dry_run {
+            self.writable()?;
+        }
+        self.with(|state, _| state.backend().collect(options, tell))
+    }
+
+    fn removals(&self) -> u64 {
+        let removals = self.with(|state, _| match state {
+            State::Asking(client) => client.try_removals(),
+            other => Ok(other.backend().removals()),
+        });
+        // Nobody knows what a holder removed before we asked, so another one is
+        // a change in any case.
+        let holders = self.holders.load(Ordering::Relaxed);
+        removals.map_or(u64::MAX, |removals| (holders << 40) + removals)
     }
 
     fn usage(&self) -> Result<Usage, StoreError> {

@@ -26,6 +26,7 @@ pub(super) enum Act {
     Run(Run),
     Pin(Pin),
     Unpin(Handle),
+    Budget(Option<u64>),
     /// Content that was put and is not kept here.
     Named(Vec<Handle>),
 }
@@ -80,6 +81,7 @@ impl Act {
             },
             Self::Pin(pin) => backend.pin(pin),
             Self::Unpin(handle) => backend.unpin(handle).map(|_| ()),
+            Self::Budget(bytes) => backend.set_budget(*bytes),
             Self::Named(handles) => handles.iter().try_for_each(|handle| is_there(backend, handle)),
         }
     }

@@ -16,7 +16,10 @@ use super::request::Request;
 use super::spool::Spool;
 use super::{Fact, PART_BYTES, value};
 use crate::sync::Mutex;
-use crate::{Backend, Expect, Finder, Label, Pin, Relation, Resolved, Run, StoreError, Usage};
+use crate::{
+    Backend, Collect, Collected, Expect, Finder, Label, Pin, Progress, Relation, Resolved, Run,
+    StoreError, Usage,
+};
 
 /// The store that another process holds, through its socket.
 ///
@@ -208,6 +211,10 @@ impl Client {
 
     pub(crate) fn try_release(&self, handle: &Handle) -> Result<(), StoreError> {
         self.stand(&Request::Release(*handle))
+    }
+
+    pub(crate) fn try_removals(&self) -> Result<u64, StoreError> {
+        self.read(&Request::Removals, |take| take.u64())
     }
 
     pub(crate) fn try_end_writing(&self) -> Result<(), StoreError> {
@@ -418,6 +425,27 @@ impl Backend for Client {
 
     fn end_writing(&self) {
         let _ = self.try_end_writing();
+    }
+
+    fn set_budget(&self, bytes: Option<u64>) -> Result<(), StoreError> {
+        self.tell(&Request::SetBudget(bytes))
+    }
+
+    fn collect(&self, options: &Collect, tell: &dyn Fn(Progress)) -> Result<Collected, StoreError> {
+        let end = self.ask_parts(&Request::Collect(*options), &mut |part| {
+            let mut take = Take(part);
+            match value::progress(&mut take) {
+                Some(progress) => tell(progress),
+                None => return ControlFlow::Break(nonsense()),
+            }
+            ControlFlow::Continue(())
+        })?;
+        value::collected(&mut Take(&end)).ok_or_else(nonsense)
+    }
+
+    fn removals(&self) -> u64 {
+        // Where nobody answers, who asks had better not rely on anything.
+        self.try_removals().unwrap_or(u64::MAX)
     }
 
     fn usage(&self) -> Result<Usage, StoreError> {

@@ -1,5 +1,6 @@
 //! One client of the holder.
 
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
@@ -15,7 +16,7 @@ use super::hello::{self, Answer};
 use super::request::{Named, Request};
 use super::server::{Place, Serving};
 use super::{DONE, ERROR, PART, PART_BYTES, spool, trouble, value};
-use crate::{Backend, HandleHash, StoreError, open};
+use crate::{Backend, Collect, HandleHash, Progress, StoreError, open};
 
 /// Answers until the client ends, breaks a rule or is too slow. All that stood
 /// on the connection ends with it.
@@ -208,6 +209,12 @@ impl Client<'_> {
                 return self.done(|out| value::put_usage(out, &usage));
             }
             Request::Sync => backend.sync()?,
+            Request::SetBudget(bytes) => backend.set_budget(bytes)?,
+            Request::Collect(options) => return self.collect(&options),
+            Request::Removals => {
+                let removals = backend.removals();
+                return self.done(|out| out.put_u64(removals));
+            }
             Request::About => return self.list(&self.serving.facts(), value::put_fact),
         }
         self.done(|_| {})
@@ -252,6 +259,21 @@ impl Client<'_> {
             Some(error) => Err(error.into()),
             None => self.done(|out| out.append(&mut part)),
         }
+    }
+
+    /// It goes to its end, whether anybody waits for it or not.
+    fn collect(&mut self, options: &Collect) -> Result<(), Trouble> {
+        let outgoing = RefCell::new(&mut self.outgoing);
+        let broken = Cell::new(false);
+        let tell = |progress: Progress| {
+            if !broken.get() {
+                let sent =
+                    outgoing.borrow_mut().send(PART, |out| value::put_progress(out, &progress));
+                broken.set(sent.is_err());
+            }
+        };
+        let collected = self.backend.collect(options, &tell)?;
+        self.done(|out| value::put_collected(out, &collected))
     }
 
     fn hold(&mut self, handle: Handle) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@ use weft_object::{Handle, Prefix};
 
 use super::bytes::{Put, Take};
 use super::value;
-use crate::{Expect, Finder, Label, Pin, Relation, Run};
+use crate::{Collect, Expect, Finder, Label, Pin, Relation, Run};
 
 /// The bytes of content, with their name.
 pub(super) type Named<'a> = (Handle, Cow<'a, [u8]>);
@@ -44,6 +44,9 @@ pub(super) enum Request<'a> {
     Sync,
     /// What the holder tells of itself.
     About,
+    SetBudget(Option<u64>),
+    Collect(Collect),
+    Removals,
 }
 
 impl<'a> Request<'a> {
@@ -81,6 +84,9 @@ impl<'a> Request<'a> {
             Self::Usage => 24,
             Self::Sync => 25,
             Self::About => 26,
+            Self::SetBudget(_) => 27,
+            Self::Collect(_) => 28,
+            Self::Removals => 29,
         }
     }
 
@@ -117,6 +123,8 @@ impl<'a> Request<'a> {
             Self::Finder(finder) => value::put_finder(out, finder),
             Self::PutRun(run) => value::put_run(out, run),
             Self::Pin(pin) => value::put_pin(out, pin),
+            Self::SetBudget(bytes) => out.put_some(*bytes, Vec::put_u64),
+            Self::Collect(options) => value::put_collect(out, options),
             Self::Labels
             | Self::Relations
             | Self::Finders
@@ -126,7 +134,8 @@ impl<'a> Request<'a> {
             | Self::EndWriting
             | Self::Usage
             | Self::Sync
-            | Self::About => {}
+            | Self::About
+            | Self::Removals => {}
         }
     }
 
@@ -167,6 +176,9 @@ impl<'a> Request<'a> {
             24 => Self::Usage,
             25 => Self::Sync,
             26 => Self::About,
+            27 => Self::SetBudget(take.some(Take::u64)?),
+            28 => Self::Collect(value::collect(&mut take)?),
+            29 => Self::Removals,
             _ => return None,
         };
         take.end(request)

@@ -4,7 +4,11 @@ use weft_object::{Handle, Prefix};
 
 use super::Fact;
 use super::bytes::{Put, Take};
-use crate::{Expect, Finder, Label, Outcome, Pin, Relation, Resolved, Run, Usage};
+use crate::collect::{Budget, Phase, Share};
+use crate::{
+    Collect, Collected, Expect, Finder, Label, Outcome, Pin, Progress, Relation, Resolved, Run,
+    Usage,
+};
 
 pub(super) fn put_label(out: &mut Vec<u8>, label: &Label) {
     out.put_bytes(label.as_str().as_bytes());
@@ -157,6 +161,71 @@ pub(super) fn usage(take: &mut Take<'_>) -> Option<Usage> {
         dropped: take.u64()?,
         file_bytes: take.u64()?,
         dead_bytes: take.u64()?,
+        budget_bytes: take.some(Take::u64)?,
+    })
+}
+
+pub(super) fn put_collect(out: &mut Vec<u8>, options: &Collect) {
+    out.push(u8::from(options.dry_run));
+    match options.budget {
+        Budget::AsSet => out.push(0),
+        Budget::Unlimited => out.push(1),
+        Budget::Bytes(bytes) => {
+            out.push(2);
+            out.put_u64(bytes);
+        }
+    }
+}
+
+pub(super) fn collect(take: &mut Take<'_>) -> Option<Collect> {
+    let dry_run = take.flag()?;
+    let budget = match take.u8()? {
+        0 => Budget::AsSet,
+        1 => Budget::Unlimited,
+        2 => Budget::Bytes(take.u64()?),
+        _ => return None,
+    };
+    Some(Collect { dry_run, budget })
+}
+
+const PHASES: [Phase; 4] = [Phase::Reading, Phase::Planning, Phase::Writing, Phase::Removing];
+
+pub(super) fn put_progress(out: &mut Vec<u8>, progress: &Progress) {
+    let phase = PHASES.iter().position(|phase| *phase == progress.phase);
+    out.push(phase.and_then(|at| u8::try_from(at).ok()).unwrap_or(0));
+    out.put_u64(progress.done_bytes);
+    out.put_u64(progress.all_bytes);
+}
+
+pub(super) fn progress(take: &mut Take<'_>) -> Option<Progress> {
+    let phase = *PHASES.get(usize::from(take.u8()?))?;
+    Some(Progress { phase, done_bytes: take.u64()?, all_bytes: take.u64()? })
+}
+
+pub(super) fn put_collected(out: &mut Vec<u8>, collected: &Collected) {
+    for share in [collected.garbage, collected.dropped, collected.forgotten] {
+        out.put_u64(share.objects);
+        out.put_u64(share.bytes);
+    }
+    let Collected { recompute_ns, relations, before_bytes, after_bytes, .. } = *collected;
+    for number in [recompute_ns, relations, before_bytes, after_bytes] {
+        out.put_u64(number);
+    }
+    out.put_some(collected.budget_bytes, Vec::put_u64);
+}
+
+pub(super) fn collected(take: &mut Take<'_>) -> Option<Collected> {
+    fn share(take: &mut Take<'_>) -> Option<Share> {
+        Some(Share { objects: take.u64()?, bytes: take.u64()? })
+    }
+    Some(Collected {
+        garbage: share(take)?,
+        dropped: share(take)?,
+        forgotten: share(take)?,
+        recompute_ns: take.u64()?,
+        relations: take.u64()?,
+        before_bytes: take.u64()?,
+        after_bytes: take.u64()?,
         budget_bytes: take.some(Take::u64)?,
     })
 }

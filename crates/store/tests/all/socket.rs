@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use weft_object::{Blob, Handle, Tree};
 use weft_store::socket::{Client, Fact, Limits, Server};
 use weft_store::{
-    Backend, Content, Cost, Expect, FileBackend, Finder, Label, MemoryBackend, Mode, Origin,
-    Outcome, Pin, Relation, Run, SharedBackend, StoreError, conformance,
+    Backend, Budget, Collect, Content, Cost, Expect, FileBackend, Finder, Label, MemoryBackend,
+    Mode, Origin, Outcome, Pin, Progress, Relation, Run, SharedBackend, StoreError, conformance,
 };
 
 use crate::scratch::{Scratch, long};
@@ -494,3 +494,38 @@ fn frame(tag: u8, payload: &[u8]) -> Vec<u8> {
     frame.extend_from_slice(payload);
     frame
 }
+
+#[test]
+fn a_collection_runs_where_the_store_is_held() {
+    let scratch = Scratch::new();
+    FileBackend::create(scratch.path()).unwrap();
+    let watched = Arc::new(Watched::default());
+    let server = Server::start(watched.clone(), scratch.path(), Limits::default()).unwrap();
+    let client = shared(scratch.path());
+    client.put(&[long(1), long(2)]).unwrap();
+    client.set_label(&Label::new("a").unwrap(), Expect::Any, Some(long(1).0)).unwrap();
+    client.set_budget(Some(1 << 30)).unwrap();
+    assert_eq!(client.usage().unwrap().budget_bytes, Some(1 << 30));
+    let removals = client.removals();
+    let told = AtomicU64::new(0);
+    let tell = |_| drop(told.fetch_add(1, Ordering::Relaxed));
+    let dry = Collect { dry_run: true, budget: Budget::Bytes(77) };
+    let would = client.collect(&dry, &tell).unwrap();
+    assert_eq!(would, watched.collect(&dry, &|_| {}).unwrap());
+    assert_eq!((would.garbage.objects, would.budget_bytes), (1, Some(77)));
+    assert_eq!(client.removals(), removals);
+    client.collect(&Collect::default(), &tell).unwrap();
+    assert!(told.into_inner() > 0, "it is told how far it is");
+    assert_ne!(client.removals(), removals);
+    assert!(client.contains(&long(1).0).unwrap() && !client.contains(&long(2).0).unwrap());
+    let reader = SharedBackend::open(scratch.path(), Mode::Read).unwrap();
+    assert!(reader.collect(&dry, &tell_nobody).is_ok());
+    let refused = reader.collect(&Collect::default(), &tell_nobody);
+    assert!(matches!(refused, Err(StoreError::ReadOnly(_))));
+    // Whoever comes next may have removed anything.
+    let removals = client.removals();
+    drop(server);
+    assert_ne!(client.removals(), removals);
+}
+
+fn tell_nobody(_: Progress) {}

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use weft_object::{Content, Handle, Prefix};
 use weft_store::{
-    Backend, Expect, Finder, Label, MemoryBackend, Pin, Relation, Resolved, Run, StoreError, Usage,
+    Backend, Collect, Collected, Expect, Finder, Label, MemoryBackend, Pin, Progress, Relation,
+    Resolved, Run, StoreError, Usage,
 };
 
 /// In memory, with counts.
@@ -129,6 +130,18 @@ impl Backend for Watched {
 
     fn recipe(&self, handle: &Handle) -> Result<Option<Handle>, StoreError> {
         self.memory.recipe(handle)
+    }
+
+    fn set_budget(&self, bytes: Option<u64>) -> Result<(), StoreError> {
+        self.memory.set_budget(bytes)
+    }
+
+    fn collect(&self, options: &Collect, tell: &dyn Fn(Progress)) -> Result<Collected, StoreError> {
+        self.memory.collect(options, tell)
+    }
+
+    fn removals(&self) -> u64 {
+        self.memory.removals()
     }
 
     fn usage(&self) -> Result<Usage, StoreError> {
