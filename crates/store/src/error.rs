@@ -39,6 +39,13 @@ pub enum StoreError {
         /// The version it says.
         found: u32,
     },
+    /// A part of the store is gone or not what it was.
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What it is to the store.
+        what: &'static str,
+    },
     /// Another process writes to the store.
     Locked {
         /// The store.
@@ -170,6 +177,19 @@ impl fmt::Display for StoreError {
                 f,
                 "{} is {what}, so it may lead out of the store; do not use this store unless you \
                  know why, and then put a copy in its place",
+                path.display()
+            ),
+            Self::Version { path, found: 1 } => write!(
+                f,
+                "{} is a store of version 1, and this program knows version {}; make it one of \
+                 that with `weft migrate`",
+                path.display(),
+                crate::file::VERSION
+            ),
+            Self::Damaged { path, what } => write!(
+                f,
+                "{} is damaged, {what}; see what is left with `weft fsck`, and keep that with \
+                 `weft fsck --repair`",
                 path.display()
             ),
             Self::Version { path, found } => write!(

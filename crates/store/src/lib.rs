@@ -47,7 +47,7 @@ mod sync;
 pub use backend::{Backend, Expect, Resolved, Usage, Writing};
 pub use collect::{Budget, Collect, Collected, Phase, Progress, Share};
 pub use error::StoreError;
-pub use file::{Damage, FileBackend, Mode};
+pub use file::{Damage, FileBackend, Mode, Options};
 pub use hash::HandleHash;
 pub use label::{Label, LabelError};
 pub use mark::Marks;

@@ -149,7 +149,12 @@ impl Backend for MemoryBackend {
 
     fn finder(&self, finder: &Finder) -> Result<u16, StoreError> {
         let finders = &mut self.tables.write().finders;
-        crate::relation::number_of(finders, finder)
+        let finder = finder.shortened();
+        if let Some(number) = finder.number_in(finders)? {
+            return Ok(number);
+        }
+        finders.push(finder);
+        Ok(finders.len() as u16)
     }
 
     fn finders(&self) -> Result<Vec<Finder>, StoreError> {

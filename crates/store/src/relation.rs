@@ -44,7 +44,7 @@ pub struct Origin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finder {
     /// Which, for people: program and engine with their versions, or the file
-    /// that the relation was imported from. At most 200 bytes.
+    /// that the relation was imported from. What is beyond 200 bytes is cut off.
     pub text: String,
     /// Whether it ran over this very store, so that what it found can be had
     /// again by running it again.
@@ -147,14 +147,24 @@ impl Relation {
     }
 }
 
-/// The number of a finder among those known, which it joins if it is new.
-pub(crate) fn number_of(finders: &mut Vec<Finder>, finder: &Finder) -> Result<u16, StoreError> {
-    let place = match finders.iter().position(|known| known == finder) {
-        Some(place) => place,
-        None => {
-            finders.push(finder.clone());
-            finders.len() - 1
+impl Finder {
+    /// The most bytes of a text.
+    pub const TEXT_MAX: usize = 200;
+
+    /// With as much of the text as is kept.
+    pub(crate) fn shortened(&self) -> Self {
+        let mut end = self.text.len().min(Self::TEXT_MAX);
+        while !self.text.is_char_boundary(end) {
+            end -= 1;
         }
-    };
-    u16::try_from(place + 1).map_err(|_| StoreError::TooManyFinders)
+        Self { text: self.text[..end].into(), here: self.here }
+    }
+
+    /// Its number among those known, or if it is new `None`.
+    pub(crate) fn number_in(&self, finders: &[Self]) -> Result<Option<u16>, StoreError> {
+        let number = finders.iter().position(|known| known == self).map(|place| place + 1);
+        let next = u16::try_from(number.unwrap_or(finders.len() + 1));
+        let next = next.map_err(|_| StoreError::TooManyFinders)?;
+        Ok(number.map(|_| next))
+    }
 }

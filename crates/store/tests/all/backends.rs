@@ -2,11 +2,13 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use weft_object::Handle;
+use weft_store::disk::RealDisk;
 use weft_store::{
-    Backend, Content, Cost, Expect, FileBackend, Label, LabelError, MemoryBackend, Mode, Outcome,
-    Relation, StoreError, conformance,
+    Backend, Content, Cost, Expect, FileBackend, Label, LabelError, MemoryBackend, Mode, Options,
+    Outcome, Relation, StoreError, conformance,
 };
 
 use crate::scratch::{Scratch, long, tree};
@@ -24,6 +26,31 @@ fn the_file_conforms() {
         count += 1;
         FileBackend::create(&scratch.join(&count.to_string())).unwrap()
     });
+}
+
+/// Packs of 2,000 bytes, runs of 64 entries, and files from 1,000 bytes on.
+pub(crate) fn tiny() -> Options {
+    Options { pack_bytes_max: 2000, flush_entries: 64, large_bytes_min: 1000, ..Options::default() }
+}
+
+#[test]
+fn the_file_conforms_in_many_small_parts() {
+    let scratch = Scratch::new();
+    for background in [false, true] {
+        let mut count = 0;
+        let options = Options { background, ..tiny() };
+        conformance::run(|| {
+            count += 1;
+            let directory = scratch.join(&format!("{background}-{count}"));
+            FileBackend::create_on(Arc::new(RealDisk), &directory, options).unwrap()
+        });
+        let many = |part: &str| {
+            let stores = fs::read_dir(scratch.path()).unwrap();
+            let parts = stores.map(|store| fs::read_dir(store.unwrap().path().join(part)).unwrap());
+            parts.map(Iterator::count).max().unwrap()
+        };
+        assert!(many("packs") > 50 && many("index") > 1 && many("large") > 0);
+    }
 }
 
 #[test]
@@ -150,7 +177,7 @@ fn a_full_disk_is_named_and_nothing_is_lost() {
     let output = child(test, scratch.path(), "trap '' XFSZ; ulimit -f 64;").output().unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
-    let file = scratch.join("store");
+    let file = scratch.join("packs/000001");
     assert!(told.contains(&format!("cannot write {}: over the limit", file.display())), "{told}");
     let store = FileBackend::open(scratch.path(), Mode::Write).unwrap();
     assert_eq!(store.len(), 2);

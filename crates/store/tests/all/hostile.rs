@@ -55,13 +55,14 @@ fn no_file_is_written_that_only_looks_like_the_store() {
     let scratch = Scratch::new();
     let (other, file) = (scratch.join("other"), scratch.join("other/store"));
     fs::create_dir(&other).unwrap();
-    // An empty file would pass for a store whose making was cut short.
-    let victim = scratch.join("victim");
-    fs::write(&victim, "").unwrap();
+    // Something that passes for the first file of a store.
+    drop(FileBackend::create(&scratch.join("real")).unwrap());
+    let victim = scratch.join("real/store");
+    let before = fs::read(&victim).unwrap();
     let writes = |file: &str| {
         refused(FileBackend::open(&other, Mode::Write), file);
         refused(FileBackend::create(&other), file);
-        assert_eq!(fs::metadata(&victim).unwrap().len(), 0);
+        assert_eq!(fs::read(&victim).unwrap(), before);
     };
     symlink(&victim, &file).unwrap();
     writes("store");
@@ -80,6 +81,49 @@ fn no_file_is_written_that_only_looks_like_the_store() {
     symlink(scratch.join("absent"), &file).unwrap();
     writes("store");
     assert!(!scratch.join("absent").exists());
+}
+
+#[test]
+fn no_file_is_written_that_only_looks_like_a_pack() {
+    let scratch = Scratch::new();
+    let (store, elsewhere) = (scratch.join("store"), scratch.join("elsewhere"));
+    drop(FileBackend::create(&store).unwrap());
+    let pack = store.join("packs/000001");
+    let victim = scratch.join("victim");
+    fs::rename(&pack, &victim).unwrap();
+    let before = fs::read(&victim).unwrap();
+    let makes: [&dyn Fn(); 3] =
+        [&|| symlink(&victim, &pack).unwrap(), &|| fs::hard_link(&victim, &pack).unwrap(), &|| {
+            fifo(&pack)
+        }];
+    for make in makes {
+        make();
+        refused(FileBackend::open(&store, Mode::Write), "packs/000001");
+        assert_eq!(fs::read(&victim).unwrap(), before);
+        fs::remove_file(&pack).unwrap();
+    }
+    fs::rename(&victim, &pack).unwrap();
+    // Nor in a directory that is another's.
+    fs::create_dir(&elsewhere).unwrap();
+    for part in ["packs", "index", "large"] {
+        fs::rename(store.join(part), scratch.join("aside")).unwrap();
+        symlink(&elsewhere, store.join(part)).unwrap();
+        refused(FileBackend::open(&store, Mode::Write), part);
+        assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+        fs::remove_file(store.join(part)).unwrap();
+        fs::rename(scratch.join("aside"), store.join(part)).unwrap();
+    }
+    let opened = FileBackend::open(&store, Mode::Write).unwrap();
+    let big = Content::Blob(Blob::new(vec![7; 2 << 20]));
+    let first = format!("{:.2}", big.handle().to_string());
+    symlink(&elsewhere, store.join("large").join(&first)).unwrap();
+    let error = opened.put(&[(big.handle(), big.clone())]).unwrap_err();
+    assert!(matches!(error, StoreError::Foreign { .. }), "{error}");
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+    assert!(!opened.contains(&big.handle()).unwrap());
+    fs::remove_file(store.join("large").join(&first)).unwrap();
+    opened.put(&[(big.handle(), big.clone())]).unwrap();
+    assert_eq!(opened.get(&big.handle()).unwrap().map(|found| found.handle()), Some(big.handle()));
 }
 
 fn directory(store: &MemoryBackend, entries: Vec<Entry>) -> Handle {

@@ -13,7 +13,7 @@ use crate::{Label, Relation};
 
 /// A part of the file that was durable once and is no record any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Damage {
+pub(super) struct Damage {
     /// Where it begins.
     pub offset: u64,
     /// How many bytes it has.

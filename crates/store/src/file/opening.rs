@@ -1,0 +1,337 @@
+//! Making a store, and from its files to an open one.
+
+use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::flush::Flushing;
+use super::home::{Home, Options, numbers};
+use super::index::{Index, Parts, SortedRun};
+use super::large;
+use super::location::Location;
+use super::log::Tail;
+use super::manifest::{Manifest, Start, read_start};
+use super::pack::{Follows, Pack, START};
+use super::record::{Header, Sort, StoreId, digest};
+use super::store::Store;
+use super::walk::{Damage, Item, Replayed, Walk, replay};
+use super::{Mode, StoreError};
+use crate::disk::{Access, Disk};
+
+/// A store as it was found.
+pub(crate) struct Opened {
+    pub(crate) store: Store,
+    pub(crate) damage: Vec<Damage>,
+}
+
+/// Makes an empty store in a directory that the caller has locked.
+pub(crate) fn create(
+    disk: Arc<dyn Disk>,
+    directory: &Path,
+    options: Options,
+) -> Result<(), StoreError> {
+    let home = Home { disk, directory: directory.into(), id: new_id(), options };
+    let parts = [home.packs(), home.index(), home.large()];
+    for part in &parts {
+        home.disk.make_directory(part)?;
+    }
+    // What an attempt before this one has left. A pack with records in it is
+    // a store that has lost its first file.
+    for number in numbers(&*home.disk, &home.packs())? {
+        let file = home.disk.open(&home.pack(number), Access::Read)?;
+        let length = file.length().map_err(StoreError::io("read", home.pack(number)))?;
+        if length > START {
+            return Err(without_manifest(&home));
+        }
+    }
+    let pack = Pack::create(&home, 1, Follows::Nothing)?;
+    pack.sync()?;
+    for part in &parts {
+        home.disk.sync_directory(part)?;
+    }
+    let manifest = Manifest {
+        indexed: Location::new(1, START),
+        packs: vec![(1, None)],
+        runs: Vec::new(),
+        counters: Default::default(),
+        state: Arc::default(),
+    };
+    manifest.write(&home)?;
+    let parent = directory.parent().unwrap_or(directory);
+    home.disk.sync_directory(parent)
+}
+
+fn without_manifest(home: &Home) -> StoreError {
+    StoreError::Damaged { path: home.manifest(), what: "the list of the store's parts" }
+}
+
+// Not secret, but of no two stores the same.
+fn new_id() -> StoreId {
+    use std::hash::BuildHasher;
+    let random = std::hash::RandomState::new();
+    let mut id = [0; 16];
+    for (part, bytes) in id.chunks_exact_mut(8).enumerate() {
+        bytes.copy_from_slice(&digest(&random.hash_one(part).to_le_bytes()));
+    }
+    id
+}
+
+/// Whether there is a store, of whatever version.
+pub(crate) fn exists(disk: &dyn Disk, directory: &Path) -> Result<bool, StoreError> {
+    match disk.open(&directory.join("store"), Access::Read) {
+        Ok(_) => Ok(true),
+        Err(error) if error.not_found() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads the file `store`; also its length.
+pub(crate) fn read_manifest(
+    disk: &Arc<dyn Disk>,
+    directory: &Path,
+    mode: Mode,
+    options: Options,
+) -> Result<(Home, Manifest, u64), StoreError> {
+    let path = directory.join("store");
+    let access = if mode == Mode::Write { Access::Write } else { Access::Read };
+    let file = disk.open(&path, access).map_err(|error| match error.not_found() {
+        true => StoreError::NoStore(directory.into()),
+        false => error,
+    })?;
+    let mut first = [0; 16];
+    let read = |error| StoreError::io("read", &path)(error);
+    let length = file.length().map_err(read)?;
+    if length >= 16 {
+        file.read_exact_at(&mut first, 0).map_err(read)?;
+    }
+    match read_start(&first) {
+        Start::Known => {}
+        Start::Other(found) => return Err(StoreError::Version { path, found }),
+        Start::Foreign => return Err(StoreError::NotAStore(path)),
+    }
+    let raw = super::pack::read_payload(&*file, 0, length).map_err(read)?;
+    let home = Home { disk: disk.clone(), directory: directory.into(), id: [0; 16], options };
+    let (id, manifest) = Manifest::decode(&raw).ok_or_else(|| without_manifest(&home))?;
+    Ok((Home { id, ..home }, manifest, length))
+}
+
+// How often what a reader wants to read may be replaced meanwhile.
+const AGAIN_MAX: usize = 8;
+
+/// Opens a store; for writing, the caller has locked it.
+pub(crate) fn open(
+    disk: &Arc<dyn Disk>,
+    directory: &Path,
+    mode: Mode,
+    options: Options,
+) -> Result<Opened, StoreError> {
+    for _ in 0..AGAIN_MAX {
+        match open_once(disk, directory, mode, options) {
+            // A writer cut off what failed, or a collection has removed files.
+            Err(StoreError::Io { source, .. })
+                if mode == Mode::Read && source.kind() == ErrorKind::UnexpectedEof => {}
+            opened => return opened,
+        }
+    }
+    open_once(disk, directory, mode, options)
+}
+
+fn open_once(
+    disk: &Arc<dyn Disk>,
+    directory: &Path,
+    mode: Mode,
+    options: Options,
+) -> Result<Opened, StoreError> {
+    let (home, manifest, manifest_bytes) = read_manifest(disk, directory, mode, options)?;
+    if mode == Mode::Write {
+        for part in [home.packs(), home.index(), home.large()] {
+            disk.make_directory(&part)?;
+        }
+    }
+    let listed = list(&home, &home.packs())?;
+    let packs = open_packs(&home, &manifest, &listed, mode)?;
+    let runs = open_runs(&home, &manifest)?;
+    // Without one of the runs, all that they say is found out from the log.
+    let complete = runs.is_some();
+    let durable = place(&packs, manifest.indexed);
+    let from = if complete { durable } else { (0, START) };
+    let parts = Parts { packs: packs.clone(), runs: runs.unwrap_or_default(), frozen: Vec::new() };
+    let home = Arc::new(home);
+    let index = Index::new(home.clone(), parts);
+    let mut tail = Tail::new(packs[durable.0].clone(), durable.1, 0);
+    tail.state = manifest.state.clone();
+    tail.counters = manifest.counters;
+    let mut place_of = HashMap::new();
+    place_of.extend(packs.iter().enumerate().map(|(place, pack)| (pack.number, place)));
+    let mut damage = Vec::new();
+    let replayed = replay(&home, &packs, from, durable, &mut |at, header, payload| {
+        let known = place_of.get(&at.pack()).is_some_and(|pack| (*pack, at.offset()) < durable);
+        match known {
+            true => super::store::index_only(&index, at, header),
+            false => super::store::note(&index, &mut tail, at, header, payload).map(|understood| {
+                if !understood {
+                    let path = home.pack(at.pack());
+                    damage.push(Damage { path, offset: at.offset(), length: header.size() });
+                }
+            }),
+        }
+    })?;
+    let Replayed { damage: mut found, end } = replayed;
+    found.append(&mut damage);
+    found.splice(..0, shortened(&packs, durable)?);
+    if mode == Mode::Write {
+        cut(&home, &packs, end)?;
+        remove_leftovers(&home, &manifest, &packs[..=end.0], &listed, &mut found)?;
+    }
+    tail.unsynced.packs = packs[durable.0..=end.0].to_vec();
+    tail.unsynced.pack_names = end.0 > durable.0;
+    tail.pack = packs[end.0].clone();
+    tail.end = end.1;
+    tail.next_pack =
+        listed.last().max(packs.iter().map(|pack| &pack.number).max()).map_or(1, |last| last + 1);
+    index.change(|parts| parts.packs.truncate(end.0 + 1));
+    let next_run = list(&home, &home.index())?
+        .last()
+        .max(manifest.runs.iter().max())
+        .map_or(1, |last| last + 1);
+    let flushing = Flushing::new(&manifest, manifest_bytes);
+    let store = Store::new(home, mode, index, tail, next_run, flushing);
+    Ok(Opened { store, damage: found })
+}
+
+fn list(home: &Home, directory: &Path) -> Result<Vec<u32>, StoreError> {
+    match numbers(&*home.disk, directory) {
+        Err(error) if error.not_found() => Ok(Vec::new()),
+        listed => listed,
+    }
+}
+
+/// All packs in the order of the log: those that are listed, and those in which
+/// the log went on since.
+fn open_packs(
+    home: &Home,
+    manifest: &Manifest,
+    listed: &[u32],
+    mode: Mode,
+) -> Result<Vec<Arc<Pack>>, StoreError> {
+    let access = |sealed: bool| match mode {
+        Mode::Write if !sealed => Access::Write,
+        _ => Access::Read,
+    };
+    let mut packs: Vec<Arc<Pack>> = Vec::new();
+    for (number, length) in &manifest.packs {
+        let pack = Pack::open(home, *number, access(length.is_some()))?;
+        // Its beginning is not needed to read what is listed.
+        let pack = pack.unwrap_or_else(|| Pack::missing(home, *number));
+        if let Some(length) = length {
+            let _ = pack.sealed.set(*length);
+        }
+        packs.push(Arc::new(pack));
+    }
+    let listed_in = |number: &u32| manifest.packs.iter().any(|(pack, _)| pack == number);
+    for number in listed.iter().filter(|number| !listed_in(number)) {
+        let Some(last) = packs.last() else { break };
+        let Some(pack) = Pack::open(home, *number, access(false))? else { continue };
+        if let Follows::Log(end) = pack.follows
+            && pack.is_sound
+            && end.pack() == last.number
+        {
+            let _ = last.sealed.set(end.offset());
+            packs.push(Arc::new(pack));
+        }
+    }
+    match packs.is_empty() {
+        true => Err(without_manifest(home)),
+        false => Ok(packs),
+    }
+}
+
+/// The runs; `None` if one is damaged.
+fn open_runs(home: &Home, manifest: &Manifest) -> Result<Option<Vec<Arc<SortedRun>>>, StoreError> {
+    let mut runs = Vec::new();
+    for number in &manifest.runs {
+        match SortedRun::open(home, *number)? {
+            Some(run) => runs.push(Arc::new(run)),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(runs))
+}
+
+fn place(packs: &[Arc<Pack>], at: Location) -> (usize, u64) {
+    let pack = packs.iter().position(|pack| pack.number == at.pack());
+    pack.map_or((packs.len() - 1, START), |pack| (pack, at.offset()))
+}
+
+// Durably, before anything is written where something else may still show.
+fn cut(home: &Home, packs: &[Arc<Pack>], end: (usize, u64)) -> Result<(), StoreError> {
+    for pack in packs[end.0 + 1..].iter().rev() {
+        home.disk.remove(&pack.path)?;
+        home.disk.sync_directory(&home.packs())?;
+    }
+    let last = &packs[end.0];
+    if !last.is_missing() && last.length()? > end.1 {
+        last.cut(end.1)?;
+        last.sync()?;
+    }
+    Ok(())
+}
+
+// Runs and packs that were being made, or that had their time.
+fn remove_leftovers(
+    home: &Home,
+    manifest: &Manifest,
+    packs: &[Arc<Pack>],
+    listed: &[u32],
+    damage: &mut Vec<Damage>,
+) -> Result<(), StoreError> {
+    for number in listed.iter().filter(|number| packs.iter().all(|pack| pack.number != **number)) {
+        if let Some(length) = synced_length(home, *number)? {
+            damage.push(Damage { path: home.pack(*number), offset: 0, length });
+        } else {
+            home.disk.remove(&home.pack(*number))?;
+        }
+    }
+    for number in list(home, &home.index())? {
+        if !manifest.runs.contains(&number) {
+            home.disk.remove(&home.run(number))?;
+        }
+    }
+    large::remove_unfinished(home)
+}
+
+/// The length of a pack that is not known to be of the store, if the log went
+/// on in it and was synced there: then its beginning must have been damaged.
+fn synced_length(home: &Home, number: u32) -> Result<Option<u64>, StoreError> {
+    let Some(pack) = Pack::open(home, number, Access::Read)? else { return Ok(None) };
+    if matches!(pack.follows, Follows::Collection(_)) {
+        return Ok(None);
+    }
+    let length = pack.length()?;
+    let mut walk = Walk::new(home, &pack, START, length);
+    while let Some((_, item)) = walk.next()? {
+        if matches!(item, Item::Record(Header { sort: Sort::Commit(_), .. }, _)) {
+            return Ok(Some(length));
+        }
+    }
+    Ok(None)
+}
+
+/// What the packs lack of the bytes that they had when they were synced.
+fn shortened(packs: &[Arc<Pack>], durable: (usize, u64)) -> Result<Vec<Damage>, StoreError> {
+    let mut damage = Vec::new();
+    for (place, pack) in packs.iter().enumerate().take(durable.0 + 1) {
+        let there = if pack.is_missing() { 0 } else { pack.length()? };
+        let last = (place == durable.0).then_some(durable.1);
+        let wanted = pack.sealed.get().copied().or(last).unwrap_or(0);
+        let path = pack.path.clone();
+        if !pack.is_sound {
+            damage.push(Damage { path: path.clone(), offset: 0, length: START.min(there) });
+        }
+        if there < wanted {
+            damage.push(Damage { path, offset: there, length: wanted - there });
+        }
+    }
+    Ok(damage)
+}

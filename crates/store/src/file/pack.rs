@@ -1,0 +1,255 @@
+//! One file of the log.
+
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use weft_object::{Content, Handle};
+
+use super::home::Home;
+use super::location::Location;
+use super::record::{HEADER, Header, SMALL_MAX, content_length, digest, number};
+use crate::StoreError;
+use crate::disk::{Access, DiskFile};
+
+/// Where the first record of a pack begins.
+pub(crate) const START: u64 = 48;
+
+const MAGIC: &[u8; 8] = b"weftpack";
+const VERSION: u32 = 2;
+
+/// Why a pack exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Follows {
+    /// It is the first of a store.
+    Nothing,
+    /// The log went on here, when the pack before it ended at this place.
+    Log(Location),
+    /// A collection copied here what was live of the log up to this place.
+    Collection(Location),
+}
+
+/// A file of the log. Its records never move and never change.
+#[derive(Debug)]
+pub(crate) struct Pack {
+    pub(crate) number: u32,
+    pub(crate) path: PathBuf,
+    pub(crate) follows: Follows,
+    /// Whether its first bytes are what they should be.
+    pub(crate) is_sound: bool,
+    /// `None` if it is gone; that shows when something is read from it.
+    file: Option<Arc<dyn DiskFile>>,
+    /// Where its records end, once it gets no more.
+    pub(crate) sealed: OnceLock<u64>,
+}
+
+impl Pack {
+    /// Makes an empty pack; neither it nor its name is durable yet.
+    pub(crate) fn create(home: &Home, number: u32, follows: Follows) -> Result<Self, StoreError> {
+        let path = home.pack(number);
+        // Of an attempt that failed.
+        match home.disk.remove(&path) {
+            Err(error) if !error.not_found() => return Err(error),
+            _ => {}
+        }
+        let file = home.disk.open(&path, Access::New)?;
+        let raw = encode_start(home, number, follows);
+        if let Err(error) = file.write_at(&raw, 0) {
+            let _ = home.disk.remove(&path);
+            return Err(StoreError::io("write", path)(error));
+        }
+        Ok(Self {
+            number,
+            path,
+            follows,
+            is_sound: true,
+            file: Some(file),
+            sealed: OnceLock::new(),
+        })
+    }
+
+    /// Opens a pack; `None` if it is not there.
+    pub(crate) fn open(
+        home: &Home,
+        number: u32,
+        access: Access,
+    ) -> Result<Option<Self>, StoreError> {
+        let path = home.pack(number);
+        let file = match home.disk.open(&path, access) {
+            Ok(file) => file,
+            Err(error) if error.not_found() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut raw = [0; START as usize];
+        match file.read_exact_at(&mut raw, 0) {
+            Err(error) if error.kind() != ErrorKind::UnexpectedEof => {
+                return Err(StoreError::io("read", path)(error));
+            }
+            _ => {}
+        }
+        let follows = decode_start(home, number, &raw);
+        Ok(Some(Self {
+            number,
+            path,
+            follows: follows.unwrap_or(Follows::Nothing),
+            is_sound: follows.is_some(),
+            file: Some(file),
+            sealed: OnceLock::new(),
+        }))
+    }
+
+    /// Stands for a pack that should be there and is not.
+    pub(crate) fn missing(home: &Home, number: u32) -> Self {
+        Self {
+            number,
+            path: home.pack(number),
+            follows: Follows::Nothing,
+            is_sound: true,
+            file: None,
+            sealed: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn is_missing(&self) -> bool {
+        self.file.is_none()
+    }
+
+    pub(crate) fn file(&self) -> io::Result<&dyn DiskFile> {
+        self.file.as_deref().ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
+    pub(crate) fn write(&self, bytes: &[u8], offset: u64) -> Result<(), StoreError> {
+        let write = || self.file()?.write_at(bytes, offset);
+        write().map_err(StoreError::io("write", &self.path))
+    }
+
+    pub(crate) fn cut(&self, length: u64) -> Result<(), StoreError> {
+        let cut = || self.file()?.set_length(length);
+        cut().map_err(StoreError::io("cut", &self.path))
+    }
+
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        let sync = || self.file()?.sync_data();
+        sync().map_err(StoreError::io("sync", &self.path))
+    }
+
+    /// The bytes of the file.
+    pub(crate) fn length(&self) -> Result<u64, StoreError> {
+        let length = || self.file()?.length();
+        length().map_err(StoreError::io("read", &self.path))
+    }
+
+    /// The record at an offset, if there is a sound one; with its payload,
+    /// except for content.
+    pub(crate) fn record(
+        &self,
+        home: &Home,
+        offset: u64,
+    ) -> Result<Option<(Header, Vec<u8>)>, StoreError> {
+        // All relations fit; what is longer is read once more.
+        let mut raw = [0; HEADER + 88];
+        let mut have = self.read(&mut raw, offset)?;
+        let Some(first) = raw[..have].first_chunk::<HEADER>() else { return Ok(None) };
+        let Some(header) = Header::parse(first) else { return Ok(None) };
+        let at = Location::new(self.number, offset);
+        let wanted = HEADER + header.checked();
+        if wanted <= raw.len() {
+            let payload = &raw[HEADER..have.min(wanted)];
+            let sound = header.is_sound(&home.id, at, first, payload);
+            return Ok(sound.then(|| (header, payload.to_vec())));
+        }
+        let mut raw = [0; HEADER + SMALL_MAX];
+        have = self.read(&mut raw[..wanted], offset)?;
+        let (first, payload) = raw[..have].split_at(HEADER.min(have));
+        let sound =
+            first.first_chunk().is_some_and(|first| header.is_sound(&home.id, at, first, payload));
+        Ok(sound.then(|| (header, payload.to_vec())))
+    }
+
+    // As many bytes as there are and fit.
+    fn read(&self, bytes: &mut [u8], offset: u64) -> Result<usize, StoreError> {
+        let mut read = || {
+            let file = self.file()?;
+            let mut have = 0;
+            while have < bytes.len() {
+                match file.read_at(&mut bytes[have..], offset + have as u64) {
+                    Ok(0) => break,
+                    Ok(read) => have += read,
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(have)
+        };
+        match read() {
+            // Of a pack that is gone, nothing is sound.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+            read => read.map_err(StoreError::io("read", &self.path)),
+        }
+    }
+
+    /// The payload of the content record at an offset, checked against the
+    /// handle.
+    pub(crate) fn content(&self, offset: u64, handle: &Handle) -> Result<Content, StoreError> {
+        let corrupt = || self.corrupt(handle, offset);
+        let read = || read_payload(self.file()?, offset + HEADER as u64, content_length(handle));
+        let bytes = read().map_err(|error| match error.kind() {
+            // The end of the file inside of a record is damage like any other.
+            ErrorKind::UnexpectedEof | ErrorKind::NotFound => corrupt(),
+            _ => StoreError::io("read", &self.path)(error),
+        })?;
+        Content::check(handle, bytes).map_err(|_| corrupt())
+    }
+
+    pub(crate) fn corrupt(&self, handle: &Handle, offset: u64) -> StoreError {
+        StoreError::Corrupt { path: self.path.clone(), handle: *handle, offset }
+    }
+}
+
+fn encode_start(home: &Home, pack: u32, follows: Follows) -> [u8; START as usize] {
+    let mut raw = [0; START as usize];
+    raw[..8].copy_from_slice(MAGIC);
+    raw[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    raw[12..15].copy_from_slice(&pack.to_le_bytes()[..3]);
+    let (kind, place) = match follows {
+        Follows::Nothing => (0, Location::default()),
+        Follows::Log(place) => (1, place),
+        Follows::Collection(place) => (2, place),
+    };
+    raw[15] = kind;
+    raw[16..32].copy_from_slice(&home.id);
+    raw[32..40].copy_from_slice(&place.raw().to_le_bytes());
+    let check = digest(&raw[..40]);
+    raw[40..].copy_from_slice(&check);
+    raw
+}
+
+fn decode_start(home: &Home, pack: u32, raw: &[u8; START as usize]) -> Option<Follows> {
+    let place = Location::from_raw(number(&raw[32..40]));
+    let follows = match raw[15] {
+        0 => Follows::Nothing,
+        1 => Follows::Log(place),
+        2 => Follows::Collection(place),
+        _ => return None,
+    };
+    (*raw == encode_start(home, pack, follows)).then_some(follows)
+}
+
+/// Reads so many bytes.
+///
+/// The file may be sparse and claim any length. So memory is asked for, not
+/// taken, and only used as bytes come.
+pub(crate) fn read_payload(file: &dyn DiskFile, offset: u64, length: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let length = usize::try_from(length).map_err(|_| ErrorKind::OutOfMemory)?;
+    bytes.try_reserve_exact(length).map_err(|_| ErrorKind::OutOfMemory)?;
+    while bytes.len() < length {
+        let from = bytes.len();
+        bytes.resize(length.min(from + PART), 0);
+        file.read_exact_at(&mut bytes[from..], offset + from as u64)?;
+    }
+    Ok(bytes)
+}
+
+/// How many bytes are read at once.
+pub(crate) const PART: usize = 1 << 20;

@@ -1,0 +1,525 @@
+//! What is behind an open store, and shared with the thread that writes runs.
+
+use std::collections::HashSet;
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use weft_object::{Content, Handle, Kind as ObjectKind, Prefix};
+
+use super::Mode;
+use super::flush::Flushing;
+use super::home::Home;
+use super::index::{Entry, Found, Index, Kind};
+use super::large::{self, NewFile};
+use super::location::Location;
+use super::log::{Appender, Tail, Unsynced};
+use super::record::{Header, Sort, content_length};
+use super::state::Change;
+use crate::hash::HandleHash;
+use crate::map::LargeBlobs;
+use crate::sync::{Mutex, MutexGuard};
+use crate::{Relation, Resolved, StoreError, Usage};
+
+/// An open store.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) home: Arc<Home>,
+    pub(crate) mode: Mode,
+    pub(crate) index: Index,
+    pub(crate) tail: Mutex<Tail>,
+    syncing: Mutex<()>,
+    pub(crate) flushing: Flushing,
+    pub(crate) next_run: AtomicU32,
+    /// Files that were read.
+    pub(crate) large: LargeBlobs,
+    // Content that was found damaged: putting it again mends it.
+    broken: Broken,
+}
+
+#[derive(Debug, Default)]
+struct Broken {
+    any: AtomicBool,
+    handles: Mutex<HashSet<Handle, HandleHash>>,
+}
+
+impl Broken {
+    fn has(&self, handle: &Handle) -> bool {
+        self.any.load(Ordering::Relaxed) && self.handles.lock().contains(handle)
+    }
+
+    fn add(&self, handle: &Handle) {
+        self.handles.lock().insert(*handle);
+        self.any.store(true, Ordering::Relaxed);
+    }
+
+    fn remove(&self, handle: &Handle) {
+        if self.any.load(Ordering::Relaxed) {
+            self.handles.lock().remove(handle);
+        }
+    }
+}
+
+/// Takes a record of the log into the index, but not into what is counted.
+pub(crate) fn index_only(index: &Index, at: Location, header: &Header) -> Result<(), StoreError> {
+    if let Some((kind, name)) = indexed(&header.sort) {
+        let old = find_sound(index, kind, &name)?;
+        insert(index, kind, &name, at, old.as_ref());
+    }
+    Ok(())
+}
+
+/// Takes a record of the log into the index, the state and what is counted;
+/// whether it says something that can be.
+pub(crate) fn note(
+    index: &Index,
+    tail: &mut Tail,
+    at: Location,
+    header: &Header,
+    payload: &[u8],
+) -> Result<bool, StoreError> {
+    let Some((kind, name)) = indexed(&header.sort) else {
+        tail.counters.dead_bytes += header.size();
+        return Ok(match header.sort {
+            Sort::Commit(_) => true,
+            sort => Arc::make_mut(&mut tail.state).apply(&sort, payload),
+        });
+    };
+    if kind == Kind::Relation && Relation::decode(payload).is_none() {
+        return Ok(false);
+    }
+    let old = find_sound(index, kind, &name)?;
+    count(tail, &header.sort, old.as_ref());
+    insert(index, kind, &name, at, old.as_ref());
+    Ok(true)
+}
+
+// What is damaged counts as not there.
+fn find_sound(index: &Index, kind: Kind, name: &Handle) -> Result<Option<Found>, StoreError> {
+    match index.find(kind, name) {
+        Err(StoreError::Corrupt { .. } | StoreError::Damaged { .. }) => Ok(None),
+        found => found,
+    }
+}
+
+fn insert(index: &Index, kind: Kind, name: &Handle, at: Location, old: Option<&Found>) {
+    let entry = Entry { print: kind.print(name), at };
+    index.insert(&[(kind, entry, old.map(|old| old.at))]);
+}
+
+/// In which index a record is, and under which name.
+fn indexed(sort: &Sort) -> Option<(Kind, Handle)> {
+    match sort {
+        Sort::Relation(key) => Some((Kind::Relation, *key)),
+        sort => sort.object().map(|object| (Kind::Content, object)),
+    }
+}
+
+/// Counts a new record, which takes the place of an old one.
+fn count(tail: &mut Tail, sort: &Sort, old: Option<&Found>) {
+    let counters = &mut tail.counters;
+    let large = |sort: &Sort| match sort {
+        Sort::Large(handle) => content_length(handle),
+        _ => 0,
+    };
+    counters.large_bytes += large(sort);
+    if let Some(old) = old {
+        counters.dead_bytes += old.bytes();
+        counters.large_bytes = counters.large_bytes.saturating_sub(large(&old.header.sort));
+    }
+    let counter = |sort: &Sort| match sort {
+        Sort::Relation(_) => Some(0),
+        Sort::Content(_) | Sort::Large(_) => Some(1),
+        Sort::Dropped(_) => Some(2),
+        _ => None,
+    };
+    let all = [&mut counters.relations, &mut counters.objects, &mut counters.dropped];
+    if let Some(at) = old.and_then(|old| counter(&old.header.sort)) {
+        *all[at] = all[at].saturating_sub(1);
+    }
+    if let Some(at) = counter(sort) {
+        *all[at] += 1;
+    }
+}
+
+impl Store {
+    pub(crate) fn new(
+        home: Arc<Home>,
+        mode: Mode,
+        index: Index,
+        tail: Tail,
+        next_run: u32,
+        flushing: Flushing,
+    ) -> Self {
+        Self {
+            home,
+            mode,
+            index,
+            tail: Mutex::new(tail),
+            syncing: Mutex::new(()),
+            flushing,
+            next_run: AtomicU32::new(next_run),
+            large: LargeBlobs::default(),
+            broken: Broken::default(),
+        }
+    }
+
+    /// The right to append.
+    pub(crate) fn writable(&self) -> Result<MutexGuard<'_, Tail>, StoreError> {
+        if self.mode == Mode::Read {
+            return Err(StoreError::ReadOnly(self.home.manifest()));
+        }
+        let tail = self.tail.lock();
+        match tail.failed {
+            true => Err(StoreError::Failed(self.home.manifest())),
+            false => Ok(tail),
+        }
+    }
+
+    /// The content of an Object that is no literal.
+    pub(crate) fn get(&self, object: &Handle) -> Result<Option<Content>, StoreError> {
+        let Some(found) = self.index.find(Kind::Content, object)? else { return Ok(None) };
+        let content = match found.header.sort {
+            Sort::Content(_) => found.pack.content(found.at.offset(), object),
+            Sort::Large(_) => self.read_large(object),
+            _ => return Ok(None),
+        };
+        if let Err(StoreError::Corrupt { .. }) = content {
+            self.broken.add(object);
+        }
+        content.map(Some)
+    }
+
+    fn read_large(&self, object: &Handle) -> Result<Content, StoreError> {
+        let path = large::path(&self.home, object);
+        let read = self.large.read(&*self.home.disk, &path, object);
+        read.map_err(|error| match error.not_found() {
+            true => StoreError::Corrupt { path, handle: *object, offset: 0 },
+            false => error,
+        })
+    }
+
+    /// The record of an Object that is no literal, if there is content.
+    pub(crate) fn present(&self, object: &Handle) -> Result<Option<Found>, StoreError> {
+        if self.broken.has(object) {
+            return Ok(None);
+        }
+        let found = find_sound(&self.index, Kind::Content, object)?;
+        Ok(found.filter(|found| !matches!(found.header.sort, Sort::Dropped(_))))
+    }
+
+    pub(crate) fn put(&self, batch: &[(Handle, Content)]) -> Result<(), StoreError> {
+        if let Some((handle, _)) = batch.iter().find(|(handle, content)| !content.fits(handle)) {
+            return Err(StoreError::Content(*handle));
+        }
+        drop(self.writable()?);
+        let mut large = Vec::new();
+        let result = self.write_large(batch, &mut large).and_then(|()| {
+            let small = batch.iter().filter(|(handle, _)| !self.is_large(handle));
+            self.put_written(small, &mut large)
+        });
+        for unused in large {
+            let _ = unused.give_up(&self.home);
+        }
+        result
+    }
+
+    fn is_large(&self, handle: &Handle) -> bool {
+        let object = handle.content();
+        object.kind() == ObjectKind::Blob
+            && content_length(&object) >= self.home.options.large_bytes_min
+    }
+
+    // Files first, without the right to append.
+    fn write_large(
+        &self,
+        batch: &[(Handle, Content)],
+        large: &mut Vec<NewFile>,
+    ) -> Result<(), StoreError> {
+        for (handle, content) in batch.iter().filter(|(handle, _)| self.is_large(handle)) {
+            let object = handle.content();
+            if let Content::Blob(blob) = content
+                && self.present(&object)?.is_none()
+            {
+                let new = large::write(&self.home, &object, &mut blob.bytes())?;
+                large.push(new.ok_or(StoreError::Content(*handle))?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps a Blob as it is read; whether it was that.
+    pub(crate) fn put_stream(
+        &self,
+        object: &Handle,
+        bytes: &mut dyn Read,
+    ) -> Result<bool, StoreError> {
+        if self.present(object)?.is_some() {
+            return Ok(true);
+        }
+        drop(self.writable()?);
+        if self.is_large(object) {
+            let Some(new) = large::write(&self.home, object, bytes)? else { return Ok(false) };
+            let mut large = vec![new];
+            let result = self.put_written([].iter(), &mut large);
+            for unused in large {
+                let _ = unused.give_up(&self.home);
+            }
+            return result.map(|()| true);
+        }
+        let length = content_length(object);
+        let mut all = Vec::new();
+        let read = bytes.take(length + 1).read_to_end(&mut all);
+        read.map_err(StoreError::io("read", "the stream"))?;
+        match Content::check(object, all) {
+            Ok(content) => self.put(&[(*object, content)]).map(|()| true),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Appends records of content, and names the files that hold more; what is
+    /// left of `large` was not needed.
+    fn put_written<'a>(
+        &self,
+        small: impl Iterator<Item = &'a (Handle, Content)>,
+        large: &mut Vec<NewFile>,
+    ) -> Result<(), StoreError> {
+        let mut tail = self.writable()?;
+        let mut new: Vec<(Handle, Option<&Content>, Option<Found>)> = Vec::new();
+        let mut seen = HashSet::<Handle, HandleHash>::default();
+        for (handle, content) in small.filter(|(handle, _)| !handle.is_literal()) {
+            let object = handle.content();
+            if let Some(old) = self.absent(&object)?
+                && seen.insert(object)
+            {
+                new.push((object, Some(content), old));
+            }
+        }
+        let mut directories = Vec::new();
+        let mut files = Vec::new();
+        let mut unused = Vec::new();
+        for file in large.drain(..) {
+            match self.absent(&file.handle) {
+                Ok(Some(old)) if seen.insert(file.handle) => {
+                    new.push((file.handle, None, old));
+                    files.push(file);
+                }
+                _ => unused.push(file),
+            }
+        }
+        *large = unused;
+        for file in files {
+            match self.name_large(&tail, &file) {
+                Ok(directory) => directories.push(directory),
+                Err(error) => {
+                    large.push(file);
+                    return Err(error);
+                }
+            }
+            tail.unsynced.large.push(file.file);
+        }
+        tail.unsynced.directories.append(&mut directories);
+        self.append_new(&mut tail, &new)?;
+        Ok(())
+    }
+
+    // Many open files would be too many.
+    fn name_large(&self, tail: &Tail, file: &NewFile) -> Result<std::path::PathBuf, StoreError> {
+        if tail.unsynced.large.len() >= LARGE_OPEN_MAX {
+            file.sync()?;
+        }
+        let directory = file.name(&self.home)?;
+        self.large.forget(&file.handle);
+        Ok(directory)
+    }
+
+    // If there is no content: what there is in its place.
+    fn absent(&self, object: &Handle) -> Result<Option<Option<Found>>, StoreError> {
+        let old = find_sound(&self.index, Kind::Content, object)?;
+        let there = old.as_ref().is_some_and(|old| !matches!(old.header.sort, Sort::Dropped(_)));
+        Ok((!there || self.broken.has(object)).then_some(old))
+    }
+
+    fn append_new(
+        &self,
+        tail: &mut Tail,
+        new: &[(Handle, Option<&Content>, Option<Found>)],
+    ) -> Result<(), StoreError> {
+        if new.is_empty() {
+            return Ok(());
+        }
+        let places = self.append(tail, |appender| {
+            let place =
+                |(object, content, _): &(Handle, Option<&Content>, Option<Found>)| match content {
+                    Some(content) => appender.content(*object, content),
+                    None => appender.small(Sort::Large(*object), &[]),
+                };
+            new.iter().map(place).collect::<Result<Vec<_>, _>>()
+        })?;
+        let mut entries = Vec::with_capacity(new.len());
+        for ((object, content, old), at) in new.iter().zip(places) {
+            let sort = if content.is_some() { Sort::Content } else { Sort::Large };
+            count(tail, &sort(*object), old.as_ref());
+            let entry = Entry { print: Kind::Content.print(object), at };
+            entries.push((Kind::Content, entry, old.as_ref().map(|old| old.at)));
+            self.broken.remove(object);
+        }
+        self.index.insert(&entries);
+        Ok(())
+    }
+
+    pub(crate) fn append<T>(
+        &self,
+        tail: &mut Tail,
+        write: impl FnOnce(&mut Appender<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let (value, made) = tail.append(&self.home, write)?;
+        if !made.is_empty() {
+            self.index.change(|parts| parts.packs.extend(made));
+        }
+        Ok(value)
+    }
+
+    /// Appends records that are in the index under their names.
+    pub(crate) fn put_named(&self, batch: &[(Sort, Vec<u8>)]) -> Result<(), StoreError> {
+        let mut tail = self.writable()?;
+        let places = self.append(&mut tail, |appender| {
+            let place = |(sort, payload): &(Sort, Vec<u8>)| appender.small(*sort, payload);
+            batch.iter().map(place).collect::<Result<Vec<_>, _>>()
+        })?;
+        for ((sort, _), at) in batch.iter().zip(places) {
+            let Some((kind, name)) = indexed(sort) else { continue };
+            // Of several under one name the last counts, so one by one.
+            let old = find_sound(&self.index, kind, &name)?;
+            count(&mut tail, sort, old.as_ref());
+            insert(&self.index, kind, &name, at, old.as_ref());
+        }
+        Ok(())
+    }
+
+    /// Appends changes of the state and makes them.
+    pub(crate) fn change(&self, tail: &mut Tail, changes: &[Change]) -> Result<(), StoreError> {
+        self.append(tail, |appender| {
+            changes.iter().try_for_each(|(sort, payload)| appender.small(*sort, payload).map(drop))
+        })?;
+        let state = Arc::make_mut(&mut tail.state);
+        for (sort, payload) in changes {
+            let understood = state.apply(sort, payload);
+            debug_assert!(understood, "{sort:?}");
+        }
+        Ok(())
+    }
+
+    /// Returns when all that was appended before is durable.
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        if self.mode == Mode::Read {
+            return Ok(());
+        }
+        // One at a time: what another has taken over is durable only when that
+        // has returned.
+        let _one = self.syncing.lock();
+        let (end, changes, unsynced) = {
+            let mut tail = self.writable()?;
+            if tail.changes == tail.synced {
+                return Ok(());
+            }
+            (tail.place(), tail.changes, std::mem::take(&mut tail.unsynced))
+        };
+        // Others may append meanwhile; the commit covers what was before.
+        let synced = self.sync_files(&unsynced);
+        let mut tail = self.writable()?;
+        if let Err(error) = synced {
+            // What the kernel dropped now, the next sync would not tell.
+            tail.failed = true;
+            return Err(error);
+        }
+        // The commit itself need not be synced: without it the next open
+        // verifies a little more. Nor does it matter if there is no room.
+        let before = tail.changes;
+        if self.append(&mut tail, |appender| appender.small(Sort::Commit(end), &[])).is_ok() {
+            tail.changes = before;
+        }
+        tail.synced = tail.synced.max(changes);
+        Ok(())
+    }
+
+    fn sync_files(&self, unsynced: &Unsynced) -> Result<(), StoreError> {
+        let home = &self.home;
+        for file in &unsynced.large {
+            file.sync_data().map_err(StoreError::io("sync", home.large()))?;
+        }
+        let mut directories = unsynced.directories.clone();
+        directories.sort_unstable();
+        directories.dedup();
+        for directory in &directories {
+            home.disk.sync_directory(directory)?;
+        }
+        if !directories.is_empty() {
+            home.disk.sync_directory(&home.large())?;
+        }
+        for pack in unsynced.packs.iter().filter(|pack| !pack.is_missing()) {
+            pack.sync()?;
+        }
+        if unsynced.pack_names {
+            home.disk.sync_directory(&home.packs())?;
+        }
+        Ok(())
+    }
+}
+
+// How many new files of large content wait for a sync.
+const LARGE_OPEN_MAX: usize = 32;
+
+impl Store {
+    /// What a prefix stands for; what was dropped can be meant, too.
+    pub(crate) fn resolve(&self, prefix: &Prefix) -> Result<Resolved, StoreError> {
+        let low = prefix.low().first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
+        // Beyond 16 digits the print says no more.
+        let open = 64 - 4 * prefix.digits().min(16) as u32;
+        let high = low | 1_u64.checked_shl(open).map_or(u64::MAX, |bit| bit - 1);
+        let (parts, entries) = self.index.range(low, high)?;
+        let mut names = Vec::new();
+        let mut last = None;
+        for entry in entries {
+            if names.len() >= Resolved::MANY_MAX && last != Some(entry.print) {
+                break;
+            }
+            last = Some(entry.print);
+            let name = self.index.name_at(&parts, Kind::Content, entry.at)?;
+            names.extend(name.filter(|name| prefix.matches(name) && !names.contains(name)));
+        }
+        Ok(Resolved::of(prefix, names.iter()))
+    }
+
+    /// How dropped content can be computed again.
+    pub(crate) fn recipe(&self, object: &Handle) -> Result<Option<Handle>, StoreError> {
+        let Some(found) = self.index.find(Kind::Content, object)? else { return Ok(None) };
+        let Sort::Dropped(_) = found.header.sort else { return Ok(None) };
+        let recipe = found.payload.first_chunk().and_then(|raw| Handle::decode(raw).ok());
+        recipe.map(Some).ok_or_else(|| found.pack.corrupt(object, found.at.offset()))
+    }
+
+    /// The bytes of all packs.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        let tail = self.tail.lock();
+        let parts = self.index.parts();
+        let sealed = parts.packs.iter().filter(|pack| pack.number != tail.pack.number);
+        sealed.filter_map(|pack| pack.sealed.get()).sum::<u64>() + tail.end
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        let log_bytes = self.log_bytes();
+        let runs: u64 = self.index.parts().runs.iter().map(|run| run.file_bytes()).sum();
+        let manifest_bytes = self.flushing.manifest_bytes();
+        let tail = self.tail.lock();
+        let counters = tail.counters;
+        Usage {
+            objects: counters.objects,
+            relations: counters.relations,
+            dropped: counters.dropped,
+            file_bytes: log_bytes + runs + manifest_bytes + counters.large_bytes,
+            dead_bytes: counters.dead_bytes,
+            budget_bytes: tail.state.budget_bytes,
+        }
+    }
+}
