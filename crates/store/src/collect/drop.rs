@@ -10,10 +10,9 @@ use super::plan::Aim;
 /// What was dropped.
 #[derive(Default)]
 pub(super) struct Dropped {
-    /// Objects, each with the relation that brings it back. What is reached
-    /// from these alone comes back with them and is not named.
+    /// Objects, each with the relation that brings it back.
     pub(super) named: Vec<(u32, u32)>,
-    /// By relation: what went, the unnamed included.
+    /// By relation: what went.
     pub(super) shares: HashMap<u32, Share>,
 }
 
@@ -31,6 +30,7 @@ struct Group {
 pub(super) fn drop(ledger: &mut Ledger<'_>, recipe: &[u32], aim: &Aim) -> Dropped {
     let mut members: Vec<(u32, u32)> = (0..recipe.len() as u32)
         .filter(|object| recipe[*object as usize] != NONE && ledger.objects.has(*object))
+        .filter(|object| ledger.graph.bytes(*object) >= aim.worth_bytes)
         .map(|object| (recipe[object as usize], object))
         .collect();
     members.sort_unstable();
@@ -40,7 +40,7 @@ pub(super) fn drop(ledger: &mut Ledger<'_>, recipe: &[u32], aim: &Aim) -> Droppe
         if aim.is_met(ledger.bytes + records) {
             break;
         }
-        drop_group(ledger, &members[group.from..group.to], aim, &mut dropped);
+        drop_group(ledger, &members[group.from..group.to], &mut dropped);
     }
     dropped
 }
@@ -73,41 +73,11 @@ pub(super) fn cheaper(ns: u64, bytes: u64, other_ns: u64, other_bytes: u64) -> s
     one.cmp(&(u128::from(other_ns) * u128::from(bytes)))
 }
 
-fn drop_group(ledger: &mut Ledger<'_>, members: &[(u32, u32)], aim: &Aim, out: &mut Dropped) {
-    let there = || members.iter().filter(|(_, object)| ledger.objects.has(*object));
-    // What is referred to from within only needs no record.
-    let mut within: HashMap<u32, u32> = HashMap::new();
-    for (_, object) in there() {
-        for below in ledger.graph.below(*object) {
-            *within.entry(below).or_default() += 1;
-        }
-    }
-    let is_named =
-        |object: &u32| ledger.references(*object) > within.get(object).copied().unwrap_or(0);
-    let bytes: u64 = there().map(|(_, object)| ledger.graph.bytes(*object)).sum();
-    let named: Vec<(u32, u32)> = there().filter(|(_, object)| is_named(object)).copied().collect();
-    let worth_it = |named: usize, bytes: u64| bytes >= aim.worth_bytes * named as u64;
-    // Small parts that something else refers to are not worth their records.
-    let parts = match worth_it(named.len(), bytes) {
-        true => named,
-        false => there()
-            .filter(|(_, object)| worth_it(1, ledger.graph.bytes(*object)))
-            .copied()
-            .collect(),
-    };
+fn drop_group(ledger: &mut Ledger<'_>, members: &[(u32, u32)], out: &mut Dropped) {
     let mut share = Share::default();
-    let mut others = Share::default();
-    for (relation, object) in parts {
-        if ledger.objects.has(object) {
-            ledger.remove(object, &mut share, &mut others);
-            out.named.push((object, relation));
-        }
+    for (relation, object) in members {
+        share.add(ledger.remove(*object));
+        out.named.push((*object, *relation));
     }
-    if let Some((relation, _)) = members.first()
-        && share.objects > 0
-    {
-        share.objects += others.objects;
-        share.bytes += others.bytes;
-        out.shares.insert(*relation, share);
-    }
+    out.shares.insert(members[0].0, share);
 }

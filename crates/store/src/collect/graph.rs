@@ -200,6 +200,11 @@ impl Graph {
         self.bytes[object as usize] != 0
     }
 
+    /// Whether it names no other content.
+    pub(crate) fn is_leaf(&self, object: u32) -> bool {
+        self.first_edge[object as usize] == 0
+    }
+
     pub(crate) fn bytes(&self, object: u32) -> u64 {
         match self.bytes[object as usize] {
             u32::MAX => self.huge_bytes.get(&object).copied().unwrap_or(0),

@@ -69,14 +69,13 @@ impl<'a> Ledger<'a> {
         self.references[object as usize]
     }
 
-    /// Takes an object away although something refers to it, and what only it
-    /// referred to. How much went is added to the two.
-    pub(super) fn remove(&mut self, object: u32, itself: &mut Share, others: &mut Share) {
-        if self.objects.has(object) {
-            let journal = &mut Journal::default();
-            self.take(object, itself, journal);
-            self.release_open(others, journal);
-        }
+    /// Takes an object that reaches nothing away although something refers to
+    /// it; its bytes.
+    pub(super) fn remove(&mut self, object: u32) -> u64 {
+        debug_assert!(self.graph.is_leaf(object) && self.objects.has(object));
+        self.objects.remove(object);
+        self.bytes -= self.graph.bytes(object);
+        self.graph.bytes(object)
     }
 
     /// Takes a relation away, and what only it referred to.

@@ -8,6 +8,11 @@
 //! was there before it, there are no circles, and any part of what has a recipe
 //! may be dropped.
 //!
+//! Only *leaves* have recipes: Blobs, and Trees that name no other content. All
+//! other Trees stay, so what a key reaches is known to the last handle also
+//! when much of it was dropped, and a directory can be listed though its files
+//! are gone.
+//!
 //! Where nothing fires any more though something is left (files and the archive
 //! of them, each made of the other), the oldest relation has its inputs kept.
 //!
@@ -91,7 +96,8 @@ impl<'a> Recipes<'a> {
         }
         for object in 0..graph.objects_len() as u32 {
             let counts = graph.is_here(object) && reached.has(object);
-            if counts && (!made.has(object) || held.has(object)) {
+            let stays = !graph.is_leaf(object) || !made.has(object) || held.has(object);
+            if counts && stays {
                 self.make_available(object);
             }
         }
