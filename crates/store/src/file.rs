@@ -11,6 +11,8 @@ mod manifest;
 mod opening;
 mod pack;
 mod record;
+#[allow(dead_code, reason = "for collections")]
+mod rewrite;
 mod state;
 mod store;
 pub(crate) mod v1;

@@ -77,6 +77,10 @@ impl Flushing {
         self.indexed.lock()
     }
 
+    pub(crate) fn note_manifest(&self, bytes: u64) {
+        self.manifest_bytes.store(bytes, Ordering::Relaxed);
+    }
+
     /// The bytes of the file `store`.
     pub(crate) fn manifest_bytes(&self) -> u64 {
         self.manifest_bytes.load(Ordering::Relaxed)
@@ -248,14 +252,13 @@ fn commit(
         indexed: last.end,
         packs: packs_until(parts, last.end),
         runs: runs.iter().map(|run| run.number).collect(),
-        counters: last.counters,
+        counters: *last.counters.lock(),
         state: last.state.clone(),
     };
-    let bytes = manifest.write(&store.home)?;
-    store.flushing.manifest_bytes.store(bytes, Ordering::Relaxed);
+    store.flushing.note_manifest(manifest.write(&store.home)?);
     indexed.end = last.end;
     indexed.state = last.state.clone();
-    indexed.counters = last.counters;
+    indexed.counters = manifest.counters;
     Ok(())
 }
 

@@ -26,7 +26,7 @@ use super::pack::Pack;
 use super::record::{Header, Sort};
 use super::state::State;
 use crate::StoreError;
-use crate::sync::RwLock;
+use crate::sync::{Mutex, RwLock};
 pub(crate) use merge::{Merge, Source};
 pub(crate) use sorted::SortedRun;
 pub(crate) use table::{Entry, Kind, Table};
@@ -40,7 +40,8 @@ pub(crate) struct Frozen {
     /// Everything before is in this table or in an earlier one or a run.
     pub(crate) end: Location,
     pub(crate) state: Arc<State>,
-    pub(crate) counters: Counters,
+    /// A collection may take from them.
+    pub(crate) counters: Mutex<Counters>,
 }
 
 /// All that is known of where things are, at one moment.
@@ -131,6 +132,7 @@ impl Index {
         let mut view = self.view.write();
         let empty = Table::like(&view.active);
         let table = std::mem::replace(&mut view.active, empty);
+        let counters = Mutex::new(counters);
         let frozen = Arc::new(Frozen { table, end, state, counters });
         Arc::make_mut(&mut view.parts).frozen.push(frozen);
     }

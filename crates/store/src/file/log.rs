@@ -27,6 +27,20 @@ pub(crate) struct Counters {
     pub(crate) large_bytes: u64,
 }
 
+impl Counters {
+    /// With what has gone and what has come.
+    pub(crate) fn changed(&self, gone: &Self, come: &Self) -> Self {
+        let change = |now: u64, gone: u64, come: u64| now.saturating_sub(gone) + come;
+        Self {
+            objects: change(self.objects, gone.objects, come.objects),
+            relations: change(self.relations, gone.relations, come.relations),
+            dropped: change(self.dropped, gone.dropped, come.dropped),
+            dead_bytes: change(self.dead_bytes, gone.dead_bytes, come.dead_bytes),
+            large_bytes: change(self.large_bytes, gone.large_bytes, come.large_bytes),
+        }
+    }
+}
+
 /// Where the next record goes, and what was not synced yet.
 #[derive(Debug)]
 pub(crate) struct Tail {
