@@ -46,7 +46,8 @@ pub(crate) fn evaluate(
 ) -> Result<Answer, Exit> {
     let interrupt = Interrupt::listen(terminal)
         .map_err(|error| Exit::other(format!("cannot listen for Ctrl-C: {error}")))?;
-    let node = node(place.backend.clone(), options, artifacts(terminal))?;
+    let node = Arc::new(node(place.backend.clone(), options, artifacts(terminal))?);
+    let _telling = place.telling(&node);
     let mut answer = ask(&node, request, options.deadline, &interrupt, terminal);
     let mut roots = vec![request];
     roots.extend(answer.outcome.value());

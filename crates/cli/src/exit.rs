@@ -131,6 +131,11 @@ impl From<StoreError> for Exit {
             | StoreError::Failed(_)
             | StoreError::Corrupt { .. }
             | StoreError::Missing(_)
+            | StoreError::Gone
+            | StoreError::Silent { .. }
+            | StoreError::OtherProtocol { .. }
+            | StoreError::Lost(_)
+            | StoreError::Told(_)
             | StoreError::LabelMoved { .. } => Code::Store,
             StoreError::Label(_) | StoreError::Path(_) => Code::Usage,
             _ => Code::Other,

@@ -5,22 +5,24 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use weft_node::{Node, Stat};
 use weft_object::Handle;
 use weft_store::files::{self, Added, Options};
-use weft_store::{Backend, FileBackend, Mode, StoreError, locate};
+use weft_store::socket::Fact;
+use weft_store::{Backend, Mode, SharedBackend, StoreError, locate};
 
 use crate::exit::{Code, Exit};
 use crate::progress;
 use crate::terminal::Terminal;
 use crate::units::{count, size};
 
-/// A store that is open.
+/// A store that is open: by this process, or through the one that holds it.
 pub(crate) struct Place {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) mode: Mode,
-    directory: PathBuf,
+    shared: Arc<SharedBackend>,
     terminal: Terminal,
 }
 
@@ -32,9 +34,10 @@ impl Place {
 
     pub(crate) fn open_at(directory: &Path, mode: Mode, terminal: Terminal) -> Result<Self, Exit> {
         remember(directory);
-        let backend = FileBackend::open(directory, mode)?;
-        let lost: u64 = backend.damage().iter().map(|damage| damage.length).sum();
-        if let Some(first) = backend.damage().first() {
+        let shared = Arc::new(SharedBackend::open(directory, mode)?);
+        let damage = shared.damage();
+        let lost: u64 = damage.iter().map(|damage| damage.length).sum();
+        if let Some(first) = damage.first() {
             let text = format!(
                 "the store {} is damaged from offset {}, {} in all; the rest is used",
                 directory.display(),
@@ -43,13 +46,30 @@ impl Place {
             );
             terminal.say("warning", &text);
         }
-        let directory = directory.to_owned();
-        Ok(Self { backend: Arc::new(backend), mode, directory, terminal })
+        Ok(Self { backend: shared.clone(), mode, shared, terminal })
     }
 
     /// The directory that holds the store.
     pub(crate) fn directory(&self) -> &Path {
-        &self.directory
+        self.shared.directory()
+    }
+
+    /// What the process that holds the store tells of itself, if there is one.
+    pub(crate) fn holder(&self) -> Result<Option<Vec<Fact>>, Exit> {
+        Ok(self.shared.holder()?)
+    }
+
+    /// Lets other processes ask what a node is doing here, until what is
+    /// returned is dropped.
+    pub(crate) fn telling(&self, node: &Arc<Node>) -> Telling {
+        let telling = Telling(Arc::new(Mutex::new(Some(node.clone()))));
+        let slot = telling.0.clone();
+        self.shared.tell(move || {
+            // Under the lock, so that the last to have the node is its owner.
+            let node = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            node.as_ref().map(|node| facts(&node.stat())).unwrap_or_default()
+        });
+        telling
     }
 
     /// Adds a file, or a directory with all below it, and syncs.
@@ -84,6 +104,25 @@ impl Place {
         })?;
         Ok((handle, so_far.get()))
     }
+}
+
+/// See [`Place::telling`].
+pub(crate) struct Telling(Arc<Mutex<Option<Arc<Node>>>>);
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+fn facts(stat: &Stat) -> Vec<Fact> {
+    vec![
+        Fact::new("running", stat.running),
+        Fact::new("waiting", stat.waiting),
+        Fact::new("applied", stat.applied),
+        Fact::new("hits", stat.hits),
+        Fact::new("memory_bytes", stat.memory_bytes),
+    ]
 }
 
 pub(crate) fn here() -> Result<PathBuf, Exit> {

@@ -12,6 +12,7 @@ mod eval;
 mod files;
 mod help;
 mod interrupts;
+mod processes;
 mod stores;
 mod terminal;
 mod world;

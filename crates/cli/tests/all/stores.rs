@@ -1,9 +1,6 @@
 //! Stores that are missing, in use, foreign or damaged.
 
 use std::fs;
-use std::process::Stdio;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use crate::world::{WEFT, World, ran};
 
@@ -116,34 +113,6 @@ fn a_store_of_another_version_is_left_alone() {
     }
     assert!(versions > 0);
     fs::write(&path, &bytes).unwrap();
-    world.is_intact();
-}
-
-#[test]
-fn one_process_writes_and_others_read() {
-    let world = World::new();
-    world.remember();
-    world.wat(
-        "loop.wasm",
-        r#"(module (func (export "weft_apply") (param i32) (result i32)
-            (loop $again (br $again)) (unreachable)))"#,
-    );
-    let mut child =
-        world.start(&["eval", "--deadline", "60s", "apply(./loop.wasm)"], Stdio::null());
-    // Only looked at, not tried: then it could be us who have it.
-    let number = child.id().to_string();
-    let start = Instant::now();
-    while fs::read_to_string(world.path(".weft/lock")).unwrap_or_default().trim() != number {
-        assert!(start.elapsed() < Duration::from_secs(50));
-        thread::sleep(Duration::from_millis(10));
-    }
-    let locked = world.weft(["add", "kept"]);
-    locked.fails(5, &["is in use by", &format!("process {number}"), "wait until it ends"]);
-    assert_eq!(world.weft(["ls", "@kept"]).text(), "a\n");
-    world.weft(["labels"]).ok();
-    child.kill().unwrap();
-    child.wait().unwrap();
-    // Killed in the middle of something, and nothing is lost.
     world.is_intact();
 }
 
