@@ -21,6 +21,7 @@
 mod calls;
 pub mod diff;
 mod follow;
+pub mod graph;
 mod makers;
 mod names;
 mod rules;

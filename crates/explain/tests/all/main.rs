@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod count;
 mod diff;
 mod follow;
+mod graph;
 mod why;
 mod world;
