@@ -180,9 +180,10 @@ fn open_once(
     let Replayed { damage: mut found, end } = replayed;
     found.append(&mut damage);
     found.splice(..0, shortened(&packs, durable)?);
+    let packs = going_on(&home, packs, end, mode)?;
     if mode == Mode::Write {
-        cut(&home, &packs, end)?;
-        remove_leftovers(&home, &manifest, &packs[..=end.0], &listed, &mut found)?;
+        let listed = list(&home, &home.packs())?;
+        remove_leftovers(&home, &manifest, &packs, &listed, &mut found)?;
     }
     tail.unsynced.packs = packs[durable.0..=end.0].to_vec();
     tail.unsynced.pack_names = end.0 > durable.0;
@@ -190,7 +191,7 @@ fn open_once(
     tail.end = end.1;
     tail.next_pack =
         listed.last().max(packs.iter().map(|pack| &pack.number).max()).map_or(1, |last| last + 1);
-    index.change(|parts| parts.packs.truncate(end.0 + 1));
+    index.change(|parts| parts.packs.clone_from(&packs));
     let next_run = list(&home, &home.index())?
         .last()
         .max(manifest.runs.iter().max())
@@ -264,18 +265,35 @@ fn place(packs: &[Arc<Pack>], at: Location) -> (usize, u64) {
     pack.map_or((packs.len() - 1, START), |pack| (pack, at.offset()))
 }
 
-// Durably, before anything is written where something else may still show.
-fn cut(home: &Home, packs: &[Arc<Pack>], end: (usize, u64)) -> Result<(), StoreError> {
-    for pack in packs[end.0 + 1..].iter().rev() {
-        home.disk.remove(&pack.path)?;
-        home.disk.sync_directory(&home.packs())?;
+// The packs up to the end of the log. The last of them may have been taken for
+// one that gets no more records, by a pack after it that is not one of ours.
+fn going_on(
+    home: &Home,
+    mut packs: Vec<Arc<Pack>>,
+    end: (usize, u64),
+    mode: Mode,
+) -> Result<Vec<Arc<Pack>>, StoreError> {
+    let more = packs.split_off(end.0 + 1);
+    if mode == Mode::Write {
+        // Durably, before anything is written where something else may show.
+        for pack in more.iter().rev() {
+            home.disk.remove(&pack.path)?;
+            home.disk.sync_directory(&home.packs())?;
+        }
+        let last = &packs[end.0];
+        if !last.is_missing() && last.length()? > end.1 {
+            last.cut(end.1)?;
+            last.sync()?;
+        }
     }
-    let last = &packs[end.0];
-    if !last.is_missing() && last.length()? > end.1 {
-        last.cut(end.1)?;
-        last.sync()?;
+    if !more.is_empty()
+        && let Some(last) = packs.pop()
+    {
+        let access = if mode == Mode::Write { Access::Write } else { Access::Read };
+        let again = Pack::open(home, last.number, access)?;
+        packs.push(again.map_or(last, Arc::new));
     }
-    Ok(())
+    Ok(packs)
 }
 
 // Runs and packs that were being made, or that had their time.
@@ -323,8 +341,10 @@ fn shortened(packs: &[Arc<Pack>], durable: (usize, u64)) -> Result<Vec<Damage>, 
     let mut damage = Vec::new();
     for (place, pack) in packs.iter().enumerate().take(durable.0 + 1) {
         let there = if pack.is_missing() { 0 } else { pack.length()? };
+        // Where the last one ends is known from the one after it, if at all, and
+        // neither may have been synced.
         let last = (place == durable.0).then_some(durable.1);
-        let wanted = pack.sealed.get().copied().or(last).unwrap_or(0);
+        let wanted = last.or(pack.sealed.get().copied()).unwrap_or(0);
         let path = pack.path.clone();
         if !pack.is_sound {
             damage.push(Damage { path: path.clone(), offset: 0, length: START.min(there) });

@@ -1,7 +1,6 @@
 //! Large Blobs, a file each: verified once, then mapped.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
@@ -246,7 +245,7 @@ fn read_whole(file: &dyn DiskFile, length: usize) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::fs::{self, File};
     use std::os::unix::fs::{FileExt, PermissionsExt};
     use std::time::Duration;
 

@@ -4,14 +4,17 @@
 #![allow(clippy::unwrap_used)]
 
 mod backends;
+mod crash;
 mod disk;
 mod files;
 mod hostile;
 mod locate;
 mod memory;
+mod migrate;
 mod relations;
 mod scratch;
 mod socket;
 mod socket_hostile;
 mod torn;
 mod watched;
+mod workload;

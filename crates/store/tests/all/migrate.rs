@@ -1,0 +1,246 @@
+//! A store that version 1 made, taken over. `data/version-1.store` was written by
+//! the program of that time: files and a directory, computations that came to a
+//! value and to a failure, labels set, moved and removed.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use weft_object::Handle;
+use weft_store::disk::crash::{CrashDisk, Fault};
+use weft_store::disk::{Disk, RealDisk};
+use weft_store::{
+    Backend, FileBackend, Migrated, Mode, Outcome, StoreError, files, migrate, version,
+};
+
+use crate::scratch::Scratch;
+use crate::workload::{PLACE, options};
+
+const GOLDEN: &[u8] = include_bytes!("../data/version-1.store");
+
+/// What is in it: objects, relations, labels.
+const THERE: (u64, u64, u64) = (12, 3, 3);
+
+fn real() -> Arc<dyn Disk> {
+    Arc::new(RealDisk)
+}
+
+fn in_memory(bytes: &[u8]) -> CrashDisk {
+    let disk = CrashDisk::new();
+    disk.plant(&place(), bytes);
+    disk
+}
+
+fn place() -> PathBuf {
+    Path::new(PLACE).join("store")
+}
+
+fn migrate_on(disk: &CrashDisk) -> Result<Option<Migrated>, StoreError> {
+    migrate(Arc::new(disk.clone()), Path::new(PLACE), options(), &|_, _| {})
+}
+
+fn opened(disk: &CrashDisk) -> FileBackend {
+    FileBackend::open_on(Arc::new(disk.clone()), Path::new(PLACE), Mode::Read, options()).unwrap()
+}
+
+/// Everything that a store says: the content that labels and relations reach,
+/// the relations, the labels.
+type All = (BTreeSet<Handle>, Vec<(Handle, Outcome)>, Vec<String>);
+
+fn all_of(store: &FileBackend) -> All {
+    let mut relations = Vec::new();
+    let visited = store.each_relation(&mut |key, relation| {
+        relations.push((*key, relation.outcome));
+        ControlFlow::Continue(())
+    });
+    visited.unwrap();
+    relations.sort_by_key(|(key, _)| *key);
+    let labels = store.labels().unwrap();
+    let mut open: Vec<Handle> = labels.iter().map(|(_, handle)| *handle).collect();
+    open.extend(relations.iter().flat_map(|(key, outcome)| [*key, outcome.handle()]));
+    let mut content = BTreeSet::new();
+    while let Some(handle) = open.pop() {
+        let handle = handle.content();
+        if handle.is_literal() || content.contains(&handle) {
+            continue;
+        }
+        let Some(found) = store.get(&handle).unwrap() else { continue };
+        open.extend(found.tree().iter().flat_map(|tree| tree.entries()));
+        assert_eq!(found.handle(), handle);
+        content.insert(handle);
+    }
+    let labels = labels.into_iter().map(|(label, handle)| format!("{label} {handle}")).collect();
+    (content, relations, labels)
+}
+
+#[test]
+fn a_store_of_version_1_becomes_one_of_version_2() {
+    let scratch = Scratch::new();
+    let path = scratch.join("store");
+    std::fs::write(&path, GOLDEN).unwrap();
+    assert_eq!(version(&RealDisk, scratch.path()).unwrap(), 1);
+    let refused = FileBackend::open(scratch.path(), Mode::Read).unwrap_err();
+    assert!(matches!(refused, StoreError::Version { found: 1, .. }), "{refused}");
+    let text = refused.to_string();
+    assert!(text.contains("version 1") && text.contains("weft migrate"), "{text}");
+    let told = std::cell::Cell::new((0, 0));
+    let migrated = migrate(real(), scratch.path(), options(), &|done, all| told.set((done, all)));
+    let migrated = migrated.unwrap().unwrap();
+    assert!(migrated.is_whole() && migrated.kept.is_none(), "{migrated:?}");
+    assert_eq!((migrated.from, migrated.objects, migrated.relations, migrated.labels), {
+        (1, THERE.0, THERE.1, THERE.2)
+    });
+    assert!(told.get().0 > 0 && told.get().1 == GOLDEN.len() as u64);
+    assert_eq!(version(&RealDisk, scratch.path()).unwrap(), 2);
+    assert!(!scratch.join("migrating").exists() && !scratch.join("store.v1").exists());
+
+    let store = FileBackend::open(scratch.path(), Mode::Write).unwrap();
+    let (content, relations, labels) = all_of(&store);
+    // One file was added without a label.
+    assert_eq!((content.len(), relations.len()), (THERE.0 as usize - 1, THERE.1 as usize));
+    for number in [3, 42] {
+        let value = Outcome::Value(Handle::of_u64(number));
+        assert!(relations.iter().any(|(_, outcome)| *outcome == value), "{number}");
+    }
+    assert!(relations.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failure(_))));
+    let names: Vec<&str> = labels.iter().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(names, ["jobs/sum", "src", "src2"]);
+    let src = store.labels().unwrap()[1].1;
+    files::get(&|handle| store.get(handle), &src, &scratch.join("copy")).unwrap();
+    let text = std::fs::read_to_string(scratch.join("copy/a.txt")).unwrap();
+    assert_eq!(text, "a file of the store that version 1 made\n");
+    assert!(scratch.join("copy/deep/b.txt").exists() && scratch.join("copy/link").is_symlink());
+    drop(store);
+    assert_eq!(migrate(real(), scratch.path(), options(), &|_, _| {}).unwrap(), None);
+}
+
+#[test]
+fn an_interrupted_migration_can_be_run_again() {
+    let whole = in_memory(GOLDEN);
+    migrate_on(&whole).unwrap().unwrap();
+    let expected = all_of(&opened(&whole));
+    let mut versions = [0; 3];
+    for operation in 0..whole.operations() {
+        let disk = in_memory(GOLDEN);
+        disk.fail_at(operation, Fault::PowerCut, 0);
+        let _ = migrate_on(&disk);
+        for seed in 0..4 {
+            let what = format!("cut at {operation}, seed {seed}");
+            let after = disk.restart(operation + seed);
+            let found = version(&after, Path::new(PLACE)).unwrap();
+            versions[found as usize] += 1;
+            match found {
+                1 => {
+                    let bytes = after.files().into_iter().find(|(path, _)| *path == place());
+                    assert!(bytes.unwrap().1 == GOLDEN, "{what}: the old store is changed");
+                    assert!(migrate_on(&after).unwrap().unwrap().is_whole(), "{what}");
+                }
+                _ => {
+                    assert!(all_of(&opened(&after)) == expected, "{what}");
+                    assert_eq!(migrate_on(&after).unwrap(), None, "{what}");
+                }
+            }
+            assert!(all_of(&opened(&after)) == expected, "{what}");
+            let left = |(path, _): &(PathBuf, _)| path.to_string_lossy().contains("migrating");
+            assert!(!after.files().iter().any(left), "{what}: something is left");
+        }
+    }
+    assert!(versions[1] > 50 && versions[2] > 5, "{versions:?}");
+}
+
+#[test]
+fn a_full_disk_leaves_the_old_store_as_it_was() {
+    let whole = in_memory(GOLDEN);
+    migrate_on(&whole).unwrap().unwrap();
+    let mut failed = 0;
+    for operation in 0..whole.operations() {
+        let disk = in_memory(GOLDEN);
+        disk.fail_at(operation, Fault::Full, operation);
+        if let Err(error) = migrate_on(&disk) {
+            failed += 1;
+            assert!(error.to_string().contains("the disk is full"), "{error}");
+            assert_eq!(version(&disk, Path::new(PLACE)).unwrap(), 1);
+        }
+        disk.mend();
+        migrate_on(&disk).unwrap();
+        assert_eq!(opened(&disk).labels().unwrap().len() as u64, THERE.2);
+    }
+    assert!(failed > 20, "{failed}");
+}
+
+#[test]
+fn what_is_sound_of_a_damaged_store_is_taken_over_and_the_old_one_is_kept() {
+    let whole = in_memory(GOLDEN);
+    migrate_on(&whole).unwrap().unwrap();
+    let (content, relations, labels) = all_of(&opened(&whole));
+    let mut whole_ones = 0;
+    for at in 16..GOLDEN.len() {
+        let mut flipped = GOLDEN.to_vec();
+        flipped[at] ^= 1 << (at % 8);
+        let disk = in_memory(&flipped);
+        let migrated = migrate_on(&disk).unwrap().unwrap();
+        let found = all_of(&opened(&disk));
+        let lost = relations.iter().filter(|relation| !found.1.contains(relation)).count();
+        assert!(found.1.len() + lost == relations.len() && lost <= 1, "byte {at}");
+        // A label that was moved or removed may be where it was before.
+        assert!(found.2.iter().filter(|label| !labels.contains(label)).count() <= 1, "byte {at}");
+        let usable = found.0.iter().filter(|handle| content.contains(handle)).count();
+        assert!(usable > 0, "byte {at}");
+        if migrated.is_whole() {
+            // Padding, or a commit.
+            whole_ones += 1;
+            assert!(found == (content.clone(), relations.clone(), labels.clone()), "byte {at}");
+            continue;
+        }
+        let kept = migrated.kept.unwrap();
+        assert_eq!(kept, Path::new(PLACE).join("store.v1"));
+        let bytes = disk.files().into_iter().find(|(path, _)| *path == kept).unwrap().1;
+        assert!(bytes == flipped, "byte {at}");
+        assert_eq!(migrated.lost.len() + usize::from(migrated.damaged_bytes > 0), 1, "byte {at}");
+    }
+    assert!(whole_ones < GOLDEN.len() / 3, "{whole_ones}");
+}
+
+#[test]
+fn what_is_no_older_store_is_refused_and_left_alone() {
+    let mut newer = GOLDEN.to_vec();
+    newer[8] = 3;
+    for (bytes, says) in [
+        (&newer[..], "a store of version 3"),
+        (&b"#!/bin/sh\nexit 0 or so"[..], "is not a weft store"),
+        (&b"weft"[..], "is not a weft store"),
+    ] {
+        let disk = in_memory(bytes);
+        let error = migrate_on(&disk).unwrap_err().to_string();
+        assert!(error.contains(says) && error.contains(&place().display().to_string()), "{error}");
+        assert_eq!(disk.files(), [(place(), bytes.to_vec())]);
+    }
+    let nothing = CrashDisk::new();
+    nothing.make_directory(Path::new(PLACE)).unwrap();
+    assert!(matches!(migrate_on(&nothing), Err(StoreError::NoStore(_))));
+    let disk = in_memory(GOLDEN);
+    let _held = disk.lock(Path::new(PLACE)).unwrap();
+    assert!(matches!(migrate_on(&disk), Err(StoreError::Locked { .. })));
+}
+
+#[test]
+fn nothing_outside_of_the_store_is_touched() {
+    let scratch = Scratch::new();
+    let (store, precious) = (scratch.join("s"), scratch.join("precious"));
+    std::fs::create_dir_all(&store).unwrap();
+    std::fs::create_dir_all(&precious).unwrap();
+    std::fs::write(precious.join("000001"), "mine").unwrap();
+    std::fs::write(store.join("store"), GOLDEN).unwrap();
+    symlink(&precious, store.join("packs")).unwrap();
+    let error = migrate(real(), &store, options(), &|_, _| {}).unwrap_err();
+    assert!(matches!(error, StoreError::Foreign { .. }), "{error}");
+    assert_eq!(std::fs::read_to_string(precious.join("000001")).unwrap(), "mine");
+    // Below, only the link goes.
+    std::fs::remove_file(store.join("packs")).unwrap();
+    std::fs::create_dir(store.join("packs")).unwrap();
+    symlink(&precious, store.join("packs/000001")).unwrap();
+    assert!(migrate(real(), &store, options(), &|_, _| {}).unwrap().is_some());
+    assert_eq!(std::fs::read_to_string(precious.join("000001")).unwrap(), "mine");
+}
