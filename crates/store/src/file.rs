@@ -15,6 +15,8 @@ mod record;
 mod rewrite;
 mod state;
 mod store;
+#[allow(dead_code, reason = "for collections")]
+mod touched;
 pub(crate) mod v1;
 mod walk;
 

@@ -4,7 +4,6 @@ use std::ops::ControlFlow;
 use weft_object::{Blob, Content, Handle, Kind as ObjectKind, Prefix};
 
 use super::flush::settle;
-use super::index::Kind;
 use super::record::Sort;
 use super::{FileBackend, Mode, state};
 use crate::{
@@ -57,9 +56,7 @@ impl Backend for FileBackend {
     }
 
     fn relation(&self, key: &Handle) -> Result<Option<Relation>, StoreError> {
-        let Some(found) = self.store.index.find(Kind::Relation, key)? else { return Ok(None) };
-        let relation = Relation::decode(&found.payload);
-        relation.map(Some).ok_or_else(|| found.pack.corrupt(key, found.at.offset()))
+        self.store.relation(key)
     }
 
     fn put_relations(&self, batch: &[(Handle, Relation)]) -> Result<(), StoreError> {

@@ -16,6 +16,7 @@ use super::location::Location;
 use super::log::{Appender, Tail, Unsynced};
 use super::record::{Header, Sort, content_length};
 use super::state::Change;
+use super::touched::Touched;
 use crate::hash::HandleHash;
 use crate::map::LargeBlobs;
 use crate::sync::{Mutex, MutexGuard};
@@ -33,6 +34,8 @@ pub(crate) struct Store {
     pub(crate) next_run: AtomicU32,
     /// Files that were read.
     pub(crate) large: LargeBlobs,
+    /// What somebody relies on while there is a collection.
+    pub(crate) touched: Touched,
     // Content that was found damaged: putting it again mends it.
     broken: Broken,
 }
@@ -160,6 +163,7 @@ impl Store {
             flushing,
             next_run: AtomicU32::new(next_run),
             large: LargeBlobs::default(),
+            touched: Touched::default(),
             broken: Broken::default(),
         }
     }
@@ -178,6 +182,7 @@ impl Store {
 
     /// The content of an Object that is no literal.
     pub(crate) fn get(&self, object: &Handle) -> Result<Option<Content>, StoreError> {
+        self.touched.note(object);
         let Some(found) = self.index.find(Kind::Content, object)? else { return Ok(None) };
         let content = match found.header.sort {
             Sort::Content(_) => found.pack.content(found.at.offset(), object),
@@ -201,6 +206,7 @@ impl Store {
 
     /// The record of an Object that is no literal, if there is content.
     pub(crate) fn present(&self, object: &Handle) -> Result<Option<Found>, StoreError> {
+        self.touched.note(object);
         if self.broken.has(object) {
             return Ok(None);
         }
@@ -335,6 +341,7 @@ impl Store {
 
     // If there is no content: what there is in its place.
     fn absent(&self, object: &Handle) -> Result<Option<Option<Found>>, StoreError> {
+        self.touched.note(object);
         let old = find_sound(&self.index, Kind::Content, object)?;
         let there = old.as_ref().is_some_and(|old| !matches!(old.header.sort, Sort::Dropped(_)));
         Ok((!there || self.broken.has(object)).then_some(old))
@@ -491,8 +498,17 @@ impl Store {
         Ok(Resolved::of(prefix, names.iter()))
     }
 
+    /// The relation of a key.
+    pub(crate) fn relation(&self, key: &Handle) -> Result<Option<Relation>, StoreError> {
+        self.touched.note(key);
+        let Some(found) = self.index.find(Kind::Relation, key)? else { return Ok(None) };
+        let relation = Relation::decode(&found.payload);
+        relation.map(Some).ok_or_else(|| found.pack.corrupt(key, found.at.offset()))
+    }
+
     /// How dropped content can be computed again.
     pub(crate) fn recipe(&self, object: &Handle) -> Result<Option<Handle>, StoreError> {
+        self.touched.note(object);
         let Some(found) = self.index.find(Kind::Content, object)? else { return Ok(None) };
         let Sort::Dropped(_) = found.header.sort else { return Ok(None) };
         let recipe = found.payload.first_chunk().and_then(|raw| Handle::decode(raw).ok());
