@@ -28,6 +28,7 @@ use crate::StoreError;
 use crate::collect::gate::{Gate, Held};
 use crate::disk::{Disk, Lock, RealDisk};
 pub use home::Options;
+pub(crate) use large::path_in as large_path;
 pub(crate) use manifest::VERSION;
 use store::Store;
 pub use walk::Damage;

@@ -38,6 +38,9 @@ impl Default for Options {
     }
 }
 
+/// The directory of the Blobs that are files of their own.
+pub(super) const LARGE: &str = "large";
+
 /// Where a store is, and which.
 #[derive(Clone, Debug)]
 pub(crate) struct Home {
@@ -69,7 +72,7 @@ impl Home {
     }
 
     pub(crate) fn large(&self) -> PathBuf {
-        self.directory.join("large")
+        self.directory.join(LARGE)
     }
 }
 

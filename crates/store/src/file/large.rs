@@ -1,13 +1,13 @@
 //! Content that is a file of its own.
 
 use std::io::{ErrorKind, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use weft_object::Handle;
 
-use super::home::Home;
+use super::home::{Home, LARGE};
 use super::pack::PART;
 use super::record::content_length;
 use super::walk::blob_is_sound;
@@ -27,7 +27,13 @@ pub(crate) const NEW: &str = "new-";
 
 /// Where the content of a handle is.
 pub(crate) fn path(home: &Home, handle: &Handle) -> PathBuf {
-    directory(home, handle).join(handle.to_string())
+    path_in(&home.directory, handle)
+}
+
+/// The same, in a store that is known by its directory alone.
+pub(crate) fn path_in(directory: &Path, handle: &Handle) -> PathBuf {
+    let first = format!("{:02x}", handle.as_bytes()[0]);
+    directory.join(LARGE).join(first).join(handle.to_string())
 }
 
 fn directory(home: &Home, handle: &Handle) -> PathBuf {

@@ -15,6 +15,9 @@ use super::link::{Link, NoLink, nonsense};
 use super::request::Request;
 use super::spool::Spool;
 use super::{Fact, PART_BYTES, value};
+use crate::disk::RealDisk;
+use crate::file::large_path;
+use crate::map::LargeBlobs;
 use crate::sync::Mutex;
 use crate::{
     Backend, Collect, Collected, Expect, Finder, Label, Pin, Progress, Relation, Resolved, Run,
@@ -34,6 +37,8 @@ pub struct Client {
     idle: Mutex<Vec<Link>>,
     /// What is held, and a stretch of writing, stand on this one.
     standing: Mutex<Option<Link>>,
+    /// Blobs that are files: those are read here.
+    large: LargeBlobs,
 }
 
 /// Connections that are kept for the next call.
@@ -61,6 +66,7 @@ impl Client {
                 holder: link.holder(),
                 idle: Mutex::new(vec![link]),
                 standing: Mutex::new(None),
+                large: LargeBlobs::default(),
             })),
             Err(NoLink::Nobody) => Ok(None),
             Err(NoLink::Version { process, found }) => {
@@ -227,6 +233,18 @@ impl Client {
         self.read(&Request::Adopt(*handle, name), |take| take.flag())
     }
 
+    /// A long Blob out of its own file, if it has one that this process may read
+    /// and that holds it; mapped, so that nothing is copied.
+    fn mapped(&self, handle: &Handle) -> Result<Option<Content>, StoreError> {
+        let long = handle.length().is_some_and(|length| length >= PART_BYTES as u64);
+        if handle.kind() != Kind::Blob || !long || !self.contains(handle)? {
+            return Ok(None);
+        }
+        let path = large_path(&self.directory, handle);
+        // Whatever is the matter with it, the holder says it better.
+        Ok(self.large.read(&RealDisk, &path, handle).ok())
+    }
+
     fn put_long(&self, handle: &Handle, bytes: &[u8]) -> Result<(), StoreError> {
         let mut spool = Spool::new(&self.directory)?;
         spool.fill(&mut { bytes }, bytes.len() as u64)?;
@@ -242,6 +260,9 @@ impl Backend for Client {
         let handle = handle.content();
         if let Some(bytes) = handle.literal_bytes() {
             return Ok(Some(Content::Blob(Blob::new(bytes.to_vec()))));
+        }
+        if let Some(content) = self.mapped(&handle)? {
+            return Ok(Some(content));
         }
         let mut parts: VecDeque<Vec<u8>> = VecDeque::new();
         let end = self.ask_parts(&Request::Get(handle), &mut |part| {

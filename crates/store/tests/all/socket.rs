@@ -529,3 +529,32 @@ fn a_collection_runs_where_the_store_is_held() {
 }
 
 fn tell_nobody(_: Progress) {}
+
+/// What is a file of its own is not sent: who asks reads the file.
+#[test]
+fn a_large_blob_is_read_from_its_file() {
+    let scratch = Scratch::new();
+    let (holder, other) = pair(&scratch);
+    let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| (n / 5) as u8).collect();
+    let blob = Content::Blob(Blob::new(bytes.clone()));
+    other.put(&[(blob.handle(), blob.clone())]).unwrap();
+    other.sync().unwrap();
+    let got = |backend: &SharedBackend| backend.get(&blob.handle()).unwrap().unwrap();
+    // One mapping for both, as soon as the file is old enough to be sure of it.
+    eventually("nothing is copied", || {
+        let [first, again] = [got(&other), got(&other)];
+        let [first, again] = [&first, &again].map(|got| got.blob().unwrap().bytes());
+        assert!(first == bytes);
+        std::ptr::eq(first, again)
+    });
+    // Where it cannot be read so, it comes as everything else does.
+    let file = blob.handle().to_string();
+    let path = scratch.join("large").join(&file[..2]).join(&file);
+    fs::rename(&path, scratch.join("aside")).unwrap();
+    fs::create_dir(&path).unwrap();
+    let error = other.get(&blob.handle()).unwrap_err().to_string();
+    assert_eq!(error, holder.get(&blob.handle()).unwrap_err().to_string());
+    fs::remove_dir(&path).unwrap();
+    fs::rename(scratch.join("aside"), &path).unwrap();
+    assert!(got(&other).blob().unwrap().bytes() == bytes);
+}
