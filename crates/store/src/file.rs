@@ -1,6 +1,7 @@
 //! The store that lasts: a log of records, cut in packs, with an index.
 
 mod backend;
+mod collect;
 mod flush;
 mod home;
 mod index;
@@ -15,7 +16,6 @@ mod record;
 mod rewrite;
 mod state;
 mod store;
-#[allow(dead_code, reason = "for collections")]
 mod touched;
 pub(crate) mod v1;
 mod walk;
@@ -25,8 +25,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::StoreError;
-use crate::collect::gate::{Gate, Held};
 use crate::disk::{Disk, Lock, RealDisk};
+use collect::{Budgeting, Collecting};
 pub use home::Options;
 pub(crate) use large::path_in as large_path;
 pub(crate) use manifest::VERSION;
@@ -57,8 +57,8 @@ pub enum Mode {
 pub struct FileBackend {
     pub(crate) store: Arc<Store>,
     damage: Vec<Damage>,
-    pub(crate) held: Held,
-    pub(crate) gate: Gate,
+    pub(crate) collecting: Arc<Collecting>,
+    budgeting: Arc<Budgeting>,
     // Held until this is dropped.
     _lock: Option<Box<dyn Lock>>,
 }
@@ -138,8 +138,8 @@ impl FileBackend {
         Ok(Self {
             store,
             damage: opened.damage,
-            held: Held::default(),
-            gate: Gate::default(),
+            collecting: Arc::default(),
+            budgeting: Arc::default(),
             _lock: lock,
         })
     }
@@ -186,6 +186,7 @@ impl fmt::Debug for FileBackend {
 
 impl Drop for FileBackend {
     fn drop(&mut self) {
+        self.budgeting.wait();
         flush::stop(&self.store);
     }
 }

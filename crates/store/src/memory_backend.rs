@@ -297,7 +297,7 @@ impl Tables {
             worth_bytes: 4 * RECORD_BYTES,
         };
         let plan = plan(graph, &roots, held, &aim);
-        let collected = Collected { before_bytes: self.bytes(), ..plan.collected };
+        let collected = Collected { before_bytes: self.bytes(), ..plan.collected(graph, &aim) };
         (plan, collected)
     }
 
@@ -305,7 +305,6 @@ impl Tables {
         let stays = |name: &Handle| graph.find(name).is_some_and(|at| plan.objects.has(at));
         let known =
             |key: &Handle| graph.find_relation(key).is_some_and(|at| plan.relations.has(at));
-        let dropped: HashMap<u32, u32> = plan.dropped.iter().copied().collect();
         let keys: HashMap<u32, Handle> = self
             .relations
             .keys()
@@ -313,7 +312,7 @@ impl Tables {
             .collect();
         let before = (self.content.len(), self.relations.len());
         let recipes = self.content.keys().filter_map(|name| {
-            let recipe = dropped.get(&graph.find(name)?)?;
+            let recipe = plan.dropped.get(&graph.find(name)?)?;
             Some((*name, *keys.get(recipe)?))
         });
         self.dropped.retain(|_, recipe| known(recipe));

@@ -13,6 +13,11 @@ impl Bits {
         self.0[number as usize / 64] >> (number % 64) & 1 != 0
     }
 
+    /// The same of any number: one beyond the bound is not in it.
+    pub(crate) fn has_some(&self, number: u32) -> bool {
+        (number as usize) < 64 * self.0.len() && self.has(number)
+    }
+
     /// Adds a number; whether it was not there.
     pub(crate) fn add(&mut self, number: u32) -> bool {
         let word = &mut self.0[number as usize / 64];

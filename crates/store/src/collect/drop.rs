@@ -1,8 +1,5 @@
 //! Under a budget, first: what can be computed again.
 
-use std::collections::HashMap;
-
-use super::Share;
 use super::graph::NONE;
 use super::ledger::Ledger;
 use super::plan::Aim;
@@ -12,8 +9,6 @@ use super::plan::Aim;
 pub(super) struct Dropped {
     /// Objects, each with the relation that brings it back.
     pub(super) named: Vec<(u32, u32)>,
-    /// By relation: what went.
-    pub(super) shares: HashMap<u32, Share>,
 }
 
 /// What one relation brings back: one application, so it goes together.
@@ -40,7 +35,10 @@ pub(super) fn drop(ledger: &mut Ledger<'_>, recipe: &[u32], aim: &Aim) -> Droppe
         if aim.is_met(ledger.bytes + records) {
             break;
         }
-        drop_group(ledger, &members[group.from..group.to], &mut dropped);
+        for (relation, object) in &members[group.from..group.to] {
+            ledger.remove(*object);
+            dropped.named.push((*object, *relation));
+        }
     }
     dropped
 }
@@ -71,13 +69,4 @@ fn groups(ledger: &Ledger<'_>, members: &[(u32, u32)]) -> Vec<Group> {
 pub(super) fn cheaper(ns: u64, bytes: u64, other_ns: u64, other_bytes: u64) -> std::cmp::Ordering {
     let one = u128::from(ns) * u128::from(other_bytes);
     one.cmp(&(u128::from(other_ns) * u128::from(bytes)))
-}
-
-fn drop_group(ledger: &mut Ledger<'_>, members: &[(u32, u32)], out: &mut Dropped) {
-    let mut share = Share::default();
-    for (relation, object) in members {
-        share.add(ledger.remove(*object));
-        out.named.push((*object, *relation));
-    }
-    out.shares.insert(members[0].0, share);
 }

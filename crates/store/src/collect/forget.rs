@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::Share;
 use super::bits::Bits;
 use super::drop::{Dropped, cheaper};
 use super::graph::{Graph, NONE};
@@ -34,20 +33,12 @@ pub(super) fn follow(graph: &Graph, roots: &[u32]) -> (Bits, Bits) {
 
 /// Forgets until the store is within the budget, what saves least time for its
 /// bytes first, and of that the oldest.
-pub(super) fn forget(
-    ledger: &mut Ledger<'_>,
-    reached: &Bits,
-    dropped: &mut Dropped,
-    aim: &Aim,
-) -> (u64, Share) {
+pub(super) fn forget(ledger: &mut Ledger<'_>, reached: &Bits, dropped: &mut Dropped, aim: &Aim) {
     let mut forgetting = Forgetting {
         needed_for: needed_for(ledger.graph, dropped),
         blocked: HashMap::new(),
-        relations: 0,
-        gone: Share::default(),
         records: (remembered(ledger) + dropped.named.len()) as u64,
         ledger,
-        dropped,
     };
     for number in candidates(forgetting.ledger, reached) {
         if aim.is_met(forgetting.bytes(aim)) {
@@ -55,20 +46,15 @@ pub(super) fn forget(
         }
         forgetting.forget(number);
     }
-    let (relations, gone) = (forgetting.relations, forgetting.gone);
     dropped.named.retain(|(_, recipe)| ledger.relations.has(*recipe));
-    (relations, gone)
 }
 
 struct Forgetting<'f, 'a> {
     ledger: &'f mut Ledger<'a>,
-    dropped: &'f mut Dropped,
     /// By relation, what it brings back.
     needed_for: BTreeMap<u32, Vec<u32>>,
     /// By what somebody still refers to, the relations that bring it back.
     blocked: HashMap<u32, u32>,
-    relations: u64,
-    gone: Share,
     /// How many objects are noted as dropped.
     records: u64,
 }
@@ -127,8 +113,7 @@ impl Forgetting<'_, '_> {
     /// Forgets one, unless something that it brings back is still referred to;
     /// what can be tried again after it.
     fn try_forget(&mut self, number: u32) -> HashSet<u32> {
-        let mut gone = Share::default();
-        let journal = self.ledger.forget(number, &mut gone);
+        let journal = self.ledger.forget(number);
         let needed = self.needed_for.get(&number);
         let still =
             needed.into_iter().flatten().find(|object| self.ledger.references(**object) > 0);
@@ -136,14 +121,6 @@ impl Forgetting<'_, '_> {
             self.blocked.insert(*still, number);
             self.ledger.remember(number, &journal);
             return HashSet::new();
-        }
-        self.relations += 1;
-        self.gone.objects += gone.objects;
-        self.gone.bytes += gone.bytes;
-        // What was to be dropped goes for good.
-        if let Some(share) = self.dropped.shares.remove(&number) {
-            self.gone.objects += share.objects;
-            self.gone.bytes += share.bytes;
         }
         self.records -= self.needed_for.remove(&number).map_or(0, |needed| needed.len() as u64);
         if self.blocked.is_empty() {

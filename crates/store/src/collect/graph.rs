@@ -108,6 +108,14 @@ impl Graph {
         Some(object)
     }
 
+    /// Notes that content is not here any more; it may be noted again.
+    pub(crate) fn remove(&mut self, name: &Handle) {
+        if let Some(object) = self.find(name) {
+            self.bytes[object as usize] = 0;
+            self.first_edge[object as usize] = 0;
+        }
+    }
+
     /// Notes a relation, in the place of an earlier one under the same key.
     /// `here` says that this store ran or verified it.
     pub(crate) fn relation(

@@ -1,6 +1,5 @@
 //! What stays, counted by references.
 
-use super::Share;
 use super::bits::Bits;
 use super::graph::Graph;
 
@@ -70,23 +69,20 @@ impl<'a> Ledger<'a> {
     }
 
     /// Takes an object that reaches nothing away although something refers to
-    /// it; its bytes.
-    pub(super) fn remove(&mut self, object: u32) -> u64 {
+    /// it.
+    pub(super) fn remove(&mut self, object: u32) {
         debug_assert!(self.graph.is_leaf(object) && self.objects.has(object));
         self.objects.remove(object);
         self.bytes -= self.graph.bytes(object);
-        self.graph.bytes(object)
     }
 
     /// Takes a relation away, and what only it referred to.
-    pub(super) fn forget(&mut self, number: u32, gone: &mut Share) -> Journal {
+    pub(super) fn forget(&mut self, number: u32) -> Journal {
         let mut journal = Journal::default();
         self.relations.remove(number);
-        let bytes = self.graph.known()[number as usize].bytes();
-        self.bytes -= bytes;
-        gone.bytes += bytes;
+        self.bytes -= self.graph.known()[number as usize].bytes();
         self.open.extend(self.graph.reached_by(number));
-        self.release_open(gone, &mut journal);
+        self.release_open(&mut journal);
         journal
     }
 
@@ -104,7 +100,7 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    fn release_open(&mut self, gone: &mut Share, journal: &mut Journal) {
+    fn release_open(&mut self, journal: &mut Journal) {
         while let Some(object) = self.open.pop() {
             let count = &mut self.references[object as usize];
             if *count == COUNTLESS {
@@ -114,16 +110,14 @@ impl<'a> Ledger<'a> {
             *count -= 1;
             journal.released.push(object);
             if *count == 0 && self.objects.has(object) {
-                self.take(object, gone, journal);
+                self.take(object, journal);
             }
         }
     }
 
-    fn take(&mut self, object: u32, gone: &mut Share, journal: &mut Journal) {
+    fn take(&mut self, object: u32, journal: &mut Journal) {
         self.objects.remove(object);
-        let bytes = self.graph.bytes(object);
-        self.bytes -= bytes;
-        gone.add(bytes);
+        self.bytes -= self.graph.bytes(object);
         journal.removed.push(object);
         self.open.extend(self.graph.below(object));
     }

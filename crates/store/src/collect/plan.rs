@@ -1,14 +1,16 @@
 //! What stays and what goes, decided.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use weft_object::Handle;
 
+use super::Collected;
 use super::bits::Bits;
 use super::drop::{self, Dropped};
 use super::forget;
-use super::graph::Graph;
+use super::graph::{Gone, Graph, NONE};
 use super::ledger::Ledger;
 use super::recipes::recipes;
-use super::{Collected, Share};
 
 /// What a store is to come to.
 #[derive(Clone, Copy, Debug)]
@@ -36,12 +38,12 @@ pub(crate) struct Plan {
     pub(crate) objects: Bits,
     /// The relations that stay.
     pub(crate) relations: Bits,
-    /// Objects to note as dropped, each with the relation that brings it back.
-    /// Those that an earlier collection dropped stay noted as long as their
-    /// relation stays.
-    pub(crate) dropped: Vec<(u32, u32)>,
-    /// For whom it may concern; of the sizes, `before_bytes` is not known here.
-    pub(crate) collected: Collected,
+    /// Objects to note as dropped, by number, each with the relation that brings
+    /// it back. Those that an earlier collection dropped stay noted as long as
+    /// their relation stays.
+    pub(crate) dropped: BTreeMap<u32, u32>,
+    /// What is no garbage.
+    reached: Bits,
 }
 
 /// Decides. `held` are roots that must be there without being computed again.
@@ -52,30 +54,24 @@ pub(crate) fn plan(graph: &Graph, roots: &[Handle], held: &[Handle], aim: &Aim) 
     let held = numbers(held);
     let roots: Vec<u32> = numbers(roots).into_iter().chain(held.iter().copied()).collect();
     let mut ledger = Ledger::new(graph, &roots);
-    let mut collected = Collected { budget_bytes: aim.budget_bytes, ..Collected::default() };
-    collected.garbage = garbage(graph, &ledger.objects);
+    let reached = ledger.objects.clone();
     let mut dropped = Dropped::default();
-    let records = |count: usize| aim.record_bytes * count as u64;
-    let before = records(forget::remembered(&ledger));
+    let before = aim.record_bytes * forget::remembered(&ledger) as u64;
     if !aim.is_met(ledger.bytes + before) {
         let (held, _) = forget::follow(graph, &held);
         let recipe = recipes(graph, &ledger.objects, &held);
         dropped = drop::drop(&mut ledger, &recipe, &aim.less(before));
     }
-    if !aim.is_met(ledger.bytes + before + records(dropped.named.len())) {
-        let (_, reached) = forget::follow(graph, &roots);
-        let (relations, gone) = forget::forget(&mut ledger, &reached, &mut dropped, aim);
-        collected.relations = relations;
-        collected.forgotten = gone;
+    if !aim.is_met(ledger.bytes + before + aim.record_bytes * dropped.named.len() as u64) {
+        let (_, known) = forget::follow(graph, &roots);
+        forget::forget(&mut ledger, &known, &mut dropped, aim);
     }
-    for (relation, share) in &dropped.shares {
-        collected.dropped.objects += share.objects;
-        collected.dropped.bytes += share.bytes;
-        collected.recompute_ns += graph.known()[*relation as usize].run_ns;
+    Plan {
+        objects: ledger.objects,
+        relations: ledger.relations,
+        dropped: dropped.named.into_iter().collect(),
+        reached,
     }
-    let records = records(forget::remembered(&ledger) + dropped.named.len());
-    collected.after_bytes = aim.fixed_bytes + ledger.bytes + records;
-    Plan { objects: ledger.objects, relations: ledger.relations, dropped: dropped.named, collected }
 }
 
 impl Aim {
@@ -85,12 +81,93 @@ impl Aim {
     }
 }
 
-fn garbage(graph: &Graph, stays: &Bits) -> Share {
-    let mut garbage = Share::default();
-    for object in 0..graph.objects_len() as u32 {
-        if graph.is_here(object) && !stays.has(object) {
-            garbage.add(graph.bytes(object));
+impl Plan {
+    /// Keeps an object after all, with all that it reaches; what of that can be
+    /// computed again may stay dropped. Gives the numbers of what was not to be
+    /// kept before.
+    pub(crate) fn keep(&mut self, graph: &Graph, object: u32, kept: &mut Kept) {
+        let mut open = vec![object];
+        // What was asked for itself comes back in any case.
+        self.dropped.remove(&object);
+        while let Some(object) = open.pop() {
+            let gone = graph.gone_object(object).map(|gone| gone.recipe);
+            if let Some(relation) = gone.filter(|relation| *relation != NONE) {
+                self.keep_only_relation(graph, relation, &mut open, kept);
+            }
+            let stays = self.dropped.contains_key(&object) || !graph.is_here(object);
+            if !stays && self.objects.add(object) {
+                kept.objects.push(object);
+                open.extend(graph.below(object));
+            }
         }
     }
-    garbage
+
+    /// Keeps a relation after all, with all that it reaches.
+    pub(crate) fn keep_relation(&mut self, graph: &Graph, relation: u32, kept: &mut Kept) {
+        let mut open = Vec::new();
+        self.keep_only_relation(graph, relation, &mut open, kept);
+        for object in open {
+            if !self.dropped.contains_key(&object) {
+                self.keep(graph, object, kept);
+            }
+        }
+    }
+
+    fn keep_only_relation(
+        &mut self,
+        graph: &Graph,
+        relation: u32,
+        open: &mut Vec<u32>,
+        kept: &mut Kept,
+    ) {
+        if self.relations.add(relation) {
+            kept.relations.push(relation);
+            open.extend(graph.reached_by(relation));
+        }
+    }
+
+    /// Whether nothing goes.
+    pub(crate) fn is_idle(&self, collected: &Collected) -> bool {
+        self.dropped.is_empty()
+            && collected.garbage.objects + collected.relations + collected.forgotten.objects == 0
+    }
+
+    /// What that comes to; of the sizes, `before_bytes` is not known here.
+    pub(crate) fn collected(&self, graph: &Graph, aim: &Aim) -> Collected {
+        let mut collected = Collected { budget_bytes: aim.budget_bytes, ..Collected::default() };
+        let mut left = aim.fixed_bytes;
+        for object in 0..graph.objects_len() as u32 {
+            let bytes = graph.bytes(object);
+            match () {
+                () if !graph.is_here(object) => {}
+                () if self.objects.has(object) => left += bytes,
+                () if self.dropped.contains_key(&object) => collected.dropped.add(bytes),
+                () if self.reached.has(object) => collected.forgotten.add(bytes),
+                () => collected.garbage.add(bytes),
+            }
+        }
+        for (number, known) in graph.known().iter().enumerate() {
+            match self.relations.has(number as u32) {
+                true => left += known.bytes(),
+                false => {
+                    collected.relations += 1;
+                    collected.forgotten.bytes += known.bytes();
+                }
+            }
+        }
+        let recipes: BTreeSet<u32> = self.dropped.values().copied().collect();
+        let run_ns = |relation: &u32| graph.known()[*relation as usize].run_ns;
+        collected.recompute_ns = recipes.iter().map(run_ns).fold(0, u64::saturating_add);
+        let stays = |gone: &&Gone| gone.recipe != NONE && self.relations.has(gone.recipe);
+        let records = graph.all_gone().iter().filter(stays).count() + self.dropped.len();
+        collected.after_bytes = left + aim.record_bytes * records as u64;
+        collected
+    }
+}
+
+/// What stays after all.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    pub(crate) objects: Vec<u32>,
+    pub(crate) relations: Vec<u32>,
 }

@@ -62,7 +62,10 @@ impl Backend for FileBackend {
     fn put_relations(&self, batch: &[(Handle, Relation)]) -> Result<(), StoreError> {
         let record =
             |(key, relation): &(Handle, Relation)| (Sort::Relation(*key), relation.encode());
-        self.store.put_named(&batch.iter().map(record).collect::<Vec<_>>())?;
+        let relied = batch.iter().flat_map(|(key, relation)| {
+            [*key, relation.outcome.handle()].into_iter().chain(relation.notes)
+        });
+        self.store.put_named(&batch.iter().map(record).collect::<Vec<_>>(), relied)?;
         settle(&self.store);
         Ok(())
     }
@@ -83,6 +86,7 @@ impl Backend for FileBackend {
             if !expect.holds(found) {
                 return Err(StoreError::LabelMoved { label: label.clone(), found });
             }
+            to.iter().for_each(|to| self.store.touched.note(&to.content()));
             self.store.change(&mut tail, &[state::set_label(label, to)])?;
         }
         settle(&self.store);
@@ -136,6 +140,7 @@ impl Backend for FileBackend {
 
     fn pin(&self, pin: &Pin) -> Result<(), StoreError> {
         let mut tail = self.store.writable()?;
+        self.store.touched.note(&pin.handle.content());
         let old = tail.state.pins.get(&pin.handle).copied();
         let until_s = old.map_or(pin.until_s, |old| Pin::later(old, pin.until_s));
         if old == Some(until_s) {
@@ -162,20 +167,21 @@ impl Backend for FileBackend {
     }
 
     fn hold(&self, handle: &Handle) {
-        self.held.hold(handle);
+        self.collecting.held.hold(handle);
+        self.store.touched.note(&handle.content());
     }
 
     fn release(&self, handle: &Handle) {
-        self.held.release(handle);
+        self.collecting.held.release(handle);
     }
 
     fn begin_writing(&self) -> Result<(), StoreError> {
-        self.gate.begin_writing();
+        self.collecting.gate.begin_writing();
         Ok(())
     }
 
     fn end_writing(&self) {
-        self.gate.end_writing();
+        self.collecting.gate.end_writing();
     }
 
     fn set_budget(&self, bytes: Option<u64>) -> Result<(), StoreError> {
@@ -183,11 +189,11 @@ impl Backend for FileBackend {
     }
 
     fn collect(&self, options: &Collect, tell: &dyn Fn(Progress)) -> Result<Collected, StoreError> {
-        crate::MemoryBackend::new().collect(options, tell)
+        super::collect::collect(&self.store, &self.collecting, options, tell)
     }
 
     fn removals(&self) -> u64 {
-        0
+        self.collecting.removals()
     }
 
     fn usage(&self) -> Result<Usage, StoreError> {
@@ -197,7 +203,11 @@ impl Backend for FileBackend {
     fn sync(&self) -> Result<(), StoreError> {
         match self.store.mode {
             Mode::Read => Ok(()),
-            Mode::Write => self.store.sync(),
+            Mode::Write => {
+                self.store.sync()?;
+                self.budgeting.look(&self.store, &self.collecting);
+                Ok(())
+            }
         }
     }
 }

@@ -304,8 +304,11 @@ fn remove_leftovers(
     listed: &[u32],
     damage: &mut Vec<Damage>,
 ) -> Result<(), StoreError> {
+    let collected = collected_until(packs);
     for number in listed.iter().filter(|number| packs.iter().all(|pack| pack.number != **number)) {
-        if let Some(length) = synced_length(home, *number)? {
+        if *number > collected
+            && let Some(length) = synced_length(home, *number)?
+        {
             damage.push(Damage { path: home.pack(*number), offset: 0, length });
         } else {
             home.disk.remove(&home.pack(*number))?;
@@ -317,6 +320,16 @@ fn remove_leftovers(
         }
     }
     large::remove_unfinished(home)
+}
+
+/// The last pack of the log that a collection has read: what of it and of
+/// those before is not listed had its time.
+fn collected_until(packs: &[Arc<Pack>]) -> u32 {
+    let until = packs.iter().filter_map(|pack| match pack.follows {
+        Follows::Collection(end) => Some(end.pack()),
+        _ => None,
+    });
+    until.max().unwrap_or(0)
 }
 
 /// The length of a pack that is not known to be of the store, if the log went

@@ -186,13 +186,22 @@ impl Store {
         let Some(found) = self.index.find(Kind::Content, object)? else { return Ok(None) };
         let content = match found.header.sort {
             Sort::Content(_) => found.pack.content(found.at.offset(), object),
-            Sort::Large(_) => self.read_large(object),
+            Sort::Large(_) => match self.read_large(object) {
+                // A collection may have removed the file meanwhile.
+                Err(_) if self.is_gone(object, found.at) => return self.get(object),
+                content => content,
+            },
             _ => return Ok(None),
         };
         if let Err(StoreError::Corrupt { .. }) = content {
             self.broken.add(object);
         }
         content.map(Some)
+    }
+
+    fn is_gone(&self, object: &Handle, at: Location) -> bool {
+        let now = self.index.find(Kind::Content, object);
+        now.is_ok_and(|now| now.is_none_or(|now| now.at != at))
     }
 
     fn read_large(&self, object: &Handle) -> Result<Content, StoreError> {
@@ -355,6 +364,9 @@ impl Store {
         if new.is_empty() {
             return Ok(());
         }
+        for entry in new.iter().filter_map(|(_, content, _)| content.as_ref()?.tree()) {
+            entry.entries().iter().for_each(|entry| self.touched.note(&entry.content()));
+        }
         let places = self.append(tail, |appender| {
             let place =
                 |(object, content, _): &(Handle, Option<&Content>, Option<Found>)| match content {
@@ -388,8 +400,14 @@ impl Store {
     }
 
     /// Appends records that are in the index under their names.
-    pub(crate) fn put_named(&self, batch: &[(Sort, Vec<u8>)]) -> Result<(), StoreError> {
+    /// `relied` are what they speak of.
+    pub(crate) fn put_named(
+        &self,
+        batch: &[(Sort, Vec<u8>)],
+        relied: impl Iterator<Item = Handle>,
+    ) -> Result<(), StoreError> {
         let mut tail = self.writable()?;
+        relied.for_each(|handle| self.touched.note(&handle.content()));
         let places = self.append(&mut tail, |appender| {
             let place = |(sort, payload): &(Sort, Vec<u8>)| appender.small(*sort, payload);
             batch.iter().map(place).collect::<Result<Vec<_>, _>>()

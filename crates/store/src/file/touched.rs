@@ -38,7 +38,7 @@ impl Touched {
 
     #[inline]
     pub(crate) fn note(&self, name: &Handle) {
-        if self.on.load(Ordering::SeqCst) {
+        if self.on.load(Ordering::SeqCst) && !name.is_literal() {
             self.names.lock().insert(*name);
         }
     }

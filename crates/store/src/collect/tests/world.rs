@@ -279,13 +279,13 @@ impl World {
         let before = self.reachable();
         let held = self.held_here();
         let plan = plan(&graph, &self.roots, &self.held, &aim);
+        let collected = plan.collected(&graph, &aim);
         let number_of = |key: &Handle| graph.find_relation(key).unwrap();
         let keys: HashMap<u32, Handle> =
             self.ran.keys().map(|key| (number_of(key), *key)).collect();
-        let dropped: HashMap<u32, u32> = plan.dropped.iter().copied().collect();
         for object in &self.here {
             let number = graph.find(object).unwrap();
-            if let Some(recipe) = dropped.get(&number) {
+            if let Some(recipe) = plan.dropped.get(&number) {
                 assert!(!plan.objects.has(number));
                 self.dropped.insert(*object, keys[recipe]);
             }
@@ -293,16 +293,16 @@ impl World {
         self.ran.retain(|key, _| plan.relations.has(number_of(key)));
         self.dropped.retain(|_, key| self.ran.contains_key(key));
         self.here.retain(|object| plan.objects.has(graph.find(object).unwrap()));
-        assert_eq!(plan.collected.after_bytes, self.size());
+        assert_eq!(collected.after_bytes, self.size());
         assert!(held.iter().all(|object| self.here.contains(object)), "what is held stays");
         if budget_bytes.is_none() {
             let left: BTreeSet<Handle> = self.here.clone();
             let expected: BTreeSet<Handle> =
                 before.iter().filter(|object| left.contains(*object)).copied().collect();
             assert_eq!(left, expected, "garbage, and nothing else, goes");
-            assert_eq!(plan.collected.dropped.objects + plan.collected.relations, 0);
+            assert_eq!(collected.dropped.objects + collected.relations, 0);
         }
-        plan.collected
+        collected
     }
 
     /// What is held and here. What was dropped before has to be asked for.

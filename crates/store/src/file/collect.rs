@@ -1,0 +1,360 @@
+//! Collection of a [`FileBackend`](super::FileBackend).
+//!
+//! All is read once, from the first record to the last, and becomes a graph in
+//! memory; the plan is made on that; what stays of packs that hold much that
+//! goes is written to new packs. Work goes on meanwhile, in packs that the
+//! collection does not look at. What it relies on is noted ([`Touched`]
+//! (super::touched::Touched)) and kept.
+//!
+//! A pack that is not worth rewriting stays with all that is in it and with
+//! whatever that reaches, wherever it is: so what the log holds is always whole,
+//! also for one who has nothing but the log.
+
+mod budget;
+mod copy;
+mod records;
+mod survey;
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use weft_object::Handle;
+
+use super::Mode;
+use super::flush::flush_in;
+use super::pack::{Pack, START};
+use super::record::{Header, Sort};
+use super::rewrite::{Replacement, Snapshot, large_files};
+use super::state::State;
+use super::store::Store;
+use crate::collect::gate::{Gate, Held};
+use crate::collect::plan::{Aim, Kept, Plan, plan};
+use crate::collect::{Collect, Collected, Phase, Progress};
+use crate::sync::Mutex;
+use crate::{Pin, StoreError};
+pub(super) use budget::Budgeting;
+use copy::Copy;
+use survey::{ENTRY_BYTES, Part, Survey};
+
+/// What collections and those who work beside them agree by.
+#[derive(Debug, Default)]
+pub(crate) struct Collecting {
+    pub(crate) held: Held,
+    pub(crate) gate: Gate,
+    one: Mutex<()>,
+    removals: AtomicU64,
+}
+
+impl Collecting {
+    /// How often something was removed.
+    pub(crate) fn removals(&self) -> u64 {
+        self.removals.load(Ordering::SeqCst)
+    }
+}
+
+/// Noting that one object was dropped: record, key and entry.
+const DROPPED_BYTES: u64 = 48 + 32 + ENTRY_BYTES;
+
+/// Dropping less than this is not worth that.
+const WORTH_BYTES: u64 = 4096;
+
+/// A pack up to this long is rewritten for anything that goes; a longer one for
+/// a sixteenth of it.
+const SHORT_BYTES: u64 = 64 << 20;
+const DEAD_SHARE: u64 = 16;
+
+/// Tells how far it is, now and then.
+pub(super) struct Watch<'a> {
+    tell: &'a dyn Fn(Progress),
+    calls: Cell<u32>,
+    told: Cell<Instant>,
+}
+
+const TELL_EVERY: Duration = Duration::from_millis(100);
+
+impl<'a> Watch<'a> {
+    fn new(tell: &'a dyn Fn(Progress)) -> Self {
+        Self { tell, calls: Cell::new(0), told: Cell::new(Instant::now()) }
+    }
+
+    fn tell(&self, phase: Phase, done_bytes: u64, all_bytes: u64) {
+        self.calls.set(self.calls.get().wrapping_add(1));
+        if self.calls.get().is_multiple_of(4096) && self.told.get().elapsed() >= TELL_EVERY {
+            self.now(phase, done_bytes, all_bytes);
+        }
+    }
+
+    fn now(&self, phase: Phase, done_bytes: u64, all_bytes: u64) {
+        self.told.set(Instant::now());
+        (self.tell)(Progress { phase, done_bytes, all_bytes });
+    }
+}
+
+/// Collects, or says what would go.
+pub(super) fn collect(
+    store: &Store,
+    with: &Collecting,
+    options: &Collect,
+    tell: &dyn Fn(Progress),
+) -> Result<Collected, StoreError> {
+    let watch = Watch::new(tell);
+    let _one = with.one.lock();
+    if options.dry_run {
+        let state = store.tail.lock().state.clone();
+        let parts = parts_now(store);
+        return Decision::make(store, with, &parts, &state, options, &watch)
+            .map(|decision| decision.collected);
+    }
+    if store.mode == Mode::Read {
+        return Err(StoreError::ReadOnly(store.home.manifest()));
+    }
+    unpin_ended(store)?;
+    freeze(store)?;
+    let _touching = Touching::begin(store);
+    let snapshot = {
+        let _closed = with.gate.close();
+        // The flush is short: nearly all is in runs already.
+        store.snapshot(&mut store.flushing.begin())?
+    };
+    let parts = parts_of(&snapshot);
+    let decision = Decision::make(store, with, &parts, &snapshot.state, options, &watch)?;
+    let collected = decision.collected;
+    if decision.goes.contains(&true) || !decision.plan.dropped.is_empty() {
+        carry_out(store, with, &snapshot, &parts, decision, &watch)?;
+    }
+    remove_large(store)?;
+    Ok(collected)
+}
+
+/// Notes what is relied on, as long as it lives.
+struct Touching<'a>(&'a Store);
+
+impl<'a> Touching<'a> {
+    fn begin(store: &'a Store) -> Self {
+        store.touched.begin();
+        Self(store)
+    }
+}
+
+impl Drop for Touching<'_> {
+    fn drop(&mut self) {
+        self.0.touched.end();
+    }
+}
+
+fn unpin_ended(store: &Store) -> Result<(), StoreError> {
+    let now_s = crate::pin::now_s();
+    let mut tail = store.writable()?;
+    let ended: Vec<_> = tail
+        .state
+        .pins()
+        .into_iter()
+        .filter(|pin| !pin.holds_at(now_s))
+        .map(|pin| (Sort::Unpin(pin.handle), Vec::new()))
+        .collect();
+    if !ended.is_empty() {
+        store.change(&mut tail, &ended)?;
+    }
+    Ok(())
+}
+
+/// Has what is in the table written to a run, before anybody has to wait.
+fn freeze(store: &Store) -> Result<(), StoreError> {
+    let mut indexed = store.flushing.begin();
+    {
+        let mut tail = store.writable()?;
+        store.index.freeze(tail.place(), tail.state.clone(), tail.counters);
+        tail.unfrozen_bytes = 0;
+    }
+    flush_in(store, &mut indexed)
+}
+
+fn parts_of(snapshot: &Snapshot) -> Vec<Part> {
+    let part = |pack: &Arc<Pack>| Part {
+        pack: pack.clone(),
+        end: pack.sealed.get().copied().unwrap_or(START),
+    };
+    snapshot.packs.iter().map(part).collect()
+}
+
+fn parts_now(store: &Store) -> Vec<Part> {
+    let tail = store.tail.lock();
+    let parts = store.index.parts();
+    let end = |pack: &Arc<Pack>| match pack.number == tail.pack.number {
+        true => tail.end,
+        false => pack.sealed.get().copied().unwrap_or(START),
+    };
+    let packs = parts.packs.iter();
+    packs.map(|pack| Part { pack: pack.clone(), end: end(pack) }).collect()
+}
+
+/// What is to be done, known before anything is.
+struct Decision {
+    survey: Survey,
+    plan: Plan,
+    /// By part, whether it goes.
+    goes: Vec<bool>,
+    collected: Collected,
+}
+
+impl Decision {
+    fn make(
+        store: &Store,
+        with: &Collecting,
+        parts: &[Part],
+        state: &State,
+        options: &Collect,
+        watch: &Watch<'_>,
+    ) -> Result<Self, StoreError> {
+        let survey = Survey::read(&store.home, parts, &state.finders, watch)?;
+        watch.now(Phase::Planning, 0, 0);
+        let now_s = crate::pin::now_s();
+        let pins: Vec<Pin> = state.pins().into_iter().filter(|pin| pin.holds_at(now_s)).collect();
+        let roots: Vec<Handle> =
+            state.labels.values().copied().chain(pins.iter().map(|pin| pin.handle)).collect();
+        let aim = Aim {
+            fixed_bytes: fixed_bytes(state, pins.len()),
+            budget_bytes: options.budget.bytes(state.budget_bytes),
+            record_bytes: DROPPED_BYTES,
+            worth_bytes: WORTH_BYTES,
+        };
+        let mut plan = plan(&survey.graph, &roots, &with.held.handles(), &aim);
+        // Before it is decided which packs go.
+        copy::keep(&mut plan, &survey, &store.touched.take());
+        let before = plan.collected(&survey.graph, &aim);
+        let goes = going(&survey, &plan, parts, plan.is_idle(&before));
+        keep_staying(&survey, &mut plan, &goes);
+        let collected = Collected {
+            before_bytes: store.usage().file_bytes,
+            ..plan.collected(&survey.graph, &aim)
+        };
+        Ok(Self { survey, plan, goes, collected })
+    }
+}
+
+/// What the store takes beside objects and relations: the state, in the log and
+/// in its first file, and the beginnings of files.
+fn fixed_bytes(state: &State, pins: usize) -> u64 {
+    let changes = state.changes();
+    let ended = state.pins.len() - pins;
+    let bytes: u64 = changes.iter().map(|(sort, payload)| Header::new(*sort, payload).size()).sum();
+    let pin = Header::new(Sort::Reset, &[]).size() + 8;
+    2 * (bytes - pin * ended as u64) + 8192
+}
+
+/// Which packs have so much in them that goes that they are worth rewriting.
+fn going(survey: &Survey, plan: &Plan, parts: &[Part], idle: bool) -> Vec<bool> {
+    let graph = &survey.graph;
+    let mut live = vec![0; parts.len()];
+    let mut goes = vec![false; parts.len()];
+    for object in (0..graph.objects_len() as u32).filter(|object| graph.is_here(*object)) {
+        let part = usize::from(survey.part_of[object as usize]);
+        let large = survey.large_bytes.get(&object).copied().unwrap_or(0);
+        match plan.objects.has(object) {
+            true => live[part] += graph.bytes(object) - large - ENTRY_BYTES,
+            false => goes[part] = true,
+        }
+    }
+    for (number, known) in graph.known().iter().enumerate() {
+        let part = (known.place >> 40) as usize;
+        match plan.relations.has(number as u32) {
+            true => live[part] += known.bytes() - ENTRY_BYTES,
+            false => goes[part] = true,
+        }
+    }
+    for ((part, goes), live) in parts.iter().zip(&mut goes).zip(live) {
+        let dead = (part.end - START).saturating_sub(live);
+        let much = dead * DEAD_SHARE >= part.end && dead > 4096;
+        *goes = much || (*goes && !idle && part.end < SHORT_BYTES);
+    }
+    goes
+}
+
+/// Keeps everything in packs that stay.
+fn keep_staying(survey: &Survey, plan: &mut Plan, goes: &[bool]) {
+    let graph = &survey.graph;
+    let mut kept = Kept::default();
+    for object in 0..graph.objects_len() as u32 {
+        let stays = graph.is_here(object) && !goes[usize::from(survey.part_of[object as usize])];
+        if stays && !plan.dropped.contains_key(&object) {
+            plan.keep(graph, object, &mut kept);
+        }
+    }
+    for (number, known) in graph.known().iter().enumerate() {
+        if !goes[(known.place >> 40) as usize] {
+            plan.keep_relation(graph, number as u32, &mut kept);
+        }
+    }
+}
+
+fn carry_out(
+    store: &Store,
+    with: &Collecting,
+    snapshot: &Snapshot,
+    parts: &[Part],
+    decision: Decision,
+    watch: &Watch<'_>,
+) -> Result<(), StoreError> {
+    let Decision { survey, plan, goes, .. } = decision;
+    let mut copy = Copy::new(store, snapshot, (parts, &goes), &survey, plan);
+    let all_bytes = parts.iter().map(|part| part.end).sum();
+    watch.now(Phase::Writing, 0, all_bytes);
+    copy.all(watch)?;
+    watch.now(Phase::Writing, all_bytes, all_bytes);
+    while copy.keep(&store.touched.take(), watch)? {}
+    copy.end()?;
+    let mut relied = Vec::new();
+    // What is found to be kept at the last moment has to be copied first.
+    loop {
+        let run = copy.run()?;
+        let unused = run.clone();
+        let mut packs: Vec<Arc<Pack>> = parts
+            .iter()
+            .zip(&goes)
+            .filter(|(_, goes)| !**goes)
+            .map(|(part, _)| part.pack.clone())
+            .collect();
+        packs.extend(copy.packs.iter().cloned());
+        let by = Replacement { packs, run, gone: snapshot.counters, come: copy.counters };
+        let done = {
+            // Who is in the middle of writing may rely on what is noted only
+            // there.
+            let _closed = with.gate.close();
+            store.replace(&mut store.flushing.begin(), snapshot, by, || {
+                relied = store.touched.take();
+                Ok(copy.stays(&relied))
+            })?
+        };
+        if done {
+            break;
+        }
+        store.remove(&[], unused.as_slice(), &[]);
+        copy.keep(&relied, watch)?;
+    }
+    with.removals.fetch_add(1, Ordering::SeqCst);
+    watch.now(Phase::Removing, 0, 0);
+    let gone: Vec<Arc<Pack>> = parts
+        .iter()
+        .zip(&goes)
+        .filter(|(_, goes)| **goes)
+        .map(|(part, _)| part.pack.clone())
+        .collect();
+    store.remove(&gone, &snapshot.runs, &[]);
+    Ok(())
+}
+
+/// Removes files of large content that no record speaks of.
+fn remove_large(store: &Store) -> Result<(), StoreError> {
+    for (handle, path) in large_files(&store.home)? {
+        // With the right to append, so that nobody puts it at this moment.
+        let tail = store.writable()?;
+        if store.present(&handle)?.is_none() {
+            let _ = store.home.disk.remove(&path);
+            store.large.forget(&handle);
+        }
+        drop(tail);
+    }
+    Ok(())
+}

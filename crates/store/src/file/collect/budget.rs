@@ -1,0 +1,58 @@
+//! Keeping a budget while work goes on.
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use super::{Collecting, collect};
+use crate::Collect;
+use crate::file::store::Store;
+use crate::sync::Mutex;
+
+/// Who collects when the store is over its budget.
+#[derive(Debug, Default)]
+pub(in crate::file) struct Budgeting(Mutex<Last>);
+
+#[derive(Debug, Default)]
+struct Last {
+    thread: Option<JoinHandle<()>>,
+    /// How long the files were when there was nothing more to collect.
+    left_bytes: u64,
+}
+
+impl Budgeting {
+    /// Collects in the background if the store is over its budget and has grown
+    /// since that could not be helped the last time.
+    pub(in crate::file) fn look(self: &Arc<Self>, store: &Arc<Store>, with: &Arc<Collecting>) {
+        if !store.home.options.background {
+            return;
+        }
+        let usage = store.usage();
+        let Some(budget_bytes) = usage.budget_bytes else { return };
+        let mut last = self.0.lock();
+        let grown = usage.file_bytes > last.left_bytes + budget_bytes / 64;
+        if usage.file_bytes <= budget_bytes || !grown {
+            return;
+        }
+        if last.thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            return;
+        }
+        let (this, store, with) = (self.clone(), store.clone(), with.clone());
+        let work = move || {
+            let done = collect(&store, &with, &Collect::default(), &|_| {});
+            // Also after an error: that it is over its budget does no harm, and
+            // whoever collects by hand is told.
+            let left_bytes = store.usage().file_bytes;
+            let over = done.map_or(true, |done| done.over_bytes() > 0);
+            this.0.lock().left_bytes = if over { left_bytes } else { 0 };
+        };
+        last.thread = thread::Builder::new().name("weft-collect".into()).spawn(work).ok();
+    }
+
+    /// Waits until nobody collects.
+    pub(in crate::file) fn wait(&self) {
+        let thread = self.0.lock().thread.take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+}
