@@ -1,5 +1,7 @@
 //! What every [`Backend`] promises, as a test that each of them runs.
 
+mod state;
+
 use weft_object::{Blob, Content, Handle, Prefix, Tree};
 
 use crate::{Backend, Cost, Expect, Label, Origin, Outcome, Relation, Resolved, StoreError};
@@ -17,6 +19,7 @@ pub fn run<B: Backend>(mut make: impl FnMut() -> B) {
     labels_move_as_expected(&make());
     prefixes_resolve(&make());
     threads_agree(&make());
+    state::run(&mut make);
 }
 
 fn blob(text: &str) -> (Handle, Content) {
