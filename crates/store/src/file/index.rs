@@ -22,7 +22,7 @@ use weft_object::Handle;
 use super::home::Home;
 use super::location::Location;
 use super::log::Counters;
-use super::pack::Pack;
+use super::pack::{Backwards, Pack};
 use super::record::{Header, Sort};
 use super::state::State;
 use crate::StoreError;
@@ -130,8 +130,7 @@ impl Index {
     /// Begins a new table; the old one is for a run.
     pub(crate) fn freeze(&self, end: Location, state: Arc<State>, counters: Counters) {
         let mut view = self.view.write();
-        let empty = Table::like(&view.active);
-        let table = std::mem::replace(&mut view.active, empty);
+        let table = std::mem::take(&mut view.active);
         let counters = Mutex::new(counters);
         let frozen = Arc::new(Frozen { table, end, state, counters });
         Arc::make_mut(&mut view.parts).frozen.push(frozen);
@@ -254,9 +253,10 @@ impl Index {
                 _ => run_places(&parts.runs[frozen + parts.runs.len() - source])?,
             };
             places.sort_unstable_by(|one, other| other.cmp(one));
+            let mut window = Backwards::default();
             for at in places {
                 let Some(pack) = parts.pack(at.pack()) else { continue };
-                let Some((header, payload)) = pack.record(&self.home, at.offset())? else {
+                let Some((header, payload)) = window.record(&self.home, pack, at.offset())? else {
                     continue;
                 };
                 let Sort::Relation(key) = header.sort else { continue };

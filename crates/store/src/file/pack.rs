@@ -206,6 +206,49 @@ impl Pack {
     }
 }
 
+/// Reads records of a pack from its end to its beginning, many at once where
+/// they lie close together.
+#[derive(Debug, Default)]
+pub(crate) struct Backwards {
+    pack: u32,
+    from: u64,
+    bytes: Vec<u8>,
+}
+
+const WINDOW: u64 = 128 * 1024;
+const RECORD_MAX: u64 = (HEADER + SMALL_MAX) as u64;
+
+impl Backwards {
+    /// As [`Pack::record`].
+    pub(crate) fn record(
+        &mut self,
+        home: &Home,
+        pack: &Pack,
+        offset: u64,
+    ) -> Result<Option<(Header, Vec<u8>)>, StoreError> {
+        let inside = self.pack == pack.number
+            && offset >= self.from
+            && offset + HEADER as u64 <= self.from + self.bytes.len() as u64;
+        if !inside {
+            let until = offset + RECORD_MAX;
+            self.pack = pack.number;
+            self.from = until.saturating_sub(WINDOW);
+            self.bytes.resize((until - self.from) as usize, 0);
+            let have = pack.read(&mut self.bytes, self.from)?;
+            self.bytes.truncate(have);
+        }
+        let bytes = self.bytes.get((offset - self.from) as usize..).unwrap_or(&[]);
+        let Some(raw) = bytes.first_chunk::<HEADER>() else { return Ok(None) };
+        let Some(header) = Header::parse(raw) else { return Ok(None) };
+        let Some(payload) = bytes.get(HEADER..HEADER + header.checked()) else {
+            // It ends where the window does, or the file.
+            return pack.record(home, offset);
+        };
+        let sound = header.is_sound(&home.id, Location::new(pack.number, offset), raw, payload);
+        Ok(sound.then(|| (header, payload.to_vec())))
+    }
+}
+
 fn encode_start(home: &Home, pack: u32, follows: Follows) -> [u8; START as usize] {
     let mut raw = [0; START as usize];
     raw[..8].copy_from_slice(MAGIC);
