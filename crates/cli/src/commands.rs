@@ -12,6 +12,8 @@ mod label;
 mod labels;
 mod ls;
 mod man;
+mod replay;
+mod verify;
 mod version;
 
 use std::ffi::OsString;
@@ -45,6 +47,8 @@ pub(crate) static TABLE: &[&Command] = &[
     &ls::COMMAND,
     &get::COMMAND,
     &eval::COMMAND,
+    &verify::COMMAND,
+    &replay::COMMAND,
     &label::COMMAND,
     &labels::COMMAND,
     &demo::COMMAND,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use weft_eval::{NoAnswerKind, Outcome};
-use weft_node::{Config, Node, Request, Session, Stat};
+use weft_node::{Config, Node, Request, Sample, Session, Stat};
 use weft_object::Handle;
 use weft_store::Backend;
 
@@ -115,6 +115,25 @@ pub(crate) fn node(
     })?)
 }
 
+/// A machine that keeps nothing by itself, for a look at what is known.
+pub(crate) fn looking(
+    place: &Place,
+    options: &Options,
+    verify: Option<Sample>,
+    debug: bool,
+    terminal: Terminal,
+) -> Result<Node, Exit> {
+    Ok(Node::start(Config {
+        workers: options.workers,
+        memory_bytes: options.memory_bytes,
+        backend: Some(place.backend.clone()),
+        artifacts: artifacts(terminal),
+        verify,
+        debug,
+        ..Config::default()
+    })?)
+}
+
 /// Where compiled modules are kept. If that cannot be used they are compiled
 /// each time: slower, and no reason to give up.
 fn artifacts(terminal: Terminal) -> Option<PathBuf> {
@@ -158,7 +177,7 @@ pub(crate) fn ask(
     Answer { request, outcome, stat, wall, session }
 }
 
-fn wait(asked: &Request, deadline: Option<Duration>, interrupt: &Interrupt) -> Outcome {
+pub(crate) fn wait(asked: &Request, deadline: Option<Duration>, interrupt: &Interrupt) -> Outcome {
     /// How long a Ctrl-C may wait to be seen.
     const LOOK_EVERY: Duration = Duration::from_millis(20);
     let start = Instant::now();

@@ -19,12 +19,13 @@ pub(crate) enum Code {
     Failed,
     NoAnswer,
     Store,
+    Disagrees,
     Interrupted,
     Terminated,
 }
 
 impl Code {
-    pub(crate) const ALL: [(Self, &str); 8] = [
+    pub(crate) const ALL: [(Self, &str); 9] = [
         (Self::Ok, "it went well"),
         (
             Self::Other,
@@ -43,6 +44,7 @@ impl Code {
             Self::Store,
             "the store: there is none, it is in use, damaged, of another version, not permitted or full, or it does not have what was named",
         ),
+        (Self::Disagrees, "what was computed again is not what the store says"),
         (Self::Interrupted, "interrupted by Ctrl-C; what was found out is kept"),
         (Self::Terminated, "ended by a termination signal; what was found out is kept"),
     ];
@@ -55,6 +57,7 @@ impl Code {
             Self::Failed => 3,
             Self::NoAnswer => 4,
             Self::Store => 5,
+            Self::Disagrees => 6,
             Self::Interrupted => 130,
             Self::Terminated => 143,
         }

@@ -13,6 +13,7 @@
 mod argument;
 mod beside;
 mod commands;
+mod debugger;
 mod evaluate;
 mod exit;
 mod interrupt;

@@ -40,7 +40,7 @@ pub(crate) fn value(answer: &Answer) -> Result<Handle, Exit> {
     }
 }
 
-fn no_answer_text(none: &NoAnswer) -> String {
+pub(crate) fn no_answer_text(none: &NoAnswer) -> String {
     format!("no answer: {none}")
 }
 

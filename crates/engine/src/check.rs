@@ -55,6 +55,14 @@ pub(crate) fn check(module: &[u8]) -> Result<Shape, Failure> {
     })
 }
 
+/// Whether a module brings along what a debugger needs to show its source.
+#[must_use]
+pub fn has_debug_info(module: &[u8]) -> bool {
+    wasmparser::Parser::new(0).parse_all(module).map_while(Result::ok).any(|part| {
+        matches!(part, wasmparser::Payload::CustomSection(section) if section.name() == ".debug_info")
+    })
+}
+
 fn bad(detail: String) -> Failure {
     Failure { kind: FailureKind::BadModule, detail, note: None }
 }

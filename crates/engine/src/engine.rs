@@ -23,6 +23,10 @@ pub struct Config {
     pub module_max_bytes: u64,
     /// What one run may use of the machine.
     pub bounds: RunBounds,
+    /// Compiles for a debugger: unoptimized, with what a module says of its
+    /// source, and told to gdb and lldb as they expect it. Without pool or
+    /// artifacts. Outcomes are the same.
+    pub debug: bool,
 }
 
 impl Default for Config {
@@ -34,6 +38,7 @@ impl Default for Config {
             module_cache_bytes: 512 << 20,
             module_max_bytes: 256 << 20,
             bounds: RunBounds::default(),
+            debug: false,
         }
     }
 }
@@ -93,10 +98,12 @@ impl Engine {
     /// An artifact directory that cannot be used or trusted, or a machine that
     /// the compiler does not support.
     pub fn new(config: Config) -> Result<Self, EngineError> {
-        let artifacts = config.artifacts.clone().map(Artifacts::open).transpose()?.map(Arc::new);
+        let artifacts = config.artifacts.clone().filter(|_| !config.debug);
+        let artifacts = artifacts.map(Artifacts::open).transpose()?.map(Arc::new);
         let (pooled, pool_refused) = match config.instances {
             0 => (None, None),
-            instances => match Way::new(Kind::Pooled { instances }) {
+            _ if config.debug => (None, None),
+            instances => match Way::new(Kind::Pooled { instances }, false) {
                 Ok(way) => (Some(Arc::new(way)), None),
                 Err(error) => (None, Some(format!("{error:#}"))),
             },
@@ -144,7 +151,7 @@ impl Engine {
     }
 
     fn roomy(&self) -> Result<Arc<Way>, String> {
-        way(&self.roomy, Kind::Roomy)
+        way(&self.roomy, Kind::Roomy, self.config.debug)
     }
 
     /// The ways to run without counting fuel, the best first.
@@ -163,7 +170,7 @@ impl Engine {
     }
 
     pub(crate) fn metered_ways(&self) -> Result<Vec<Arc<Way>>, Refusal> {
-        way(&self.metered, Kind::Metered).map(|way| vec![way]).map_err(no_way)
+        way(&self.metered, Kind::Metered, self.config.debug).map(|way| vec![way]).map_err(no_way)
     }
 }
 
@@ -171,8 +178,13 @@ impl Engine {
 // this with the lock file.
 const WASMTIME: &str = "48.0.8";
 
-fn way(cell: &OnceLock<Result<Arc<Way>, String>>, kind: Kind) -> Result<Arc<Way>, String> {
-    cell.get_or_init(|| Way::new(kind).map(Arc::new).map_err(|error| format!("{error:#}"))).clone()
+fn way(
+    cell: &OnceLock<Result<Arc<Way>, String>>,
+    kind: Kind,
+    debug: bool,
+) -> Result<Arc<Way>, String> {
+    let new = || Way::new(kind, debug).map(Arc::new).map_err(|error| format!("{error:#}"));
+    cell.get_or_init(new).clone()
 }
 
 fn no_way(what: String) -> Refusal {

@@ -34,6 +34,7 @@ mod trap;
 mod way;
 
 pub use apply::{Objects, Run};
+pub use check::has_debug_info;
 pub use engine::{Config, Engine, RunBounds, Stats};
 pub use error::EngineError;
 pub use interrupt::Interrupt;

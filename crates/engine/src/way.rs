@@ -48,8 +48,8 @@ pub(crate) struct Way {
 }
 
 impl Way {
-    pub(crate) fn new(kind: Kind) -> Result<Self> {
-        let engine = Engine::new(&config(kind))?;
+    pub(crate) fn new(kind: Kind, debug: bool) -> Result<Self> {
+        let engine = Engine::new(&config(kind, debug))?;
         interrupt::register(&engine);
         let mut linker = Linker::new(&engine);
         link(&mut linker)?;
@@ -60,7 +60,7 @@ impl Way {
     }
 }
 
-fn config(kind: Kind) -> wasmtime::Config {
+fn config(kind: Kind, debug: bool) -> wasmtime::Config {
     let mut config = wasmtime::Config::new();
     config
         .wasm_features(WasmFeatures::all().difference(features()), false)
@@ -84,6 +84,10 @@ fn config(kind: Kind) -> wasmtime::Config {
                 .memory_reservation_for_growth(16 << 20)
                 .memory_guard_size(0);
         }
+    }
+    if debug {
+        // DWARF for the debugger, and code that still has the variables.
+        config.debug_info(true).cranelift_opt_level(OptLevel::None);
     }
     config
 }

@@ -76,4 +76,4 @@ pub use node::{Config, Node, Stat};
 pub use session::{Request, Session};
 pub use verify::{Disagreement, Sample, Unchecked, Verified};
 pub use watch::{Event, Watch};
-pub use weft_engine::Interrupt;
+pub use weft_engine::{Interrupt, has_debug_info};

@@ -164,6 +164,7 @@ impl Node {
         let engine = Engine::new(weft_engine::Config {
             artifacts: config.artifacts,
             bounds,
+            debug: config.debug,
             ..weft_engine::Config::default()
         })?;
         let (queue, locals) = Queue::new(workers);

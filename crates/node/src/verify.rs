@@ -221,7 +221,8 @@ impl Node {
     /// since the last time; if nothing was in the sample, after one application
     /// that was left out. Relations that agree and were somebody else's word
     /// are written anew as found here. If `request` was evaluated to `outcome`,
-    /// the answer that is kept of it is compared as well.
+    /// the answer that is kept of it is compared as well, unless something that
+    /// it follows from disagrees.
     ///
     /// # Errors
     /// The backend cannot read or write.
@@ -231,7 +232,9 @@ impl Node {
             return Ok(Verified::default());
         };
         self.verify_one_at_least(verifier);
-        if let Some((key, stored)) = shared.kept_answer(request)?
+        let judged = verifier.findings.lock().verified.disagreed.is_empty();
+        if judged
+            && let Some((key, stored)) = shared.kept_answer(request)?
             && let Some(found) = shared.stored(outcome)
             && found != stored.outcome
         {

@@ -19,6 +19,8 @@ Commands:
   ls           List a directory, or the entries of any Tree
   get          Write a file or a directory back to disk
   eval         Evaluate a computation and print its result
+  verify       Compute again what is known, and compare
+  replay       Run one past application again, with its log
   label        Give a handle a name, or take the name away
   labels       List the labels and what they stand for
   demo         Count the words of a real tree, again, and again after a change

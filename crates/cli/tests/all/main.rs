@@ -13,6 +13,8 @@ mod files;
 mod help;
 mod interrupts;
 mod processes;
+mod replay;
 mod stores;
 mod terminal;
+mod verify;
 mod world;

@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn exactly_the_rows_of_the_table_are_linked() {
-        let way = Way::new(Kind::Roomy).unwrap();
+        let way = Way::new(Kind::Roomy, false).unwrap();
         let mut store = Store::new(&way.engine, Box::<State>::default());
         let mut linked: Vec<_> = way
             .linker

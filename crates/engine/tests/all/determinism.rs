@@ -63,10 +63,10 @@ fn a_memory_grown_by_one_run_is_zero_in_the_next() {
 
 /// A body whose value of 64 bits is the same in every way.
 fn bits(body: &str) -> u64 {
-    let [a, b, c] =
+    let found =
         every_way(Case::body(&format!("(call $u64_blob {body})"))).map(|case| case.number());
-    assert_eq!((a, b), (b, c), "{body}");
-    a
+    assert!(found.iter().all(|bits| *bits == found[0]), "{body}: {found:?}");
+    found[0]
 }
 
 #[test]

@@ -51,8 +51,9 @@ impl Memory {
 pub(crate) static ENGINE: LazyLock<Arc<Engine>> =
     LazyLock::new(|| Arc::new(Engine::new(config()).unwrap()));
 
-/// Runs a case in each way that there is: from the pool, without one, metered.
-pub(crate) fn every_way(case: Case) -> [Case; 3] {
+/// Runs a case in each way that there is: from the pool, without one, metered,
+/// for a debugger.
+pub(crate) fn every_way(case: Case) -> [Case; 4] {
     let copy = |engine: &Arc<Engine>, fuel| Case {
         engine: Arc::clone(engine),
         memory: case.memory.clone(),
@@ -61,12 +62,17 @@ pub(crate) fn every_way(case: Case) -> [Case; 3] {
         fuel,
         ..case
     };
-    [copy(&ENGINE, None), copy(&ROOMY, None), copy(&ENGINE, Some(1 << 40))]
+    let metered = copy(&ENGINE, Some(1 << 40));
+    [copy(&ENGINE, None), copy(&ROOMY, None), metered, copy(&DEBUG, None)]
 }
 
 /// An engine without a pool: another way to run.
 pub(crate) static ROOMY: LazyLock<Arc<Engine>> =
     LazyLock::new(|| Arc::new(Engine::new(Config { instances: 0, ..config() }).unwrap()));
+
+/// An engine that compiles for debuggers.
+pub(crate) static DEBUG: LazyLock<Arc<Engine>> =
+    LazyLock::new(|| Arc::new(Engine::new(Config { debug: true, ..config() }).unwrap()));
 
 /// Settings with bounds that tests reach quickly.
 pub(crate) fn config() -> Config {
