@@ -7,7 +7,7 @@
 mod add;
 mod get;
 
-pub use add::{Added, Options, add};
+pub use add::{Added, Options, add, add_stream};
 pub use get::{GetOptions, get, get_with};
 
 use weft_object::directory::{DirectoryError, Entry, List, Lookup, Step};

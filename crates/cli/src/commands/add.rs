@@ -1,11 +1,11 @@
-use std::io::{self, Read};
+use std::io;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{Arg, ArgAction, value_parser};
-use weft_object::{Blob, Handle};
-use weft_store::files::Added;
-use weft_store::{Content, Expect, Label, Mode};
+use weft_object::Handle;
+use weft_store::files::{self, Added};
+use weft_store::{Expect, Label, Mode};
 
 use super::Command;
 use crate::exit::Exit;
@@ -75,13 +75,12 @@ pub(crate) const COMMAND: Command = Command {
 };
 
 fn standard_input(place: &Place) -> Result<(Handle, Added), Exit> {
-    let mut bytes = Vec::new();
-    let read = io::stdin().lock().read_to_end(&mut bytes);
-    read.map_err(|error| Exit::other(format!("cannot read standard input: {error}")))?;
-    let added = Added { files: 1, files_total: 1, bytes: bytes.len() as u64 };
-    let blob = Blob::new(bytes);
-    let handle = blob.handle();
-    place.backend.put(&[(handle, Content::Blob(blob))])?;
+    let (handle, bytes) = files::add_stream(
+        &*place.backend,
+        &mut io::stdin().lock(),
+        "standard input",
+        place.directory(),
+    )?;
     place.backend.sync()?;
-    Ok((handle, added))
+    Ok((handle, Added { files: 1, files_total: 1, bytes }))
 }

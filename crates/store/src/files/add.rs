@@ -1,5 +1,6 @@
 mod chunk;
 mod leaf;
+mod stream;
 mod tree;
 mod walk;
 
@@ -10,6 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use weft_object::Handle;
+
+pub use self::stream::add_stream;
 
 use self::chunk::Chunk;
 use self::leaf::{Job, Leaf};

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 
 use weft_object::directory::{Entry, FileKind, Name, Part, build};
 use weft_object::{Blob, Handle, Tree};
-use weft_store::files::{Added, Options, add, find, get, list};
+use weft_store::files::{Added, Options, add, add_stream, find, get, list};
 use weft_store::{Backend, Content, FileBackend, MemoryBackend, StoreError};
 
 use crate::scratch::Scratch;
@@ -251,6 +251,47 @@ fn files_of_any_length_are_what_they_were() {
             assert_eq!(content.handle(), *file);
         }
     }
+}
+
+/// In pieces, as from a pipe.
+struct Dribble<'a>(&'a [u8], Option<std::io::ErrorKind>);
+
+impl std::io::Read for Dribble<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let length = self.0.len().min(into.len()).min(70_001);
+        match (length, self.1) {
+            (0, Some(kind)) => Err(kind.into()),
+            _ => self.0.read(&mut into[..length]),
+        }
+    }
+}
+
+#[test]
+fn a_stream_is_a_blob_however_long() {
+    let scratch = Scratch::new();
+    let bytes: Vec<u8> = (0..9_500_000_u32).map(|at| (at / 7) as u8).collect();
+    for backend in [&MemoryBackend::new() as &dyn Backend, &store_in(&scratch)] {
+        let add = |part: &[u8], then| {
+            add_stream(backend, &mut Dribble(part, then), "the pipe", &scratch.join(""))
+        };
+        for length in [0, 30, 31, (8 << 20) - 1, 8 << 20, bytes.len()] {
+            let expected = Handle::of_blob(&bytes[..length]);
+            assert_eq!(add(&bytes[..length], None).unwrap(), (expected, length as u64));
+            let found = backend.get(&expected).unwrap().unwrap();
+            assert!(found.blob().unwrap().bytes() == &bytes[..length]);
+        }
+        for length in [10, 9 << 20] {
+            let error = add(&bytes[..length], Some(std::io::ErrorKind::BrokenPipe)).unwrap_err();
+            assert!(error.to_string().contains("the pipe"), "{error}");
+        }
+    }
+    // Nothing is left but the store.
+    let left = fs::read_dir(scratch.join("")).unwrap();
+    assert_eq!(left.map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>(), [".weft"]);
+}
+
+fn store_in(scratch: &Scratch) -> FileBackend {
+    FileBackend::create(&scratch.join(".weft")).unwrap()
 }
 
 #[test]
