@@ -101,11 +101,12 @@ pub(super) fn collect(
 ) -> Result<Collected, StoreError> {
     let watch = Watch::new(tell);
     let _one = with.one.lock();
+    let before_bytes = store.usage().file_bytes;
     if options.dry_run {
         let state = store.tail.lock().state.clone();
         let parts = parts_now(store);
-        return Decision::make(store, with, &parts, &state, options, &watch)
-            .map(|decision| decision.collected);
+        let decision = Decision::make(store, with, &parts, &state, options, &watch)?;
+        return Ok(Collected { before_bytes, ..decision.collected });
     }
     if store.mode == Mode::Read {
         return Err(StoreError::ReadOnly(store.home.manifest()));
@@ -120,7 +121,7 @@ pub(super) fn collect(
     };
     let parts = parts_of(&snapshot);
     let decision = Decision::make(store, with, &parts, &snapshot.state, options, &watch)?;
-    let collected = decision.collected;
+    let collected = Collected { before_bytes, ..decision.collected };
     if decision.goes.contains(&true) || !decision.plan.dropped.is_empty() {
         carry_out(store, with, &snapshot, &parts, decision, &watch)?;
     }
@@ -226,10 +227,7 @@ impl Decision {
         let before = plan.collected(&survey.graph, &aim);
         let goes = going(&survey, &plan, parts, plan.is_idle(&before));
         keep_staying(&survey, &mut plan, &goes);
-        let collected = Collected {
-            before_bytes: store.usage().file_bytes,
-            ..plan.collected(&survey.graph, &aim)
-        };
+        let collected = plan.collected(&survey.graph, &aim);
         Ok(Self { survey, plan, goes, collected })
     }
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod backends;
+mod collect;
 mod crash;
 mod disk;
 mod files;
