@@ -3,6 +3,7 @@
 mod backend;
 mod collect;
 mod flush;
+mod fsck;
 mod home;
 mod index;
 mod large;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use crate::StoreError;
 use crate::disk::{Disk, Lock, RealDisk};
 use collect::{Budgeting, Collecting};
+pub use fsck::{Affected, Checked, Needs, Problem, Repaired, Wrong, fsck, repair};
 pub use home::Options;
 pub(crate) use large::path_in as large_path;
 pub(crate) use manifest::VERSION;

@@ -49,7 +49,10 @@ mod sync;
 pub use backend::{Backend, Expect, Resolved, Usage, Writing};
 pub use collect::{Budget, Collect, Collected, Phase, Progress, Share};
 pub use error::StoreError;
-pub use file::{Damage, FileBackend, Mode, Options};
+pub use file::{
+    Affected, Checked, Damage, FileBackend, Mode, Needs, Options, Problem, Repaired, Wrong, fsck,
+    repair,
+};
 pub use hash::HandleHash;
 pub use label::{Label, LabelError};
 pub use mark::Marks;

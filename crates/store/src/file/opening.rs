@@ -32,10 +32,7 @@ pub(crate) fn create(
     options: Options,
 ) -> Result<(), StoreError> {
     let home = Home { disk, directory: directory.into(), id: new_id(), options };
-    let parts = [home.packs(), home.index(), home.large()];
-    for part in &parts {
-        home.disk.make_directory(part)?;
-    }
+    home.disk.make_directory(&home.packs())?;
     // What an attempt before this one has left. A pack with records in it is
     // a store that has lost its first file.
     for number in numbers(&*home.disk, &home.packs())? {
@@ -45,21 +42,31 @@ pub(crate) fn create(
             return Err(without_manifest(&home));
         }
     }
-    let pack = Pack::create(&home, 1, Follows::Nothing)?;
+    begin(&home, 1)?;
+    let parent = directory.parent().unwrap_or(directory);
+    home.disk.sync_directory(parent)
+}
+
+/// Writes what an empty store consists of, durably; its first pack has this
+/// number.
+pub(crate) fn begin(home: &Home, number: u32) -> Result<(), StoreError> {
+    let parts = [home.packs(), home.index(), home.large()];
+    for part in &parts {
+        home.disk.make_directory(part)?;
+    }
+    let pack = Pack::create(home, number, Follows::Nothing)?;
     pack.sync()?;
     for part in &parts {
         home.disk.sync_directory(part)?;
     }
     let manifest = Manifest {
-        indexed: Location::new(1, START),
-        packs: vec![(1, None)],
+        indexed: Location::new(number, START),
+        packs: vec![(number, None)],
         runs: Vec::new(),
         counters: Default::default(),
         state: Arc::default(),
     };
-    manifest.write(&home)?;
-    let parent = directory.parent().unwrap_or(directory);
-    home.disk.sync_directory(parent)
+    manifest.write(home).map(drop)
 }
 
 fn without_manifest(home: &Home) -> StoreError {
@@ -67,7 +74,7 @@ fn without_manifest(home: &Home) -> StoreError {
 }
 
 // Not secret, but of no two stores the same.
-fn new_id() -> StoreId {
+pub(super) fn new_id() -> StoreId {
     use std::hash::BuildHasher;
     let random = std::hash::RandomState::new();
     let mut id = [0; 16];
@@ -201,7 +208,7 @@ fn open_once(
     Ok(Opened { store, damage: found })
 }
 
-fn list(home: &Home, directory: &Path) -> Result<Vec<u32>, StoreError> {
+pub(super) fn list(home: &Home, directory: &Path) -> Result<Vec<u32>, StoreError> {
     match numbers(&*home.disk, directory) {
         Err(error) if error.not_found() => Ok(Vec::new()),
         listed => listed,
@@ -210,7 +217,7 @@ fn list(home: &Home, directory: &Path) -> Result<Vec<u32>, StoreError> {
 
 /// All packs in the order of the log: those that are listed, and those in which
 /// the log went on since.
-fn open_packs(
+pub(super) fn open_packs(
     home: &Home,
     manifest: &Manifest,
     listed: &[u32],
@@ -260,7 +267,7 @@ fn open_runs(home: &Home, manifest: &Manifest) -> Result<Option<Vec<Arc<SortedRu
     Ok(Some(runs))
 }
 
-fn place(packs: &[Arc<Pack>], at: Location) -> (usize, u64) {
+pub(super) fn place(packs: &[Arc<Pack>], at: Location) -> (usize, u64) {
     let pack = packs.iter().position(|pack| pack.number == at.pack());
     pack.map_or((packs.len() - 1, START), |pack| (pack, at.offset()))
 }
@@ -334,7 +341,7 @@ fn collected_until(packs: &[Arc<Pack>]) -> u32 {
 
 /// The length of a pack that is not known to be of the store, if the log went
 /// on in it and was synced there: then its beginning must have been damaged.
-fn synced_length(home: &Home, number: u32) -> Result<Option<u64>, StoreError> {
+pub(super) fn synced_length(home: &Home, number: u32) -> Result<Option<u64>, StoreError> {
     let Some(pack) = Pack::open(home, number, Access::Read)? else { return Ok(None) };
     if matches!(pack.follows, Follows::Collection(_)) {
         return Ok(None);
@@ -350,7 +357,10 @@ fn synced_length(home: &Home, number: u32) -> Result<Option<u64>, StoreError> {
 }
 
 /// What the packs lack of the bytes that they had when they were synced.
-fn shortened(packs: &[Arc<Pack>], durable: (usize, u64)) -> Result<Vec<Damage>, StoreError> {
+pub(super) fn shortened(
+    packs: &[Arc<Pack>],
+    durable: (usize, u64),
+) -> Result<Vec<Damage>, StoreError> {
     let mut damage = Vec::new();
     for (place, pack) in packs.iter().enumerate().take(durable.0 + 1) {
         let there = if pack.is_missing() { 0 } else { pack.length()? };

@@ -8,7 +8,7 @@ use weft_object::{Content, Handle};
 
 use super::home::Home;
 use super::location::Location;
-use super::record::{HEADER, Header, SMALL_MAX, content_length, digest, number};
+use super::record::{HEADER, Header, SMALL_MAX, StoreId, content_length, digest, number};
 use crate::StoreError;
 use crate::disk::{Access, DiskFile};
 
@@ -247,6 +247,22 @@ impl Backwards {
         let sound = header.is_sound(&home.id, Location::new(pack.number, offset), raw, payload);
         Ok(sound.then(|| (header, payload.to_vec())))
     }
+}
+
+/// Which store a pack says that it is of, if its first bytes are sound.
+pub(crate) fn id_in(home: &Home, number: u32) -> Result<Option<StoreId>, StoreError> {
+    let path = home.pack(number);
+    let file = match home.disk.open(&path, Access::Read) {
+        Err(error) if error.not_found() => return Ok(None),
+        file => file?,
+    };
+    let mut raw = [0; START as usize];
+    match file.read_exact_at(&mut raw, 0) {
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
+        read => read.map_err(StoreError::io("read", path))?,
+    }
+    let id = raw[16..32].first_chunk().copied();
+    Ok(id.filter(|id| decode_start(&Home { id: *id, ..home.clone() }, number, &raw).is_some()))
 }
 
 fn encode_start(home: &Home, pack: u32, follows: Follows) -> [u8; START as usize] {

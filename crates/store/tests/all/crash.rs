@@ -1,9 +1,9 @@
 //! The power goes, at every operation in turn.
 
+use weft_store::Mode;
 use weft_store::disk::crash::{CrashDisk, Fault};
-use weft_store::{Backend, Mode};
 
-use crate::workload::{Done, Step, create, disk, open, round, sized};
+use crate::workload::{Done, Step, create, disk, open, round};
 
 fn steps() -> Vec<Step> {
     (0..4).flat_map(round).collect()
@@ -17,19 +17,20 @@ fn cut_at(operation: u64, steps: &[Step]) -> (CrashDisk, Done) {
     (disk, done)
 }
 
-/// What was found goes on: new content is kept, and seen by the next one.
-fn goes_on(disk: &CrashDisk, done: &Done, what: &str) {
-    let new = sized(999_999, 100);
+/// What was found goes on: new content is kept, seen by the next one, and lasts
+/// as what there was before. The power goes once more at the end.
+fn goes_on(disk: &CrashDisk, done: &Done, seed: u64, what: &str) {
     let store = create(disk).unwrap_or_else(|error| panic!("{what}: {error}"));
-    done.check_after_crash(&store, what);
-    store.put(std::slice::from_ref(&new)).unwrap();
-    for step in &round(50) {
-        step.take(&store).unwrap_or_else(|error| panic!("{what}: {error}"));
-    }
-    store.sync().unwrap();
+    let mut found = done.check_after_crash(&store, what);
+    let steps = round(50);
+    // Not all of it is synced.
+    found.take(&store, &steps, false);
     drop(store);
-    let again = open(&disk.restart(0), Mode::Read).unwrap();
-    assert!(again.get(&new.0).unwrap().is_some(), "{what}: lost after the crash");
+    let again = open(disk, Mode::Read).unwrap();
+    found.check_whole(&again, what);
+    let after = disk.restart(seed);
+    let again = open(&after, Mode::Read).unwrap();
+    found.check_after_crash(&again, &format!("{what}, and after that"));
     assert!(again.damage().is_empty(), "{what}: {:?}", again.damage());
 }
 
@@ -52,7 +53,7 @@ fn nothing_acknowledged_is_lost_wherever_the_power_goes() {
                 assert!(reader.damage().is_empty(), "{what}: {:?}", reader.damage());
             }
             assert_eq!(after.operations(), 0, "a reader writes nothing");
-            goes_on(&after, &done, &what);
+            goes_on(&after, &done, seed + operation, &what);
         }
     }
 }
@@ -74,7 +75,7 @@ fn the_power_may_go_again_while_a_store_recovers() {
                 let again = first.copy();
                 again.fail_at(second, Fault::PowerCut, second);
                 let _ = create(&again);
-                goes_on(&again.restart(seed + second), &done, &what);
+                goes_on(&again.restart(seed + second), &done, second, &what);
                 cuts += 1;
             }
         }

@@ -6,6 +6,7 @@
 mod backends;
 mod collect;
 mod crash;
+mod damage;
 mod disk;
 mod files;
 mod hostile;

@@ -229,39 +229,68 @@ impl Done {
         model
     }
 
+    /// Every relation that was ever put under a key.
+    pub(crate) fn relations_ever(&self) -> BTreeMap<Handle, Vec<Relation>> {
+        let mut ever: BTreeMap<Handle, Vec<Relation>> = BTreeMap::new();
+        for change in &self.changes {
+            if let Change::Relate(key, relation) = change {
+                ever.entry(*key).or_default().push(Relation { durable: true, ..*relation });
+            }
+        }
+        ever
+    }
+
+    /// Wherever labels ever stood.
+    pub(crate) fn labels_ever(&self) -> Vec<(Label, Handle)> {
+        let ever = self.changes.iter().filter_map(|change| match change {
+            Change::Label(label, Some(handle)) => Some((label.clone(), *handle)),
+            _ => None,
+        });
+        ever.collect()
+    }
+
     // Everything that may be found: what was synced, and a beginning of the
     // rest; of the step that failed, a beginning or nothing.
-    fn possible(&self) -> Vec<Model> {
+    fn possible(&self) -> Vec<Self> {
         let (from, to) = self.failed.unwrap_or((0, 0));
+        let beginning = |has: &dyn Fn(usize) -> bool| {
+            let changes = self.changes.iter().enumerate().filter(|(at, _)| has(*at));
+            let changes = changes.map(|(_, change)| change.clone()).collect();
+            Self { changes, synced: 0, failed: None }
+        };
         let mut possible = Vec::new();
         for end in self.synced..=self.changes.len() {
-            possible.push(self.model(|at| at < end && !(from..to).contains(&at)));
+            possible.push(beginning(&|at| at < end && !(from..to).contains(&at)));
             if (from + 1..=to).contains(&end) {
-                possible.push(self.model(|at| at < end));
+                possible.push(beginning(&|at| at < end));
             }
         }
         possible
     }
 
-    /// Checks what is found after the power went.
-    pub(crate) fn check_after_crash(&self, store: &FileBackend, what: &str) {
+    /// Checks what is found after the power went, and says what that is: the
+    /// longest of the beginnings that it may be.
+    pub(crate) fn check_after_crash(&self, store: &FileBackend, what: &str) -> Self {
         let state = self.state_of(store, what);
-        let possible = self.possible();
-        let fitting = possible.iter().find(|model| {
+        let mut possible = self.possible();
+        let fitting = possible.iter().rposition(|done| {
+            let model = done.all();
             let there = |handle| matches!(store.contains(handle), Ok(true));
             model.state == state && model.content.keys().all(there)
         });
-        let Some(model) = fitting else {
+        let Some(fitting) = fitting else {
             let synced = self.synced();
             let lost: Vec<_> =
                 synced.content.keys().filter(|name| !store.contains(name).unwrap()).collect();
             panic!("{what}: found {state:#?}\nsynced {:#?}\nlost {lost:?}", synced.state);
         };
         let ever = self.model(|_| true).content;
-        self.check_content(store, &model.content, &ever, what);
+        let found = possible.swap_remove(fitting);
+        self.check_content(store, &found.all().content, &ever, what);
         for handle in state.labels.values() {
             assert!(store.get(handle).unwrap().is_some(), "{what}: a label at what is not there");
         }
+        found
     }
 
     /// Checks a store of which nothing was lost.

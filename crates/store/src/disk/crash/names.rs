@@ -28,7 +28,8 @@ impl Change {
             Self::Make { path, .. }
             | Self::Remove { path, .. }
             | Self::RemoveDirectory { path } => is_in(path),
-            Self::Move { from, to, .. } => is_in(from) || is_in(to),
+            // Where a file is gone to is for the other directory to say.
+            Self::Move { to, .. } => is_in(to),
         }
     }
 

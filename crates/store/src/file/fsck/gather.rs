@@ -1,0 +1,161 @@
+//! The files of a store, also if the list of them is gone.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Problem, Wrong};
+use crate::StoreError;
+use crate::disk::{Access, Disk};
+use crate::file::home::{Home, Options, numbers};
+use crate::file::location::Location;
+use crate::file::manifest::Manifest;
+use crate::file::opening;
+use crate::file::pack::{Follows, Pack, id_in};
+use crate::file::{Mode, record::StoreId};
+
+/// What a store consists of.
+pub(super) struct Gathered {
+    pub(super) home: Arc<Home>,
+    pub(super) manifest: Option<Manifest>,
+    /// In the order of the log.
+    pub(super) packs: Vec<Arc<Pack>>,
+    /// Everything in these before this place had been synced: the place of a
+    /// pack, and an offset in it.
+    pub(super) durable: (usize, u64),
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Gathered {
+    /// # Errors
+    /// This is no store of this version.
+    pub(super) fn is_one(disk: &Arc<dyn Disk>, directory: &Path) -> Result<(), StoreError> {
+        match opening::read_manifest(disk, directory, Mode::Read, Options::default()) {
+            Ok(_) | Err(StoreError::Damaged { .. }) => Ok(()),
+            // Somebody may have taken the list away, or written over it.
+            Err(error @ (StoreError::NoStore(_) | StoreError::NotAStore(_))) => {
+                let home = home(disk, directory, Options::default());
+                match first_id(&home)? {
+                    Some(_) => Ok(()),
+                    None => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn home(disk: &Arc<dyn Disk>, directory: &Path, options: Options) -> Home {
+    Home { disk: disk.clone(), directory: directory.into(), id: StoreId::default(), options }
+}
+
+pub(super) fn gather(
+    disk: &Arc<dyn Disk>,
+    directory: &Path,
+    options: Options,
+) -> Result<Gathered, StoreError> {
+    match opening::read_manifest(disk, directory, Mode::Read, options) {
+        Ok((home, manifest, _)) => listed(home, manifest),
+        Err(StoreError::Damaged { .. } | StoreError::NoStore(_) | StoreError::NotAStore(_)) => {
+            unlisted(home(disk, directory, options))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn listed(home: Home, manifest: Manifest) -> Result<Gathered, StoreError> {
+    let there = opening::list(&home, &home.packs())?;
+    let packs = opening::open_packs(&home, &manifest, &there, Mode::Read)?;
+    let durable = opening::place(&packs, manifest.indexed);
+    let mut problems: Vec<Problem> = opening::shortened(&packs, durable)?
+        .into_iter()
+        .map(|damage| Problem {
+            path: damage.path,
+            offset: damage.offset,
+            what: if damage.offset == 0 { Wrong::Pack } else { Wrong::Records(damage.length) },
+        })
+        .collect();
+    // One that the log went on in, and of which that cannot be seen any more.
+    for number in there.iter().filter(|number| packs.iter().all(|pack| pack.number != **number)) {
+        if opening::synced_length(&home, *number)?.is_some() {
+            problems.push(Problem { path: home.pack(*number), offset: 0, what: Wrong::Pack });
+        }
+    }
+    Ok(Gathered { home: Arc::new(home), manifest: Some(manifest), packs, durable, problems })
+}
+
+fn unlisted(mut home: Home) -> Result<Gathered, StoreError> {
+    let list = Problem { path: home.manifest(), offset: 0, what: Wrong::List };
+    let Some(id) = first_id(&home)? else {
+        let what = "the list of the store's parts, and there are no parts";
+        return Err(StoreError::Damaged { path: home.manifest(), what });
+    };
+    home.id = id;
+    let mut packs = Vec::new();
+    let mut problems = vec![list];
+    for number in opening::list(&home, &home.packs())? {
+        let Some(pack) = Pack::open(&home, number, Access::Read)? else { continue };
+        if !pack.is_sound {
+            // Of another store, or one whose first bytes are damaged: then its
+            // records count all the same.
+            if id_in(&home, number)?.is_some() {
+                continue;
+            }
+            problems.push(Problem { path: home.pack(number), offset: 0, what: Wrong::Pack });
+        }
+        packs.push(Arc::new(pack));
+    }
+    let packs = in_order(packs);
+    // A pack ends where the next one says that the log went on.
+    for pair in packs.windows(2) {
+        if let Follows::Log(end) = pair[1].follows
+            && end.pack() == pair[0].number
+        {
+            let _ = pair[0].sealed.set(end.offset());
+        }
+    }
+    let durable = (0, crate::file::pack::START);
+    Ok(Gathered { home: Arc::new(home), manifest: None, packs, durable, problems })
+}
+
+// As a collection put them: what it copied of the log up to a place stands
+// after that place. Where all of the log is still there, copies of it say
+// nothing new, and may not be complete.
+fn in_order(mut packs: Vec<Arc<Pack>>) -> Vec<Arc<Pack>> {
+    let is_copy = |pack: &Arc<Pack>| matches!(pack.follows, Follows::Collection(_));
+    let mut whole = true;
+    let mut before: Option<u32> = None;
+    for pack in packs.iter().filter(|pack| !is_copy(pack)) {
+        whole &= match pack.follows {
+            Follows::Log(end) => before == Some(end.pack()),
+            _ => before.is_none(),
+        };
+        before = Some(pack.number);
+    }
+    if whole && before.is_some() {
+        packs.retain(|pack| !is_copy(pack));
+    }
+    packs.sort_by_key(|pack| match pack.follows {
+        Follows::Collection(of) => (of.pack(), 1, pack.number),
+        _ => (pack.number, 0, 0),
+    });
+    packs
+}
+
+// Which store the first pack belongs to that says so.
+fn first_id(home: &Home) -> Result<Option<StoreId>, StoreError> {
+    let listed = match numbers(&*home.disk, &home.packs()) {
+        Err(StoreError::Io { source, .. })
+            if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&source.kind()) =>
+        {
+            Vec::new()
+        }
+        listed => listed?,
+    };
+    for number in listed.into_iter().filter(|number| *number <= Location::PACK_MAX) {
+        if let Some(id) = id_in(home, number)? {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
