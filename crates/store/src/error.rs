@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use weft_object::directory::{DirectoryError, PathError};
 use weft_object::{DecodeError, Handle};
 
+use crate::export::Broken;
 use crate::{Label, LabelError};
 
 /// What can go wrong with a store, or on the way into or out of it.
@@ -74,6 +75,8 @@ pub enum StoreError {
     /// What was put may not be there any more: the process that held the store
     /// ended before it was synced. This is not, if it is known what.
     Lost(Option<Handle>),
+    /// A file that is no export, or not as it was written.
+    Export(Broken),
     /// What the process that holds the store said went wrong, in its words.
     Told(String),
     /// A write to a store that was opened for reading.
@@ -234,6 +237,7 @@ impl fmt::Display for StoreError {
                     "the process that held the store ended before {what} was safe; do this again"
                 )
             }
+            Self::Export(broken) => broken.fmt(f),
             Self::Told(text) => f.write_str(text),
             Self::ReadOnly(path) => {
                 write!(f, "the store {} was opened for reading only", path.display())

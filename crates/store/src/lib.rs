@@ -26,6 +26,7 @@ mod collect;
 pub mod conformance;
 pub mod disk;
 mod error;
+pub mod export;
 mod file;
 pub mod files;
 mod hash;

@@ -8,6 +8,7 @@ mod collect;
 mod crash;
 mod damage;
 mod disk;
+mod export;
 mod files;
 mod hostile;
 mod locate;

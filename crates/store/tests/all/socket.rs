@@ -508,7 +508,9 @@ fn a_collection_runs_where_the_store_is_held() {
     assert_eq!(client.usage().unwrap().budget_bytes, Some(1 << 30));
     let removals = client.removals();
     let told = AtomicU64::new(0);
-    let tell = |_| drop(told.fetch_add(1, Ordering::Relaxed));
+    let tell = |_| {
+        told.fetch_add(1, Ordering::Relaxed);
+    };
     let dry = Collect { dry_run: true, budget: Budget::Bytes(77) };
     let would = client.collect(&dry, &tell).unwrap();
     assert_eq!(would, watched.collect(&dry, &|_| {}).unwrap());
