@@ -77,7 +77,17 @@ fn plain(mut path: &[u8]) -> &[u8] {
     if path == b"." { &[] } else { path }
 }
 
-/// The handle that an argument denotes, as it is: nothing is computed.
+/// The handle that an argument denotes, as it is: nothing is computed. The store
+/// is open to write to only if what the argument is made of has to be put there.
+pub(crate) fn as_it_is(argument: &OsStr, terminal: Terminal) -> Result<(Place, Handle), Exit> {
+    let source = source(argument)?;
+    let expr = parsed(&source)?;
+    let place = Place::open(mode_for(&expr), terminal)?;
+    let handle = built(&place, &source, &expr)?;
+    Ok((place, handle))
+}
+
+/// The same, with the store open to write to.
 pub(crate) fn handle(argument: &OsStr, terminal: Terminal) -> Result<(Place, Handle), Exit> {
     let source = source(argument)?;
     let expr = parsed(&source)?;

@@ -6,7 +6,9 @@ mod cat;
 mod completions;
 mod demo;
 mod eval;
+mod export;
 mod get;
+mod import;
 mod init;
 mod label;
 mod labels;
@@ -51,6 +53,8 @@ pub(crate) static TABLE: &[&Command] = &[
     &replay::COMMAND,
     &label::COMMAND,
     &labels::COMMAND,
+    &export::COMMAND,
+    &import::COMMAND,
     &demo::COMMAND,
     &bench::COMMAND,
     &completions::COMMAND,

@@ -23,6 +23,8 @@ Commands:
   replay       Run one past application again, with its log
   label        Give a handle a name, or take the name away
   labels       List the labels and what they stand for
+  export       Write what a handle needs to one file, to send to somebody
+  import       Take what `weft export` wrote, and print its handle
   demo         Count the words of a real tree, again, and again after a change
 ";
     let help = world.weft(["help"]);

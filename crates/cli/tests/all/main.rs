@@ -9,6 +9,7 @@ mod bptree;
 mod demo;
 mod document;
 mod eval;
+mod export;
 mod files;
 mod help;
 mod interrupts;
