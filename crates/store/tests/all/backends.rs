@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use weft_object::Handle;
-use weft_store::disk::RealDisk;
+use weft_store::disk::{Disk, RealDisk};
 use weft_store::{
     Backend, Content, Cost, Expect, FileBackend, Label, LabelError, MemoryBackend, Mode, Options,
     Outcome, Relation, StoreError, conformance,
@@ -295,4 +295,101 @@ fn labels_hide_nothing() {
     }
     assert_eq!(Label::new(""), Err(LabelError::Length(0)));
     assert_eq!(Label::new(&"x".repeat(129)), Err(LabelError::Length(129)));
+}
+
+#[test]
+fn a_run_that_is_lost_or_damaged_costs_nothing_but_time() {
+    let scratch = Scratch::new();
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let options = Options { background: false, ..tiny() };
+    let label = Label::new("label").unwrap();
+    {
+        let store = FileBackend::create_on(disk.clone(), scratch.path(), options).unwrap();
+        for number in 0..300 {
+            store.put(&[long(number)]).unwrap();
+            store.put_relations(&[(long(number).0, relation(number))]).unwrap();
+        }
+        store.put_relations(&[(long(7).0, relation(8))]).unwrap();
+        store.set_label(&label, Expect::Any, Some(long(7).0)).unwrap();
+        store.sync().unwrap();
+    }
+    let runs = || -> Vec<PathBuf> {
+        let entries = fs::read_dir(scratch.join("index")).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    };
+    let check = |mode| {
+        let store = FileBackend::open_on(disk.clone(), scratch.path(), mode, options).unwrap();
+        assert!(store.damage().is_empty());
+        for number in 0..300 {
+            assert!(store.get(&long(number).0).unwrap().is_some(), "{number}");
+            let found = store.relation(&long(number).0).unwrap().unwrap();
+            assert_eq!(found.outcome, relation(number + usize::from(number == 7)).outcome);
+        }
+        let usage = store.usage().unwrap();
+        assert_eq!((usage.objects, usage.relations), (300, 300));
+        assert_eq!(store.label(&label).unwrap(), Some(long(7).0));
+    };
+    assert!(runs().len() > 1);
+    let harms: [&dyn Fn(&Path); 4] = [
+        &|run| fs::remove_file(run).unwrap(),
+        &|run| fs::write(run, b"").unwrap(),
+        &|run| {
+            let mut raw = fs::read(run).unwrap();
+            *raw.last_mut().unwrap() ^= 1;
+            fs::write(run, raw).unwrap();
+        },
+        &|run| {
+            let mut raw = fs::read(run).unwrap();
+            raw[33] ^= 1;
+            fs::write(run, raw).unwrap();
+        },
+    ];
+    for harm in harms {
+        let before = runs();
+        harm(&before[0]);
+        check(Mode::Read);
+        // Whoever may write makes them again; the next one takes the old away.
+        check(Mode::Write);
+        check(Mode::Write);
+        let after = runs();
+        assert!(!after.is_empty() && after.iter().all(|run| !before.contains(run)));
+    }
+}
+
+#[test]
+fn what_was_found_damaged_can_be_put_again() {
+    let scratch = Scratch::new();
+    let (name, content) = long(1);
+    // In its bytes, then in its header.
+    for at in [48 + 50, 48 + 10] {
+        let directory = scratch.join(&at.to_string());
+        let store = FileBackend::create(&directory).unwrap();
+        store.put(&[long(1), long(2)]).unwrap();
+        store.sync().unwrap();
+        drop(store);
+        let pack = directory.join("packs/000001");
+        let mut raw = fs::read(&pack).unwrap();
+        raw[at] ^= 1;
+        fs::write(&pack, raw).unwrap();
+        let store = FileBackend::open(&directory, Mode::Write).unwrap();
+        assert!(!matches!(store.get(&name), Ok(Some(_))));
+        assert!(!store.contains(&name).unwrap());
+        store.put(&[(name, content.clone())]).unwrap();
+        assert_eq!(store.get(&name).unwrap().unwrap().handle(), name);
+        assert!(store.contains(&name).unwrap());
+        store.sync().unwrap();
+        drop(store);
+        let again = FileBackend::open(&directory, Mode::Read).unwrap();
+        assert_eq!(again.get(&name).unwrap().unwrap().handle(), name);
+    }
+    let store = FileBackend::create(&scratch.join("large")).unwrap();
+    let bytes = vec![7; 2 << 20];
+    let big = Handle::of_blob(&bytes);
+    assert!(store.put_stream(&big, &mut &bytes[..]).unwrap());
+    let file = scratch.join(&format!("large/large/{:.2}/{big}", big.to_string()));
+    fs::remove_file(&file).unwrap();
+    let error = store.get(&big).unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { path, .. } if path == file));
+    assert!(store.put_stream(&big, &mut &bytes[..]).unwrap());
+    assert_eq!(store.get(&big).unwrap().unwrap().handle(), big);
 }

@@ -11,6 +11,7 @@ mod disk;
 mod export;
 mod files;
 mod hostile;
+mod layout;
 mod locate;
 mod memory;
 mod migrate;
