@@ -65,7 +65,7 @@ pub(crate) fn inside(
 }
 
 /// A path without what a shell's completion adds and what says "here".
-fn plain(mut path: &[u8]) -> &[u8] {
+pub(crate) fn plain(mut path: &[u8]) -> &[u8] {
     while let Some(rest) = path.strip_prefix(b"./") {
         path = rest;
     }

@@ -5,9 +5,11 @@ mod bench;
 mod cat;
 mod completions;
 mod demo;
+mod diff;
 mod eval;
 mod export;
 mod get;
+mod graph;
 mod import;
 mod init;
 mod label;
@@ -17,6 +19,7 @@ mod man;
 mod replay;
 mod verify;
 mod version;
+mod why;
 
 use std::ffi::OsString;
 
@@ -49,6 +52,9 @@ pub(crate) static TABLE: &[&Command] = &[
     &ls::COMMAND,
     &get::COMMAND,
     &eval::COMMAND,
+    &why::COMMAND,
+    &diff::COMMAND,
+    &graph::COMMAND,
     &verify::COMMAND,
     &replay::COMMAND,
     &label::COMMAND,

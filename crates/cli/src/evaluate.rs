@@ -136,7 +136,7 @@ pub(crate) fn looking(
 
 /// Where compiled modules are kept. If that cannot be used they are compiled
 /// each time: slower, and no reason to give up.
-fn artifacts(terminal: Terminal) -> Option<PathBuf> {
+pub(crate) fn artifacts(terminal: Terminal) -> Option<PathBuf> {
     use std::os::unix::fs::{DirBuilderExt, MetadataExt};
     let directory = cache()?.join("artifacts");
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory).ok()?;

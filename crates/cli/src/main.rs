@@ -16,6 +16,7 @@ mod commands;
 mod debugger;
 mod evaluate;
 mod exit;
+mod explained;
 mod interrupt;
 mod names;
 mod near;

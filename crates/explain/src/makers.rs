@@ -8,7 +8,7 @@ use weft_store::{Backend, Relation, StoreError};
 
 use crate::Source;
 use crate::diff::Step;
-use crate::within::Search;
+use crate::within::{Search, is_tree};
 
 /// What made something, as far as the store knows.
 #[derive(Clone, Debug)]
@@ -113,10 +113,6 @@ pub fn holder(
         }
         done = seen;
     }
-}
-
-fn is_tree(handle: &Handle) -> bool {
-    matches!(handle.kind(), Kind::Tree | Kind::TreeRef | Kind::Tag | Kind::TagRef)
 }
 
 /// The latest relation before another, by the same procedure with as many

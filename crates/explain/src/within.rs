@@ -91,11 +91,11 @@ impl<'a, S: Source + ?Sized> Search<'a, S> {
     }
 
     fn open(&mut self, handle: Handle) -> Result<Option<On>, StoreError> {
-        let is_tree = !matches!(handle.kind(), Kind::Blob | Kind::BlobRef);
-        let handle = handle.content();
-        if !is_tree || !handle.kind().is_data() || self.room == 0 || self.is_without(&handle) {
+        // What a Thunk is made of is in nobody's result.
+        if !is_tree(&handle) || self.room == 0 || self.is_without(&handle) {
             return Ok(None);
         }
+        let handle = handle.content();
         self.room -= 1;
         let content = self.source.content(&handle)?;
         let tree = content.and_then(|content| content.tree().cloned());
@@ -111,6 +111,11 @@ impl<'a, S: Source + ?Sized> Search<'a, S> {
         }
         Ok(steps)
     }
+}
+
+/// Whether it is data that has entries.
+pub(crate) fn is_tree(handle: &Handle) -> bool {
+    matches!(handle.kind(), Kind::Tree | Kind::TreeRef | Kind::Tag | Kind::TagRef)
 }
 
 /// What an entry of a Tree is called; nothing, of a node inside of a directory.

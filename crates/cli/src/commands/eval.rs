@@ -1,3 +1,5 @@
+mod noted;
+
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -9,7 +11,7 @@ use serde_json::json;
 use weft_eval::Outcome;
 use weft_notation::describe;
 use weft_object::Handle;
-use weft_store::{Mode, StoreError};
+use weft_store::{Label, Mode, StoreError};
 
 use super::{Command, cat::is_blob};
 use crate::argument::source;
@@ -33,7 +35,7 @@ pub(crate) const COMMAND: Command = Command {
         "weft eval 'apply(./add.wasm, 1u64, 2u64)'",
         "weft eval --output raw 'select(@src, \"main.rs\")'",
         "weft eval --output json --deadline 10s @build",
-        "weft eval -f job.weft",
+        "weft eval --label counts -f job.weft",
     ],
     arguments: |command| {
         let expression = Arg::new("EXPR")
@@ -70,7 +72,12 @@ pub(crate) const COMMAND: Command = Command {
             .value_name("N")
             .value_parser(value_parser!(u16).range(1..=1024))
             .help("Threads that run functions [default: one a core]");
-        command.arg(expression).arg(file).arg(output).arg(deadline).arg(memory).arg(workers)
+        let label = Arg::new("label")
+            .long("label")
+            .value_name("NAME")
+            .help("Label the result; `weft why @NAME` then says what is different this time");
+        let command = command.arg(expression).arg(file).arg(output).arg(label);
+        command.arg(deadline).arg(memory).arg(workers)
     },
     run: |matches, terminal| {
         let json = matches.get_one::<String>("output").is_some_and(|form| form == "json");
@@ -93,10 +100,13 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
         (None, Some(text)) if OsString::as_os_str(text) == "-" => read(Path::new("-"))?,
         (None, text) => source(text.map_or(OsStr::new(""), OsString::as_os_str))?,
     };
+    let label = matches.get_one::<String>("label").map(|name| Label::new(name)).transpose();
+    let label = label.map_err(|error| Exit::usage(error.to_string()))?;
     let expr = parsed(&source)?;
     let place = Place::open(Mode::Write, terminal)?;
     let request = built(&place, &source, &expr)?;
     let answer = evaluate(&place, request, &options(matches), terminal)?;
+    noted::note(&place, &answer, label.as_ref())?;
     if let Some(value) = answer.outcome.value()
         && answer.session.content(value)?.is_none()
     {

@@ -66,7 +66,8 @@ impl<S: Source + ?Sized> Words<'_, S> {
 
     /// Of many inputs, how much they are.
     pub(super) fn sizes(&self, inputs: &[Handle]) -> String {
-        let (blobs, trees): (Vec<&Handle>, Vec<&Handle>) = inputs.iter().partition(|input| is_blob(input));
+        let (blobs, trees): (Vec<&Handle>, Vec<&Handle>) =
+            inputs.iter().partition(|input| is_blob(input));
         let bytes: u64 = blobs.iter().filter_map(|blob| blob.length()).sum();
         let bytes = (!blobs.is_empty()).then(|| format!("{} bytes", count(bytes)));
         let trees = (!trees.is_empty()).then(|| format!("{} trees", count(trees.len() as u64)));
