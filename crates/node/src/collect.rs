@@ -10,7 +10,7 @@
 //! before.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use weft_object::Handle;
 use weft_store::{Before, Epoch, Marks, Swept};
@@ -19,11 +19,14 @@ use crate::Event;
 use crate::node::Shared;
 use crate::sync::Mutex;
 use crate::verify::Verifier;
+use crate::worker::Job;
 
 /// When to collect.
 #[derive(Debug, Default)]
 pub(crate) struct Collector {
     one_at_a_time: Mutex<()>,
+    /// A worker was asked to.
+    wanted: AtomicBool,
     /// Bytes that were put when the last collection ended.
     put_bytes: AtomicU64,
     /// Bytes that it left.
@@ -39,6 +42,33 @@ impl Shared {
     /// Collects if enough was put since the last time to make it pay, or if
     /// loaded content takes too much.
     pub(crate) fn collect_if_due(&self) {
+        if self.is_due(1) {
+            self.collect_unless_busy();
+        }
+    }
+
+    /// The same for a thread that somebody waits for: an idle worker does it,
+    /// unless it comes to so much that whoever makes it must be slowed down.
+    pub(crate) fn have_collected(&self) {
+        if !self.is_due(1) || self.collector.wanted.load(Ordering::Relaxed) && !self.is_due(2) {
+            return;
+        }
+        if self.is_due(2) || !self.queue.wants_work() {
+            return self.collect_unless_busy();
+        }
+        if !self.collector.wanted.swap(true, Ordering::Relaxed) {
+            self.queue.push(vec![Job::Collect], None);
+        }
+    }
+
+    /// What a worker does of [`Shared::have_collected`].
+    pub(crate) fn collect_as_wanted(&self) {
+        self.collect_if_due();
+        self.collector.wanted.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether so many times as much was put as pays for a collection.
+    fn is_due(&self, times: u64) -> bool {
         let collector = &self.collector;
         let put = self.counts.put_bytes.load(Ordering::Relaxed);
         let since = put.saturating_sub(collector.put_bytes.load(Ordering::Relaxed));
@@ -46,9 +76,7 @@ impl Shared {
         // A walk over all that is alive should be paid for by as much garbage,
         // as long as that stays within the cache's share.
         let due = left.min(self.relation_cache_bytes / 8).max(GARBAGE_MIN_BYTES);
-        if since >= due || self.memory_pressure() {
-            self.collect_unless_busy();
-        }
+        since >= due.saturating_mul(times) || self.memory_pressure()
     }
 
     fn memory_pressure(&self) -> bool {
@@ -101,10 +129,8 @@ impl Shared {
         let mut marking = self.memory.marking();
         roots.iter().chain(&running).for_each(|root| marking.reach(root));
         drop(roots);
-        self.relations.for_each(|_, relation| {
-            marking.reach(&relation.outcome.handle());
-            relation.notes.iter().for_each(|notes| marking.reach(notes));
-        });
+        marking.reach_held();
+        self.relations.for_each_root(|root| marking.reach(root));
         // After the relations: what is evicted meanwhile is seen as one or the
         // other.
         self.relations.limbo_roots(oldest).iter().for_each(|root| marking.reach(root));
@@ -114,8 +140,9 @@ impl Shared {
         }
         let left = self.memory.bytes();
         // What relations keep alive counts to their cache, and so does their
-        // table. Half of it is left to what comes until shedding helps: garbage
-        // of two more collections, what is in limbo, and the allocator's.
+        // table. A quarter of it is left to what comes until shedding helps:
+        // garbage of two more collections, or of as much as it takes until
+        // whoever makes it is slowed down.
         if self.is_cache_full() {
             self.keep_before_shedding();
             if self.is_cache_full() {
@@ -135,7 +162,7 @@ impl Shared {
     fn is_cache_full(&self) -> bool {
         let volatile = self.memory.bytes().saturating_sub(self.memory.durable_bytes());
         let table = self.relations.bytes() as u64;
-        volatile.saturating_add(table) > self.relation_cache_bytes / 2
+        volatile.saturating_add(table) > self.relation_cache_bytes / 4 * 3
     }
 
     /// Drops what can be loaded again, but not the footprints of what runs, nor

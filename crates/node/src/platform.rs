@@ -6,7 +6,7 @@ use std::time::Instant;
 use weft_engine::Interrupt;
 use weft_eval::{Application, Attempt, Claim, Failure, Key, Outcome, Platform, Survey, survey};
 use weft_object::{Blob, Content, Handle, Tree};
-use weft_store::{Cost, Inserted, Relation};
+use weft_store::{Cost, Holder, Inserted, Relation};
 
 use crate::Event;
 use crate::node::Shared;
@@ -141,14 +141,58 @@ impl Shared {
         }
     }
 
+    /// The same, held for a session; the content comes back if another holds it.
+    pub(crate) fn put_for(
+        &self,
+        handle: Handle,
+        content: Content,
+        holder: Holder,
+    ) -> Result<(), Content> {
+        let bytes = content.bytes_len() + 128;
+        if self.memory.put_for(&handle, content, || self.epoch(), holder)? {
+            self.counts.put_bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// The footprint of an application. Mapped files are part of it and take
+    /// nothing: the system finds room for their pages as it can.
     pub(crate) fn survey(&self, tree: Handle) -> Survey {
-        survey(
+        let mut mapped_bytes = 0;
+        let mut found = survey(
             tree,
             |object| self.memory.get(&object)?.tree().cloned(),
-            |object| self.memory.contains(&object),
-        )
+            |object| match self.memory.is_mapped(&object) {
+                None => false,
+                Some(false) => true,
+                Some(true) => {
+                    mapped_bytes += object.length().unwrap_or(0);
+                    true
+                }
+            },
+        );
+        found.bytes = found.bytes.saturating_sub(mapped_bytes);
+        found
+    }
+
+    /// What is too large to be claimed may yet be read through mapped files: so
+    /// those Blobs are brought in without a claim that can be such.
+    fn map_large(&self, found: &Survey, limit_bytes: u64) -> bool {
+        let bytes = found.bytes.saturating_add(limit_bytes);
+        if bytes <= self.direct.all_bytes() {
+            return false;
+        }
+        let large = |object: &&Handle| object.length() >= Some(LARGE_BYTES);
+        let mut any = false;
+        for object in found.missing_blobs.iter().filter(large) {
+            any |= self.load(*object).is_ok();
+        }
+        any
     }
 }
+
+/// From here on a Blob may be a file of its own; see `docs/store.md`.
+const LARGE_BYTES: u64 = 1 << 20;
 
 impl Platform for View<'_> {
     fn tree(&mut self, object: Handle) -> Option<Tree> {
@@ -219,7 +263,10 @@ impl View<'_> {
     /// of what is set aside for direct runs. The caller has told the slot of it.
     pub(crate) fn attempt(&mut self, application: &Application, granted: Granted) -> Attempt {
         let shared = self.shared;
-        let found = self.survey(application.handle);
+        let mut found = self.survey(application.handle);
+        if shared.map_large(&found, application.memory_limit_bytes) {
+            found = self.survey(application.handle);
+        }
         if let Some(verifier) = &shared.verifier
             && let Some(outcome) = shared.compare_lost(verifier, application.handle, &found)
         {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use weft_engine::Interrupt;
 use weft_eval::{Event, Key, NoAnswerKind, Outcome, Report, RequestId, Resume, evaluate};
 use weft_object::{Blob, Content, Handle, Kind, Tree};
+use weft_store::Holder;
 
 use crate::node::Shared;
 use crate::platform::View;
@@ -23,9 +24,14 @@ pub struct Session {
     roots: Arc<Roots>,
 }
 
-/// What a session keeps alive.
-#[derive(Debug, Default)]
-pub(crate) struct Roots(Mutex<Kept>);
+/// What a session keeps alive: what it puts, which the memory tier marks as
+/// held, and the rest in a list.
+#[derive(Debug)]
+pub(crate) struct Roots {
+    kept: Mutex<Kept>,
+    holder: Holder,
+    shared: Weak<Shared>,
+}
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -35,15 +41,23 @@ struct Kept {
     tidy_at: usize,
 }
 
+impl Drop for Roots {
+    fn drop(&mut self) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.memory.end_holder(self.holder);
+        }
+    }
+}
+
 impl Roots {
     pub(crate) fn add(&self, handle: Handle) {
         if !handle.is_literal() {
-            self.0.lock().push(handle);
+            self.kept.lock().push(handle);
         }
     }
 
     pub(crate) fn copy_to(&self, out: &mut Vec<Handle>) {
-        let mut roots = self.0.lock();
+        let mut roots = self.kept.lock();
         roots.tidy();
         out.extend_from_slice(&roots.handles);
     }
@@ -118,7 +132,11 @@ impl Reply {
 
 impl Session {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        let roots = Arc::new(Roots::default());
+        let roots = Arc::new(Roots {
+            kept: Mutex::default(),
+            holder: shared.memory.begin_holder(),
+            shared: Arc::downgrade(&shared),
+        });
         let mut sessions = shared.sessions.lock();
         sessions.retain(|session| session.strong_count() > 0);
         sessions.push(Arc::downgrade(&roots));
@@ -148,7 +166,9 @@ impl Session {
     }
 
     fn put(&self, handle: Handle, content: Content) {
-        // A root first, so that no collection comes between.
+        let Err(content) = self.shared.put_for(handle, content, self.roots.holder) else { return };
+        // Another session holds it. A root first, so that no collection comes
+        // between.
         self.roots.add(handle);
         self.shared.put(handle, content);
     }
@@ -251,7 +271,7 @@ impl Session {
         // collection; the lock does. One that has read the roots already reads
         // the relations later, and then what was evicted from them; one that
         // has not finds the value here.
-        let mut roots = self.roots.0.lock();
+        let mut roots = self.roots.kept.lock();
         let Some(weft_store::Outcome::Value(value)) = shared.relations.outcome(&tree) else {
             return None;
         };
@@ -301,7 +321,7 @@ impl Session {
             shared.watchers.tell(|| crate::Event::Answered { handle, outcome: outcome.clone() });
         }
         drop(slot);
-        shared.collect_if_due();
+        shared.have_collected();
         outcome
     }
 }

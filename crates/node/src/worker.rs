@@ -38,6 +38,8 @@ pub(crate) enum Job {
     Load {
         object: Handle,
     },
+    /// A collection that another thread has found due.
+    Collect,
 }
 
 /// Jobs that nobody has begun.
@@ -185,6 +187,10 @@ impl Shared {
     /// Does one job and reports.
     fn perform(&self, job: Job, slot: &Slot, local: &Local, budget: Budget) {
         let event = match job {
+            Job::Collect => {
+                self.collect_as_wanted();
+                return self.keep_if_due();
+            }
             Job::Load { object } => Event::Loaded { object, result: self.load(object) },
             Job::Evaluate { key, ticket, resume, application } => {
                 // If nobody wants the key any more, the graph drops these.

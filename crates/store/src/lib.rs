@@ -44,6 +44,7 @@ mod relation;
 mod relations;
 mod run;
 mod shared;
+mod slab;
 pub mod socket;
 mod sync;
 
@@ -57,7 +58,7 @@ pub use file::{
 pub use hash::HandleHash;
 pub use label::{Label, LabelError};
 pub use mark::Marks;
-pub use memory::{Before, Epoch, Marking, Memory, Swept};
+pub use memory::{Before, Epoch, Holder, Marking, Memory, Swept};
 pub use memory_backend::MemoryBackend;
 pub use migrate::{Migrated, migrate, version};
 pub use pin::Pin;

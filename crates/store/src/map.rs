@@ -42,6 +42,12 @@ pub(crate) use large::LargeBlobs;
 pub use large::{look_again, poisoned_blobs};
 use slots::Slot;
 
+/// Whether these bytes are in a mapping: the system reads them when they are
+/// wanted, and takes their memory back when it wants that.
+pub(crate) fn is_mapped(bytes: &[u8]) -> bool {
+    slots::find(bytes.as_ptr() as usize).is_some()
+}
+
 /// The bytes of a file, as long as it keeps them.
 #[derive(Debug)]
 pub(crate) struct Mapping {

@@ -1,11 +1,13 @@
+mod table;
+
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 use weft_object::{Content, Handle, Tree};
 
 use crate::hash::HandleHash;
 use crate::sync::{Mutex, MutexGuard};
+use table::{MARK, Slot, Table};
 
 /// The caller's clock for collection: it only ever grows, and what is put or
 /// touched in an epoch is safe from a sweep of what came before that epoch.
@@ -48,15 +50,18 @@ pub struct Memory {
     shards: Box<[Shard]>,
     /// The number of the last [`Marking`]; there is one at a time.
     marking: Mutex<u32>,
+    holders: Mutex<Holders>,
 }
 
-const SHARDS: usize = 256;
+// So many that growing the index of one, of ten million objects, takes some
+// tenths of a millisecond.
+const SHARDS: usize = 1024;
 
 // Its own cache lines: neighbors are locked by other threads.
 #[derive(Default)]
 #[repr(align(128))]
 struct Shard {
-    table: Mutex<HashTable<Slot>>,
+    table: Mutex<Table>,
     content_bytes: AtomicU64,
     /// The part of them that a backend holds too.
     durable_bytes: AtomicU64,
@@ -64,34 +69,15 @@ struct Shard {
     objects: AtomicU64,
 }
 
-struct Slot {
-    handle: Handle,
-    content: Content,
-    touched: Epoch,
-    /// The last marking that came by here. A set of what is marked would take
-    /// as much memory as the collection is to save.
-    marked: u32,
-    durable: bool,
-}
+/// Somebody who keeps what it puts by [`Memory::put_for`] from collections,
+/// until [`Memory::end_holder`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder(u32);
 
-impl Slot {
-    /// What the tier counts for it while it is durable.
-    fn durable_bytes(&self) -> u64 {
-        if self.durable { cost(&self.content) } else { 0 }
-    }
-}
-
-// What an allocation costs beside its bytes: the counts of an `Arc`, for a Blob
-// also the owner's pointer, length and capacity, and the allocator's own words.
-const TREE_OVERHEAD_BYTES: u64 = 16 + 16;
-const BLOB_OVERHEAD_BYTES: u64 = 16 + 24 + 2 * 16;
-
-fn cost(content: &Content) -> u64 {
-    content.bytes_len()
-        + match content {
-            Content::Blob(_) => BLOB_OVERHEAD_BYTES,
-            Content::Tree(_) | Content::Tag(_) => TREE_OVERHEAD_BYTES,
-        }
+#[derive(Debug, Default)]
+struct Holders {
+    last: u32,
+    live: HashSet<u32>,
 }
 
 impl Default for Memory {
@@ -105,7 +91,29 @@ impl Memory {
     #[must_use]
     pub fn new() -> Self {
         let shards = (0..SHARDS).map(|_| Shard::default()).collect();
-        Self { hash: HandleHash::default(), shards, marking: Mutex::default() }
+        Self {
+            hash: HandleHash::default(),
+            shards,
+            marking: Mutex::default(),
+            holders: Mutex::default(),
+        }
+    }
+
+    /// Somebody who will hold what it puts. The mark costs nothing, where a list
+    /// of handles would cost 32 bytes and more for each.
+    #[must_use]
+    pub fn begin_holder(&self) -> Holder {
+        let mut holders = self.holders.lock();
+        // Past four billion, nobody: what such a one puts is never held.
+        let Some(next) = holders.last.checked_add(1) else { return Holder(0) };
+        holders.last = next;
+        holders.live.insert(next);
+        Holder(next)
+    }
+
+    /// What somebody held is as any other content from now on.
+    pub fn end_holder(&self, holder: Holder) {
+        self.holders.lock().live.remove(&holder.0);
     }
 
     #[inline]
@@ -142,48 +150,79 @@ impl Memory {
         debug_assert_eq!(content.handle(), handle, "content under a handle that is not its own");
         let hash = self.hash.of(&handle);
         let shard = self.shard(hash);
-        let added = cost(&content);
         let mut table = shard.table.lock();
-        let slot = table.entry(
-            hash,
-            |slot| slot.handle == handle,
-            // On growth only.
-            |slot| self.hash.of(&slot.handle),
-        );
-        match slot {
-            Entry::Occupied(mut found) => {
-                let slot = found.get_mut();
-                slot.touched = slot.touched.max(epoch);
-                if durable {
-                    shard.make_durable(slot);
-                }
-                drop(table);
-                // The second copy is freed outside of the lock.
-                drop(content);
-                false
+        if let Some(slot) = table.find(hash, &handle) {
+            slot.touch(epoch);
+            if durable {
+                shard.make_durable(slot);
             }
-            Entry::Vacant(place) => {
-                place.insert(Slot { handle, content, touched: epoch, marked: 0, durable });
-                let added_durable = if durable { added } else { 0 };
-                shard.count(&table, added.cast_signed(), added_durable.cast_signed());
-                true
-            }
+            drop(table);
+            // The second copy is freed outside of the lock.
+            drop(content);
+            return false;
         }
+        shard.insert(&mut table, &self.hash, Slot::new(handle, content, epoch, durable));
+        true
+    }
+
+    /// Like [`Memory::put`], and the content is held for somebody. The epoch is
+    /// asked for once no collection can overlook that. Whether it is new.
+    ///
+    /// # Errors
+    /// Somebody else holds it; the content comes back, and is not touched.
+    ///
+    /// # Panics
+    /// With debug assertions, if the content is not the handle's.
+    pub fn put_for(
+        &self,
+        handle: &Handle,
+        content: Content,
+        epoch: impl FnOnce() -> Epoch,
+        holder: Holder,
+    ) -> Result<bool, Content> {
+        if handle.is_literal() {
+            return Ok(false);
+        }
+        let handle = handle.content();
+        debug_assert_eq!(content.handle(), handle, "content under a handle that is not its own");
+        let hash = self.hash.of(&handle);
+        let shard = self.shard(hash);
+        let mut table = shard.table.lock();
+        if let Some(slot) = table.find(hash, &handle) {
+            let holds = slot.head().holder;
+            if holder == Holder(0)
+                || holds != 0 && holds != holder.0 && self.holders.lock().live.contains(&holds)
+            {
+                return Err(content);
+            }
+            slot.head_mut().holder = holder.0;
+            slot.touch(epoch());
+            drop(table);
+            drop(content);
+            return Ok(false);
+        }
+        if holder == Holder(0) {
+            return Err(content);
+        }
+        let mut slot = Slot::new(handle, content, epoch(), false);
+        slot.head_mut().holder = holder.0;
+        shard.insert(&mut table, &self.hash, slot);
+        Ok(true)
     }
 
     /// The content of a handle of whatever kind; of a literal, none.
     #[inline]
     #[must_use]
     pub fn get(&self, handle: &Handle) -> Option<Content> {
-        self.with(handle, |slot| slot.content.clone())
+        self.with(handle, |slot| slot.content())
     }
 
     /// Like [`Memory::get`], and touches it.
     #[must_use]
     pub fn get_at(&self, handle: &Handle, epoch: Epoch) -> Option<Content> {
         self.with(handle, |slot| {
-            slot.touched = slot.touched.max(epoch);
-            slot.content.clone()
+            slot.touch(epoch);
+            slot.content()
         })
     }
 
@@ -195,7 +234,7 @@ impl Memory {
 
     /// Makes content as young as this epoch; whether it is here.
     pub fn touch(&self, handle: &Handle, epoch: Epoch) -> bool {
-        self.with(handle, |slot| slot.touched = slot.touched.max(epoch)).is_some()
+        self.with(handle, |slot| slot.touch(epoch)).is_some()
     }
 
     /// Notes that a backend holds this content and has synced; whether it is
@@ -205,14 +244,20 @@ impl Memory {
         let hash = self.hash.of(&handle);
         let shard = self.shard(hash);
         let mut table = shard.table.lock();
-        let slot = table.find_mut(hash, |slot| slot.handle == handle);
-        slot.map(|slot| shard.make_durable(slot)).is_some()
+        table.find(hash, &handle).map(|slot| shard.make_durable(slot)).is_some()
     }
 
     /// Whether content is here and also in a backend; `None` if it is not here.
     #[must_use]
     pub fn is_durable(&self, handle: &Handle) -> Option<bool> {
-        self.with(handle, |slot| slot.durable)
+        self.with(handle, |slot| slot.is_durable())
+    }
+
+    /// Whether a Blob is a mapped file, whose bytes take no memory that has to be
+    /// claimed; `None` if it is not here.
+    #[must_use]
+    pub fn is_mapped(&self, handle: &Handle) -> Option<bool> {
+        self.with(handle, |slot| slot.is_mapped())
     }
 
     #[inline]
@@ -220,7 +265,7 @@ impl Memory {
         let handle = handle.content();
         let hash = self.hash.of(&handle);
         let mut table = self.shard(hash).table.lock();
-        table.find_mut(hash, |slot| slot.handle == handle).map(then)
+        table.find(hash, &handle).map(then)
     }
 
     /// How many objects are here.
@@ -236,7 +281,8 @@ impl Memory {
     }
 
     /// The bytes that the tier takes: of content, of its allocations and of the
-    /// tables. Content that somebody else also holds on to counts all the same.
+    /// tables. Content that somebody else also holds on to counts all the same;
+    /// mapped files count nothing.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.shards
@@ -260,9 +306,9 @@ impl Memory {
     #[must_use]
     pub fn marking(&self) -> Marking<'_> {
         let mut last = self.marking.lock();
-        // New content has 0. A slot that is skipped by four billion markings
+        // New content has 0. A slot that is skipped by a billion markings
         // would look marked once.
-        *last = last.wrapping_add(1).max(1);
+        *last = if *last >= MARK { 1 } else { *last + 1 };
         Marking { memory: self, number: *last, _only: last, open: Vec::new(), count: 0 }
     }
 
@@ -273,27 +319,21 @@ impl Memory {
     /// epoch stays. `keep` is called with a part of the tier locked, so it must
     /// not call back.
     pub fn sweep(&self, keep: impl Fn(&Handle) -> bool, before: impl Into<Before>) -> Swept {
-        self.sweep_slots(|slot| keep(&slot.handle), before.into())
+        self.sweep_slots(|slot| keep(&slot.head().handle), before.into())
     }
 
     fn sweep_slots(&self, keep: impl Fn(&Slot) -> bool, before: Before) -> Swept {
         let mut swept = Swept::default();
         for shard in &self.shards {
             let mut table = shard.table.lock();
-            let taken: Vec<Slot> = table
-                .extract_if(|slot| {
-                    let age = if slot.durable { before.durable } else { before.volatile };
-                    slot.touched < age && !keep(slot)
-                })
-                .collect();
+            let taken = table.take(&self.hash, |slot| {
+                let age = if slot.is_durable() { before.durable } else { before.volatile };
+                slot.is_older_than(age) && !keep(slot)
+            });
             if taken.is_empty() {
                 continue;
             }
-            if table.len() < table.capacity() / 4 {
-                let capacity = 2 * table.len();
-                table.shrink_to(capacity, |slot| self.hash.of(&slot.handle));
-            }
-            let bytes: u64 = taken.iter().map(|slot| cost(&slot.content)).sum();
+            let bytes: u64 = taken.iter().map(Slot::bytes).sum();
             let durable: u64 = taken.iter().map(Slot::durable_bytes).sum();
             shard.count(&table, -bytes.cast_signed(), -durable.cast_signed());
             drop(table);
@@ -325,6 +365,30 @@ impl Marking<'_> {
     /// not followed.
     pub fn reach(&mut self, root: &Handle) {
         self.look(root);
+        self.follow();
+    }
+
+    /// Marks all that somebody holds, and what can be reached from it.
+    pub fn reach_held(&mut self) {
+        let live = self.memory.holders.lock().live.clone();
+        if live.is_empty() {
+            return;
+        }
+        let number = self.number;
+        for shard in &self.memory.shards {
+            let mut table = shard.table.lock();
+            for slot in table.slots.iter_mut() {
+                if live.contains(&slot.head().holder) && slot.mark(number) {
+                    self.count += 1;
+                    self.open.extend(slot.tree().cloned());
+                }
+            }
+            drop(table);
+            self.follow();
+        }
+    }
+
+    fn follow(&mut self) {
         while let Some(tree) = self.open.pop() {
             tree.entries().iter().for_each(|entry| self.look(entry));
         }
@@ -335,10 +399,8 @@ impl Marking<'_> {
             return;
         }
         let number = self.number;
-        let first = self.memory.with(handle, |slot| {
-            let first = std::mem::replace(&mut slot.marked, number) != number;
-            first.then(|| slot.content.tree().cloned())
-        });
+        let first =
+            self.memory.with(handle, |slot| slot.mark(number).then(|| slot.tree().cloned()));
         if let Some(Some(below)) = first {
             self.count += 1;
             self.open.extend(below);
@@ -354,22 +416,29 @@ impl Marking<'_> {
     /// Drops what is not marked and was last touched before the epoch of its
     /// sort; see [`Memory::sweep`].
     pub fn sweep(self, before: impl Into<Before>) -> Swept {
-        self.memory.sweep_slots(|slot| slot.marked == self.number, before.into())
+        self.memory.sweep_slots(|slot| slot.is_marked(self.number), before.into())
     }
 }
 
 impl Shard {
+    fn insert(&self, table: &mut Table, hash: &HandleHash, slot: Slot) {
+        let added = slot.bytes();
+        let durable = slot.durable_bytes();
+        table.insert(hash, slot);
+        self.count(table, added.cast_signed(), durable.cast_signed());
+    }
+
     // With the table locked, so plain loads and stores are enough.
-    fn count(&self, table: &HashTable<Slot>, content_bytes: i64, durable_bytes: i64) {
+    fn count(&self, table: &Table, content_bytes: i64, durable_bytes: i64) {
         add(&self.content_bytes, content_bytes);
         add(&self.durable_bytes, durable_bytes);
-        self.table_bytes.store(table.allocation_size() as u64, Ordering::Relaxed);
-        self.objects.store(table.len() as u64, Ordering::Relaxed);
+        self.table_bytes.store(table.bytes() as u64, Ordering::Relaxed);
+        self.objects.store(table.slots.len() as u64, Ordering::Relaxed);
     }
 
     // Likewise.
     fn make_durable(&self, slot: &mut Slot) {
-        if !std::mem::replace(&mut slot.durable, true) {
+        if slot.make_durable() {
             add(&self.durable_bytes, slot.durable_bytes().cast_signed());
         }
     }

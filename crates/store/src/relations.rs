@@ -1,10 +1,11 @@
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hashbrown::HashTable;
 use weft_object::Handle;
 
 use crate::hash::HandleHash;
+use crate::slab::Slab;
 use crate::sync::Mutex;
 use crate::{Cost, Epoch, Origin, Outcome, Relation};
 
@@ -47,23 +48,24 @@ struct Shard(Mutex<Table>);
 struct Table {
     // Positions in `slots`, by hash of the key.
     index: HashTable<u32>,
-    slots: Vec<Slot>,
+    slots: Slab<Slot>,
+    // Of those slots that say so.
+    extras: HashMap<Handle, Extra, HandleHash>,
     // Where the next search for something to evict begins.
     hand: usize,
-    extra_bytes: usize,
     limbo: VecDeque<(Handle, Epoch)>,
 }
 
-// 80 bytes: ten million of these have to fit.
+// 72 bytes: ten million of these have to fit.
 struct Slot {
     key: Handle,
     outcome: Handle,
     // Run time in the lower bits, flags above.
     packed: u64,
-    extra: Option<Box<Extra>>,
 }
 
 // What few relations have.
+#[derive(Clone, Copy)]
 struct Extra {
     notes: Option<Handle>,
     fuel: Option<u64>,
@@ -72,27 +74,34 @@ struct Extra {
 const FAILURE: u64 = 1 << 63;
 const DURABLE: u64 = 1 << 62;
 const USED: u64 = 1 << 61;
+const EXTRA: u64 = 1 << 60;
 const RUN_NS: u64 = (1 << 60) - 1;
 
 // A position and a tag byte in an index that is between 7/16 and 7/8 full.
 const INDEX_BYTES: usize = 12;
-const SLOT_BYTES: usize = size_of::<Slot>() + INDEX_BYTES;
-const EXTRA_BYTES: usize = size_of::<Extra>() + 16;
-const SHARDS_MAX: usize = 256;
+const SLOT_BYTES: usize = size_of::<Slot>() + Slab::<Slot>::OVERHEAD_BYTES + INDEX_BYTES;
+// In a table that may be three eighths full before it shrinks.
+const EXTRA_BYTES: usize = (size_of::<(Handle, Extra)>() + 1) * 3;
+// So many that growing the index of one, of ten million relations, takes some
+// tenths of a millisecond.
+const SHARDS_MAX: usize = 1024;
 const SHARD_BYTES_MIN: usize = 64 * 1024;
+
+impl Extra {
+    fn of(relation: &Relation) -> Option<Self> {
+        let Relation { notes, cost: Cost { fuel, .. }, .. } = *relation;
+        (notes.is_some() || fuel.is_some()).then_some(Self { notes, fuel })
+    }
+}
 
 impl Slot {
     fn new(key: Handle, relation: &Relation) -> Self {
-        let failure = if matches!(relation.outcome, Outcome::Failure(_)) { FAILURE } else { 0 };
-        let durable = if relation.durable { DURABLE } else { 0 };
-        let extra = (relation.notes.is_some() || relation.cost.fuel.is_some())
-            .then(|| Box::new(Extra { notes: relation.notes, fuel: relation.cost.fuel }));
-        Self {
-            key,
-            outcome: relation.outcome.handle(),
-            packed: relation.cost.run_ns.min(RUN_NS) | failure | durable,
-            extra,
-        }
+        let flag = |is: bool, flag: u64| if is { flag } else { 0 };
+        let packed = relation.cost.run_ns.min(RUN_NS)
+            | flag(matches!(relation.outcome, Outcome::Failure(_)), FAILURE)
+            | flag(relation.durable, DURABLE)
+            | flag(Extra::of(relation).is_some(), EXTRA);
+        Self { key, outcome: relation.outcome.handle(), packed }
     }
 
     fn outcome(&self) -> Outcome {
@@ -102,20 +111,20 @@ impl Slot {
         }
     }
 
-    fn relation(&self) -> Relation {
-        let fuel = self.extra.as_ref().and_then(|extra| extra.fuel);
+    fn relation(&self, extras: &HashMap<Handle, Extra, HandleHash>) -> Relation {
+        let extra = self.has_extra().then(|| extras.get(&self.key)).flatten();
         Relation {
             outcome: self.outcome(),
-            notes: self.extra.as_ref().and_then(|extra| extra.notes),
-            cost: Cost { run_ns: self.packed & RUN_NS, fuel },
+            notes: extra.and_then(|extra| extra.notes),
+            cost: Cost { run_ns: self.packed & RUN_NS, fuel: extra.and_then(|extra| extra.fuel) },
             // Of no use before a backend has it, and there when that is asked.
             origin: Origin::default(),
             durable: self.packed & DURABLE != 0,
         }
     }
 
-    fn extra_bytes(&self) -> usize {
-        self.extra.as_ref().map_or(0, |_| EXTRA_BYTES)
+    fn has_extra(&self) -> bool {
+        self.packed & EXTRA != 0
     }
 }
 
@@ -143,30 +152,34 @@ impl Relations {
     #[inline]
     #[must_use]
     pub fn outcome(&self, key: &Handle) -> Option<Outcome> {
-        self.with(key, |slot| slot.outcome())
+        self.with(key, |slot, _| slot.outcome())
     }
 
     /// All that is known under a key.
     #[must_use]
     pub fn get(&self, key: &Handle) -> Option<Relation> {
-        self.with(key, |slot| slot.relation())
+        self.with(key, |slot, extras| slot.relation(extras))
     }
 
     /// Notes that a backend holds the relation and has synced; whether it is
     /// here.
     pub fn set_durable(&self, key: &Handle) -> bool {
-        self.with(key, |slot| slot.packed |= DURABLE).is_some()
+        self.with(key, |slot, _| slot.packed |= DURABLE).is_some()
     }
 
     #[inline]
-    fn with<T>(&self, key: &Handle, then: impl FnOnce(&mut Slot) -> T) -> Option<T> {
+    fn with<T>(
+        &self,
+        key: &Handle,
+        then: impl FnOnce(&mut Slot, &HashMap<Handle, Extra, HandleHash>) -> T,
+    ) -> Option<T> {
         let hash = self.hash.of(key);
         let mut guard = self.shard(hash).lock();
         let table = &mut *guard;
-        let at = *table.index.find(hash, |&at| table.slots[at as usize].key == *key)?;
-        let slot = &mut table.slots[at as usize];
+        let at = table.find(hash, key)?;
+        let slot = table.slots.get_mut(at);
         slot.packed |= USED;
-        Some(then(slot))
+        Some(then(slot, &table.extras))
     }
 
     /// Keeps a relation. What has to make room for it goes to limbo as of this
@@ -176,21 +189,21 @@ impl Relations {
         let slot = Slot::new(*key, relation);
         let mut guard = self.shard(hash).lock();
         let table = &mut *guard;
-        if let Some(&at) = table.index.find(hash, |&at| table.slots[at as usize].key == *key) {
-            let known = &mut table.slots[at as usize];
+        if let Some(at) = table.find(hash, key) {
+            let known = table.slots.get_mut(at);
             known.packed |= USED | (slot.packed & DURABLE);
             return match known.outcome() {
                 same if same == relation.outcome => Inserted::Same,
                 other => Inserted::Conflict(other),
             };
         }
-        let needed = SLOT_BYTES + slot.extra_bytes();
-        while !table.slots.is_empty() && table.bytes() + needed > self.shard_bytes_max {
-            let evicted = table.evict(&self.hash);
+        let extra = Extra::of(relation);
+        let needed = SLOT_BYTES + extra.map_or(0, |_| EXTRA_BYTES);
+        while table.bytes() + needed > self.shard_bytes_max {
+            let Some(evicted) = table.evict(&self.hash) else { break };
             self.bury(table, evicted.outcome, epoch);
         }
-        table.trim();
-        table.insert(hash, slot, &self.hash, self.shard_bytes_max);
+        table.insert(hash, slot, extra, &self.hash);
         Inserted::New
     }
 
@@ -202,7 +215,7 @@ impl Relations {
             let mut guard = shard.0.lock();
             let table = &mut *guard;
             for _ in 0..table.slots.len().div_ceil(2) {
-                let evicted = table.evict(&self.hash);
+                let Some(evicted) = table.evict(&self.hash) else { break };
                 self.bury(table, evicted.outcome, epoch);
             }
         }
@@ -213,10 +226,11 @@ impl Relations {
         let hash = self.hash.of(key);
         let mut guard = self.shard(hash).lock();
         let table = &mut *guard;
-        let at = *table.index.find(hash, |&at| table.slots[at as usize].key == *key)?;
-        let slot = table.remove(at as usize, &self.hash);
+        let at = table.find(hash, key)?;
+        let relation = table.slots.get(at).relation(&table.extras);
+        let slot = table.remove(at, &self.hash)?;
         self.bury(table, slot.outcome, epoch);
-        Some(slot.relation())
+        Some(relation)
     }
 
     fn bury(&self, table: &mut Table, outcome: Handle, epoch: Epoch) {
@@ -255,9 +269,9 @@ impl Relations {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let allocated = |table: &Table| {
-            table.slots.capacity() * size_of::<Slot>()
+            table.slots.bytes()
                 + table.index.allocation_size()
-                + table.extra_bytes
+                + table.extras.capacity() * 8 / 7 * (size_of::<(Handle, Extra)>() + 1)
         };
         self.shards.iter().map(|shard| allocated(&shard.0.lock())).sum()
     }
@@ -268,9 +282,25 @@ impl Relations {
         for shard in &self.shards {
             copies.clear();
             let table = shard.0.lock();
-            copies.extend(table.slots.iter().map(|slot| (slot.key, slot.relation())));
+            let relations = table.slots.iter().map(|slot| (slot.key, slot.relation(&table.extras)));
+            copies.extend(relations);
             drop(table);
             copies.iter().for_each(|(key, relation)| f(key, relation));
+        }
+    }
+
+    /// Calls `f` with the handles of all outcomes and notes, but for literals.
+    /// Like [`Relations::for_each`] without what a collector has no use for.
+    pub fn for_each_root(&self, mut f: impl FnMut(&Handle)) {
+        let mut copies = Vec::new();
+        for shard in &self.shards {
+            copies.clear();
+            let table = shard.0.lock();
+            copies
+                .extend(table.slots.iter().map(|slot| slot.outcome).filter(|at| !at.is_literal()));
+            copies.extend(table.extras.values().filter_map(|extra| extra.notes));
+            drop(table);
+            copies.iter().for_each(&mut f);
         }
     }
 
@@ -299,39 +329,32 @@ impl Relations {
 }
 
 impl Table {
-    // What the entries need; room beyond them is bounded by `trim`.
+    // What the entries need, were the tables as empty as they become.
     fn bytes(&self) -> usize {
-        self.slots.len() * SLOT_BYTES + self.extra_bytes
+        self.slots.len() * SLOT_BYTES + self.extras.len() * EXTRA_BYTES
     }
 
-    fn insert(&mut self, hash: u64, slot: Slot, hasher: &HandleHash, bytes_max: usize) {
-        if self.slots.len() == self.slots.capacity() {
-            // By quarters, not doubling: at ten million the slack counts.
-            let room = bytes_max.saturating_sub(self.bytes()) / SLOT_BYTES;
-            self.slots.reserve_exact((self.slots.len() / 4).clamp(8, room.max(8)));
+    fn find(&self, hash: u64, key: &Handle) -> Option<usize> {
+        let is_it = |at: &u32| self.slots.get(*at as usize).key == *key;
+        self.index.find(hash, is_it).map(|at| *at as usize)
+    }
+
+    fn insert(&mut self, hash: u64, slot: Slot, extra: Option<Extra>, hasher: &HandleHash) {
+        if let Some(extra) = extra {
+            self.extras.insert(slot.key, extra);
         }
-        let at = self.slots.len() as u32;
-        self.extra_bytes += slot.extra_bytes();
-        self.slots.push(slot);
+        let at = self.slots.push(slot) as u32;
         let slots = &self.slots;
-        self.index.insert_unique(hash, at, |&at| hasher.of(&slots[at as usize].key));
+        self.index.insert_unique(hash, at, |at| hasher.of(&slots.get(*at as usize).key));
     }
 
-    // Where relations with notes take the place of ones without, fewer fit.
-    fn trim(&mut self) {
-        let length = self.slots.len();
-        if self.slots.capacity() > length + length / 4 + 16 {
-            self.slots.shrink_to(length + length / 16 + 8);
-        }
-    }
-
-    fn evict(&mut self, hasher: &HandleHash) -> Slot {
+    fn evict(&mut self, hasher: &HandleHash) -> Option<Slot> {
         // One round at most clears every flag.
-        loop {
+        while self.slots.len() > 0 {
             if self.hand >= self.slots.len() {
                 self.hand = 0;
             }
-            let slot = &mut self.slots[self.hand];
+            let slot = self.slots.get_mut(self.hand);
             let at = self.hand;
             self.hand += 1;
             if slot.packed & USED == 0 {
@@ -341,25 +364,31 @@ impl Table {
             }
             slot.packed &= !USED;
         }
+        None
     }
 
-    fn remove(&mut self, at: usize, hasher: &HandleHash) -> Slot {
+    fn remove(&mut self, at: usize, hasher: &HandleHash) -> Option<Slot> {
         self.unindex(at, hasher);
         let last = self.slots.len() - 1;
         if at != last {
             // The last slot takes the place, so its position changes.
-            let hash = hasher.of(&self.slots[last].key);
+            let hash = hasher.of(&self.slots.get(last).key);
             if let Some(position) = self.index.find_mut(hash, |&other| other as usize == last) {
                 *position = at as u32;
             }
         }
-        let slot = self.slots.swap_remove(at);
-        self.extra_bytes -= slot.extra_bytes();
-        slot
+        let slot = self.slots.swap_remove(at)?;
+        if slot.has_extra() {
+            self.extras.remove(&slot.key);
+            if self.extras.len() < self.extras.capacity() / 8 * 3 {
+                self.extras.shrink_to_fit();
+            }
+        }
+        Some(slot)
     }
 
     fn unindex(&mut self, at: usize, hasher: &HandleHash) {
-        let hash = hasher.of(&self.slots[at].key);
+        let hash = hasher.of(&self.slots.get(at).key);
         if let Ok(found) = self.index.find_entry(hash, |&other| other as usize == at) {
             found.remove();
         }

@@ -73,3 +73,47 @@ fn collections_beside_evaluations_take_nothing_that_is_needed() {
         }
     });
 }
+
+#[test]
+fn what_two_sessions_put_stays_as_long_as_either() {
+    let node = start(Config::default());
+    let (one, other) = (node.session(), node.session());
+    let blob = one.put_blob(vec![1; 1000]);
+    assert_eq!(other.put_blob(vec![1; 1000]), blob);
+    drop(one);
+    for _ in 0..3 {
+        node.collect();
+    }
+    assert!(other.content(blob).unwrap().is_some());
+    assert_eq!(node.stat().objects, 1);
+    drop(other);
+    for _ in 0..2 {
+        node.collect();
+    }
+    assert_eq!(node.stat().objects, 0);
+}
+
+#[test]
+fn an_idle_worker_collects_for_who_makes_garbage() {
+    let node = start(Config { relation_cache_bytes: 64 << 20, ..Config::default() });
+    let add = add(&node.session());
+    let keep = node.session();
+    keep.hold(add);
+    let watch = node.watch();
+    let mut collected = false;
+    // Far more than is kept: it ends when a collection has been seen.
+    for round in 0..1_000_000 {
+        let own = node.session();
+        let sum = apply(&own, add, &[Handle::of_u64(round), Handle::of_u64(1)]);
+        assert_eq!(own.evaluate(sum).value(), Some(Handle::of_u64(round + 1)));
+        if round % 1000 == 0 {
+            let is_one =
+                |event: &weft_node::Event| matches!(event, weft_node::Event::Collected { .. });
+            collected |= watch.drain().iter().any(is_one);
+        }
+        if collected {
+            return;
+        }
+    }
+    panic!("nothing was collected: {:?}", node.stat());
+}

@@ -225,3 +225,59 @@ fn a_panic_in_a_closure_leaves_the_tier_usable() {
     assert!(std::panic::catch_unwind(sweep).is_err());
     assert!(memory.contains(&name));
 }
+
+#[test]
+fn what_somebody_holds_stays_with_all_below_it_until_the_holder_ends() {
+    let memory = Memory::new();
+    let (blob, bytes) = long(1);
+    let tree = weft_object::Tree::new([blob, Handle::of_u64(1)]);
+    let name = tree.handle();
+    let holder = memory.begin_holder();
+    let other = memory.begin_holder();
+    let epoch = || Epoch(1);
+    // The Blob is nobody's: the Tree alone is held.
+    assert!(memory.put(&blob, bytes.clone(), Epoch(1)));
+    assert_eq!(memory.put_for(&name, Content::Tree(tree.clone()), epoch, holder).ok(), Some(true));
+    assert_eq!(memory.put_for(&name, Content::Tree(tree.clone()), epoch, holder).ok(), Some(false));
+    // What one holds another cannot, and is told so.
+    let refused = memory.put_for(&name, Content::Tree(tree.clone()), epoch, other);
+    assert_eq!(refused.unwrap_err().handle(), name);
+
+    let collect = || {
+        let mut marking = memory.marking();
+        marking.reach_held();
+        marking.sweep(Epoch(9)).objects
+    };
+    for _ in 0..3 {
+        assert_eq!(collect(), 0);
+    }
+    memory.end_holder(other);
+    assert_eq!(collect(), 0);
+    memory.end_holder(holder);
+    // It can be another's from now on, and what was there is.
+    let next = memory.begin_holder();
+    assert_eq!(memory.put_for(&blob, bytes, epoch, next).ok(), Some(false));
+    assert_eq!(collect(), 1);
+    assert!(memory.contains(&blob) && !memory.contains(&name));
+    assert_eq!(memory.put_for(&Handle::of_u64(1), long(2).1, epoch, next).ok(), Some(false));
+}
+
+#[test]
+fn the_order_of_slots_is_no_matter_to_what_is_found() {
+    let memory = Memory::new();
+    let names: Vec<Handle> = (0..20_000).map(|number| long(number).0).collect();
+    for round in 0..6_u64 {
+        for (number, name) in names.iter().enumerate() {
+            memory.put(name, long(number).1, Epoch(round));
+        }
+        // Few of them and many of them, which is done in another way.
+        let gone = |name: &Handle| name.as_bytes()[0] % 16 <= (round % 3 * 6) as u8;
+        let taken = names.iter().filter(|name| gone(name)).count() as u64;
+        assert_eq!(memory.sweep(|name| !gone(name), Epoch(9)).objects, taken);
+        assert_eq!(memory.len(), 20_000 - taken);
+        for (number, name) in names.iter().enumerate() {
+            let found = memory.get(name).map(|content| content.handle());
+            assert_eq!(found, (!gone(name)).then_some(*name), "{number} in round {round}");
+        }
+    }
+}

@@ -70,14 +70,14 @@ fn memory_stays_within_the_capacity() {
 }
 
 #[test]
-fn an_entry_takes_at_most_120_bytes() {
+fn an_entry_takes_at_most_90_bytes() {
     let relations = Relations::new(1 << 30);
     for number in 0..300_000 {
         relations.insert(&key(number), &value(1), Epoch(1));
     }
     assert_eq!(relations.len(), 300_000);
     let each = relations.bytes() / relations.len();
-    assert!(each <= 120, "{each} bytes each");
+    assert!(each <= 90, "{each} bytes each");
 }
 
 #[test]
@@ -179,4 +179,23 @@ fn threads_see_what_others_found() {
         }
     });
     assert_eq!(relations.len(), 3000);
+}
+
+#[test]
+fn roots_are_the_outcomes_and_notes_that_are_no_literals() {
+    let relations = Relations::new(1 << 20);
+    let literal = Relation::new(Outcome::Value(Handle::of_u64(1)), Cost::default());
+    relations.insert(&key(1), &literal, Epoch(1));
+    relations.insert(&key(2), &value(2), Epoch(1));
+    let noted = Relation { notes: Some(long(4).0), ..value(3) };
+    relations.insert(&key(3), &noted, Epoch(1));
+    let fueled = Relation { cost: Cost { run_ns: 1, fuel: Some(2) }, ..literal };
+    relations.insert(&key(4), &fueled, Epoch(1));
+    let mut found = HashSet::new();
+    relations.for_each_root(|root| assert!(found.insert(*root)));
+    assert_eq!(found, HashSet::from([long(2).0, long(3).0, long(4).0]));
+    relations.remove(&key(3), Epoch(1));
+    found.clear();
+    relations.for_each_root(|root| assert!(found.insert(*root)));
+    assert_eq!(found, HashSet::from([long(2).0]));
 }
