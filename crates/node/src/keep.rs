@@ -281,7 +281,9 @@ impl Writer<'_> {
                 }
                 Visit::Enter(object) => match self.shared.memory.get(&object) {
                     None => {
-                        self.whole.insert(object, false);
+                        // What was dropped comes back when it is asked for.
+                        let dropped = self.backend.recipe(&object)?.is_some();
+                        self.whole.insert(object, dropped);
                     }
                     Some(content) => {
                         let below = content.tree().cloned();

@@ -59,6 +59,7 @@ mod keep;
 mod node;
 mod platform;
 mod poison;
+mod recover;
 mod run;
 mod running;
 mod session;

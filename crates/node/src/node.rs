@@ -1,6 +1,6 @@
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use crate::collect::Collector;
 use crate::direct::Direct;
 use crate::graph::Graph;
 use crate::keep::Keeper;
+use crate::recover::Recovering;
 use crate::running::Running;
 use crate::session::{Roots, Session};
 use crate::slot::Slots;
@@ -65,6 +66,10 @@ pub struct Node {
 
 /// What all threads of a node share.
 pub(crate) struct Shared {
+    pub(crate) me: Weak<Self>,
+    pub(crate) recovering: Recovering,
+    /// How often the backend had removed something when that was last asked.
+    pub(crate) removals: AtomicU64,
     pub(crate) memory: Memory,
     pub(crate) relations: Relations,
     pub(crate) backend: Option<Arc<dyn Backend>>,
@@ -102,6 +107,7 @@ pub(crate) struct Counts {
     pub(crate) store_errors: AtomicU64,
     pub(crate) conflicts: AtomicU64,
     pub(crate) recorded: AtomicU64,
+    pub(crate) recovered: AtomicU64,
 }
 
 /// What a node has done and is doing.
@@ -119,6 +125,8 @@ pub struct Stat {
     pub loaded: u64,
     /// Their bytes.
     pub loaded_bytes: u64,
+    /// Times that content which the store had dropped was computed again.
+    pub recovered: u64,
     /// Functions that run at this moment.
     pub running: usize,
     /// Keys that wait for others or for a worker.
@@ -168,7 +176,11 @@ impl Node {
             ..weft_engine::Config::default()
         })?;
         let (queue, locals) = Queue::new(workers);
-        let shared = Arc::new(Shared {
+        let removals = config.backend.as_ref().map_or(0, |backend| backend.removals());
+        let shared = Arc::new_cyclic(|me| Shared {
+            me: me.clone(),
+            recovering: Recovering::default(),
+            removals: AtomicU64::new(removals),
             memory: Memory::new(),
             // A quarter for the table, the rest for what it keeps alive.
             relations: Relations::new(
@@ -291,6 +303,7 @@ impl Shared {
             hits: load(&counts.hits),
             loaded: load(&counts.loaded),
             loaded_bytes: load(&counts.loaded_bytes),
+            recovered: load(&counts.recovered),
             running: counts.running.load(Ordering::Relaxed),
             waiting: self.graph.lock().waiting(),
             objects: self.memory.len(),

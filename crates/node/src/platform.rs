@@ -85,7 +85,7 @@ impl Shared {
         Some(outcome)
     }
 
-    /// Whether content is in memory or in the backend.
+    /// Whether content is in memory or in the backend, or that can bring it back.
     pub(crate) fn is_there(&self, handle: &Handle) -> bool {
         handle.is_literal()
             || self.memory.contains(handle)
@@ -93,6 +93,7 @@ impl Shared {
                 .backend
                 .as_ref()
                 .is_some_and(|backend| matches!(backend.contains(handle), Ok(true)))
+            || self.has_recipe(handle)
     }
 
     /// A stored outcome in the evaluator's words; `None` if the content of a

@@ -9,6 +9,7 @@ use weft_store::Holder;
 
 use crate::node::Shared;
 use crate::platform::View;
+use crate::recover::Holds;
 use crate::sync::{Condvar, Mutex};
 
 /// A place to put content and to evaluate from.
@@ -31,6 +32,7 @@ pub(crate) struct Roots {
     kept: Mutex<Kept>,
     holder: Holder,
     shared: Weak<Shared>,
+    in_store: Holds,
 }
 
 #[derive(Debug, Default)]
@@ -136,6 +138,7 @@ impl Session {
             kept: Mutex::default(),
             holder: shared.memory.begin_holder(),
             shared: Arc::downgrade(&shared),
+            in_store: Holds::of(shared.backend.as_ref()),
         });
         let mut sessions = shared.sessions.lock();
         sessions.retain(|session| session.strong_count() > 0);
@@ -178,11 +181,11 @@ impl Session {
         self.roots.add(handle);
     }
 
-    /// The content of a handle: from memory, or read from the backend. Of a
-    /// literal, its bytes.
+    /// The content of a handle: from memory, or read from the backend, or
+    /// computed again if a collection dropped it. Of a literal, its bytes.
     ///
     /// # Errors
-    /// The backend cannot read it.
+    /// The backend cannot read it, or it did not come back.
     pub fn content(&self, handle: Handle) -> Result<Option<Content>, weft_store::StoreError> {
         if let Some(content) = self.shared.memory.get(&handle) {
             return Ok(Some(content));
@@ -191,7 +194,10 @@ impl Session {
             return Ok(Some(Content::Blob(Blob::new(bytes.to_vec()))));
         }
         match &self.shared.backend {
-            Some(backend) => backend.get(&handle),
+            Some(backend) => match backend.get(&handle)? {
+                None => self.shared.recover(handle),
+                there => Ok(there),
+            },
             None => Ok(None),
         }
     }
@@ -204,14 +210,28 @@ impl Session {
         if let Some(value) = self.recall(handle) {
             return Outcome::Value(value);
         }
-        let known = self.recall_answer(handle).or_else(|| self.evaluate_here(handle, key));
-        known.unwrap_or_else(|| self.submit(handle).wait())
+        self.roots.in_store.hold(handle);
+        let answer = || {
+            let known = self.recall_answer(handle).or_else(|| self.evaluate_here(handle, key));
+            known.unwrap_or_else(|| self.submit(handle).wait())
+        };
+        match answer() {
+            // A collection of the store may have come between remembering what
+            // it has and asking for that; now it is not remembered any more.
+            Outcome::NoAnswer(lost)
+                if lost.kind == NoAnswerKind::Lost && self.shared.forget_what_was_removed() =>
+            {
+                answer()
+            }
+            outcome => outcome,
+        }
     }
 
     /// Asks for the evaluation of a handle, without waiting.
     #[must_use]
     pub fn submit(&self, handle: Handle) -> Request {
         self.roots.add(handle);
+        self.roots.in_store.hold(handle);
         let reply = Arc::new(Reply {
             handle,
             outcome: Mutex::new(None),

@@ -50,6 +50,15 @@ pub enum Event {
         /// What it came to.
         outcome: Outcome,
     },
+    /// Content that the store had dropped was computed again.
+    Recovered {
+        /// The Object that was asked for. Others may have come with it.
+        object: Handle,
+        /// The canonical application Tree that brings it back.
+        application: Handle,
+        /// Nanoseconds that the function took.
+        run_ns: u64,
+    },
     /// Content was dropped from memory because nobody needed it.
     Collected {
         /// How many objects.

@@ -271,10 +271,19 @@ impl Shared {
                 self.watchers.tell(|| crate::Event::Loaded { object, bytes });
                 Ok(())
             }
-            Ok(None) => refuse(
-                NoAnswerKind::Lost,
-                format!("the content of #{object} is not here; add or import it, then ask again"),
-            ),
+            Ok(None) => match self.recover(object) {
+                Ok(Some(content)) => {
+                    self.memory.put(&object, content, self.epoch());
+                    Ok(())
+                }
+                Ok(None) => refuse(
+                    NoAnswerKind::Lost,
+                    format!(
+                        "the content of #{object} is not here; add or import it, then ask again"
+                    ),
+                ),
+                Err(error) => Err(crate::recover::no_answer(&error)),
+            },
             Err(error) => refuse(NoAnswerKind::Storage, error.to_string()),
         }
     }

@@ -100,6 +100,15 @@ pub enum StoreError {
     TooManyFinders,
     /// More objects than a collection can number.
     TooManyObjects,
+    /// Content that a collection dropped did not come back.
+    Recovery {
+        /// Whose.
+        handle: Handle,
+        /// The application that should have made it.
+        key: Handle,
+        /// What happened.
+        why: String,
+    },
     /// Content that was to be there is not.
     Missing(Handle),
     /// Text that no label may be.
@@ -264,6 +273,11 @@ impl fmt::Display for StoreError {
                 f,
                 "the store has more than 2,147,483,647 objects or relations, which is all that a \
                  collection can tell apart; export what is needed to a new one"
+            ),
+            Self::Recovery { handle, key, why } => write!(
+                f,
+                "the content of #{handle} was dropped and computing #{key} again does not bring it \
+                 back: {why}"
             ),
             Self::Missing(handle) => write!(f, "the content of #{handle} is not in the store"),
             Self::Label(error) => error.fmt(f),
