@@ -19,11 +19,11 @@ Commands:
   ls           List a directory, or the entries of any Tree
   get          Write a file or a directory back to disk
   eval         Evaluate a computation and print its result
-  verify       Compute again what is known, and compare
-  replay       Run one past application again, with its log
   why          Say what made something, from what, and what is different this time
   diff         Say what is different between two Trees, or two computations
   graph        Draw a computation: what it needed, what that took, and the longest chain
+  verify       Compute again what is known, and compare
+  replay       Run one past application again, with its log
   label        Give a handle a name, or take the name away
   labels       List the labels and what they stand for
   export       Write what a handle needs to one file, to send to somebody
