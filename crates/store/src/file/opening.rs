@@ -69,6 +69,21 @@ pub(crate) fn begin(home: &Home, number: u32) -> Result<(), StoreError> {
     manifest.write(home).map(drop)
 }
 
+// A store that lost the list of its parts is one all the same.
+fn without_list(disk: &Arc<dyn Disk>, directory: &Path, options: Options) -> StoreError {
+    let id = StoreId::default();
+    let home = Home { disk: disk.clone(), directory: directory.into(), id, options };
+    let packs = list(&home, &home.packs()).unwrap_or_default();
+    let has_records = |number: &u32| {
+        let file = home.disk.open(&home.pack(*number), Access::Read);
+        file.is_ok_and(|file| file.length().is_ok_and(|length| length > START))
+    };
+    match packs.iter().any(has_records) {
+        true => without_manifest(&home),
+        false => StoreError::NoStore(directory.into()),
+    }
+}
+
 fn without_manifest(home: &Home) -> StoreError {
     StoreError::Damaged { path: home.manifest(), what: "the list of the store's parts" }
 }
@@ -103,7 +118,7 @@ pub(crate) fn read_manifest(
     let path = directory.join("store");
     let access = if mode == Mode::Write { Access::Write } else { Access::Read };
     let file = disk.open(&path, access).map_err(|error| match error.not_found() {
-        true => StoreError::NoStore(directory.into()),
+        true => without_list(disk, directory, options),
         false => error,
     })?;
     let mut first = [0; 16];
