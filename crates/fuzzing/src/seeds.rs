@@ -1,7 +1,9 @@
 //! Good inputs. Made by code where their form is ours, so that they follow it.
 
-use weft_object::Handle;
 use weft_object::directory::{DirectoryError, Entry, FileKind, Name, Part, build};
+use weft_object::{Blob, Content, Handle, Tree};
+use weft_store::export::export;
+use weft_store::{Backend, Cost, MemoryBackend, Outcome, Relation};
 
 /// Index Blobs and nodes of real directories, and lists of names.
 pub(crate) fn directories() -> Vec<Vec<u8>> {
@@ -67,6 +69,58 @@ pub(crate) fn handles() -> Vec<Vec<u8>> {
     seeds.extend(all.iter().map(|handle| handle.to_string().into_bytes()));
     seeds.push(all.iter().flat_map(Handle::as_bytes).copied().collect());
     seeds
+}
+
+/// Exports of a Tree, with and without something known.
+pub(crate) fn exports() -> Vec<Vec<u8>> {
+    let backend = MemoryBackend::new();
+    let blob = Content::Blob(Blob::new([7; 40].as_slice()));
+    let tree = Content::Tree(Tree::new([Handle::of_u64(1), blob.handle(), Handle::of_u64(2)]));
+    let [value, root] = [blob.handle(), tree.handle()];
+    let put = backend.put(&[(value, blob), (root, tree)]);
+    debug_assert!(put.is_ok(), "{put:?}");
+    let known = Relation::new(Outcome::Value(value), Cost { run_ns: 5, fuel: Some(3) });
+    let failed =
+        Relation { notes: Some(value), ..Relation::new(Outcome::Failure(value), known.cost) };
+    let source = |wanted: &Handle| backend.get(wanted);
+    let relations = [&[][..], &[(root, known)], &[(root, failed), (root, known)]];
+    let export = |relations: &[(Handle, Relation)]| {
+        let mut bytes = Vec::new();
+        let exported = export(&source, &root, relations, &mut bytes, &|_| {});
+        debug_assert!(exported.is_ok(), "{exported:?}");
+        bytes
+    };
+    relations.map(export).to_vec()
+}
+
+/// What clients of a store send: a frame of every sort that holds something.
+pub(crate) fn frames() -> Vec<Vec<u8>> {
+    let handle = Handle::of_blob(&[7; 40]);
+    let handle = handle.as_bytes().as_slice();
+    let [none, label]: [&[u8]; 2] = [&[], b"\x03\0\0\0a/b"];
+    let [numbers, text]: [&[u8]; 2] = [&[9; 24], b"\x0c\0\0\0incoming-1-2"];
+    let payloads: &[(u8, &[&[u8]])] = &[
+        (1, &[handle]),
+        (3, &[handle, &[40, 0, 0, 0], &[7; 40], handle, &[1, 0, 0, 0, 7]]),
+        (4, &[handle, text]),
+        (6, &[handle, &[48, 0, 0, 0], &[0; 16], handle]),
+        (6, &[handle, &[88, 0, 0, 0], &[7, 0], &[0; 14], handle, handle, &[1; 8]]),
+        (8, &[label, &[2], handle, &[1], handle]),
+        (8, &[label, &[0, 0]]),
+        (9, &[none]),
+        (10, &[b"\x05\0\0\01f3a5"]),
+        (12, &[&[1], text]),
+        (14, &[handle, &[0], handle, &[1], label, numbers]),
+        (16, &[handle, &[1], &[5; 8]]),
+        (27, &[&[1], &[5; 8]]),
+        (28, &[&[1, 2], &[5; 8]]),
+    ];
+    let frame = |(tag, parts): &(u8, &[&[u8]])| {
+        let payload = parts.concat();
+        let length = u32::try_from(payload.len()).unwrap_or_default();
+        [&length.to_le_bytes()[..], &[*tag, 0, 0, 0], &payload].concat()
+    };
+    payloads.iter().map(frame).collect()
 }
 
 pub(crate) const NOTATION_WORDS: &[&[u8]] = &[

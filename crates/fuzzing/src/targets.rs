@@ -24,6 +24,20 @@ pub const TARGETS: &[Target] = &[
         count: 500,
     },
     Target {
+        name: "export",
+        run: weft_store::export::fuzz_export,
+        seeds: seeds::exports,
+        words: &[b"weftexpt\x01\0\0\0", b"\x01\0\0\0\0\0\0\0", b"\x02\0\0\0\x30\0\0\0", &[0; 8]],
+        count: 5000,
+    },
+    Target {
+        name: "frame",
+        run: weft_store::socket::fuzz_frames,
+        seeds: seeds::frames,
+        words: &[b"weftsock\x01\0\0\0", b"incoming-1-2", b"\x01", b"\x02", b"\0\0\0\0", &[0; 32]],
+        count: 10_000,
+    },
+    Target {
         name: "handle",
         run: weft_notation::fuzz::fuzz_handle,
         seeds: seeds::handles,

@@ -13,7 +13,7 @@ use weft_fuzzing::{Campaign, TARGETS, Target, target};
 fn run(name: &str) {
     let target = target(name).expect("a target of this name");
     if let Some(folder) = std::env::var_os("WEFT_FUZZ_EXPORT") {
-        return export(target, Path::new(&folder));
+        return write_to(target, Path::new(&folder));
     }
     let campaign = Campaign::from_env(env!("CARGO_TARGET_TMPDIR")).expect("a good environment");
     match campaign.run(target) {
@@ -23,7 +23,7 @@ fn run(name: &str) {
 }
 
 /// Writes the seeds as files, for libFuzzer to start from.
-fn export(target: &Target, folder: &Path) {
+fn write_to(target: &Target, folder: &Path) {
     let folder = folder.join(target.name);
     fs::create_dir_all(&folder).unwrap();
     for (at, seed) in (target.seeds)().into_iter().enumerate() {
@@ -44,7 +44,7 @@ macro_rules! targets {
     };
 }
 
-targets! { directory handle module notation }
+targets! { directory export frame handle module notation }
 
 /// A target that nobody runs, or that libFuzzer does not know, finds nothing.
 #[test]
