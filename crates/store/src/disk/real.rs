@@ -1,8 +1,9 @@
 use std::fs::{self, File, TryLockError};
-use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::io::{self, ErrorKind, Seek, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Access, Disk, DiskFile, Lock, Stamp};
 use crate::{StoreError, open};
@@ -74,7 +75,7 @@ impl Disk for RealDisk {
         options.read(true).write(true).create(true).truncate(false);
         let file = open::of_store(&path, &mut options, true)?;
         let mut file = file.map_err(StoreError::io("open", &path))?;
-        match file.try_lock() {
+        match try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let process = process_in(&file);
@@ -100,11 +101,26 @@ struct OsLock {
 
 impl Lock for OsLock {}
 
+/// While this process starts another one, that has its locks for a moment, also
+/// those that are given back meanwhile.
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    const TRIES: usize = 100;
+    for _ in 0..TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if process_in(file) == Some(std::process::id()) => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            tried => return tried,
+        }
+    }
+    file.try_lock()
+}
+
 fn process_in(lock: &File) -> Option<u32> {
-    let mut text = String::new();
     // More digits than any number of a process has.
-    lock.take(32).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
+    let mut text = [0; 32];
+    let length = FileExt::read_at(lock, &mut text, 0).ok()?;
+    std::str::from_utf8(&text[..length]).ok()?.trim().parse().ok()
 }
 
 impl DiskFile for File {

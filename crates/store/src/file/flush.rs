@@ -1,9 +1,11 @@
 //! From tables in memory to runs on disk.
 //!
-//! A run is written in one go from frozen tables and from those runs before
-//! them that are no longer than twice what has come together; so their lengths
-//! grow by powers of two, and of ten million entries there are few. Then the
-//! manifest says that it is there, and where the log begins that no run covers.
+//! What is frozen is written to a new run soon, together with runs before it as
+//! long as that is little, so that few tables wait and the next one who opens
+//! the store has little to read. Then neighbors are merged while the newer is at
+//! least half as long as the older: lengths grow by powers of two, and of ten
+//! million entries there are few. A merge may take seconds; what is frozen
+//! meanwhile is written in between.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -52,7 +54,12 @@ struct Wanted {
 }
 
 /// Whoever puts more waits when so many tables are not in runs yet.
-const FROZEN_MAX: u64 = 8;
+const FROZEN_MAX: usize = 6;
+/// A merge is interrupted when so many wait.
+const FROZEN_WAITING: usize = 2;
+/// As long as what they hold is no more than so many tables, runs are merged
+/// right when a table is written.
+const AT_ONCE: u64 = 4;
 
 impl Flushing {
     pub(crate) fn new(manifest: &Manifest, manifest_bytes: u64) -> Self {
@@ -75,6 +82,12 @@ impl Flushing {
     /// The right to change runs and manifest.
     pub(crate) fn begin(&self) -> MutexGuard<'_, Indexed> {
         self.indexed.lock()
+    }
+
+    // Whoever waits to put more need not wait for a merge.
+    fn note_flushed(&self) {
+        let _wanted = self.wanted.lock();
+        self.changed.notify_all();
     }
 
     pub(crate) fn note_manifest(&self, bytes: u64) {
@@ -102,7 +115,7 @@ pub(crate) fn settle(store: &Arc<Store>) {
         tail.unfrozen_bytes = 0;
     }
     if !store.home.options.background {
-        let _ = flush(store);
+        let _ = tidy_up(store);
         return;
     }
     let flushing = &store.flushing;
@@ -110,7 +123,8 @@ pub(crate) fn settle(store: &Arc<Store>) {
     wanted.frozen += 1;
     flushing.changed.notify_all();
     start(store);
-    let many = |wanted: &mut Wanted| wanted.frozen - wanted.done > FROZEN_MAX && !wanted.failed;
+    let many =
+        |wanted: &mut Wanted| store.index.parts().frozen.len() > FROZEN_MAX && !wanted.failed;
     drop(flushing.changed.wait_while(wanted, many));
 }
 
@@ -135,9 +149,11 @@ fn work(store: &Store) {
         };
         let frozen = flushing.changed.wait_while(flushing.wanted.lock(), idle).frozen;
         if flushing.stop.load(Ordering::Relaxed) {
+            // So that the next one who opens the store has little to read.
+            let _ = flush_in(store, &mut flushing.begin());
             return;
         }
-        let failed = flush(store).is_err();
+        let failed = tidy_up(store).is_err();
         let mut wanted = flushing.wanted.lock();
         wanted.done = frozen;
         wanted.failed = failed;
@@ -145,7 +161,7 @@ fn work(store: &Store) {
     }
 }
 
-/// Ends the thread that writes runs; one that it is writing is given up.
+/// Ends the thread that writes runs; a merge is given up.
 pub(crate) fn stop(store: &Store) {
     let flushing = &store.flushing;
     let thread = flushing.thread.lock().take();
@@ -160,76 +176,136 @@ pub(crate) fn stop(store: &Store) {
     }
 }
 
+fn tidy_up(store: &Store) -> Result<(), StoreError> {
+    let mut indexed = store.flushing.begin();
+    flush_in(store, &mut indexed)?;
+    store.flushing.note_flushed();
+    merge_in(store, &mut indexed)
+}
+
 /// Writes what is frozen to a run.
 ///
 /// # Errors
 /// It could not be done; all is as it was.
-pub(crate) fn flush(store: &Store) -> Result<(), StoreError> {
-    flush_in(store, &mut store.flushing.begin())
-}
-
 pub(crate) fn flush_in(store: &Store, indexed: &mut Indexed) -> Result<(), StoreError> {
     let parts = store.index.parts();
     let Some(last) = parts.frozen.last().cloned() else { return Ok(()) };
     // Nothing is in a run that might not be in the log tomorrow.
     store.sync()?;
-    let from = merged_from(&parts, indexed.fixed_runs);
-    let Some(run) = write_run(store, &parts, from)? else { return Ok(()) };
+    let entries: u64 = parts.frozen.iter().map(|frozen| frozen.table.len() as u64).sum();
+    let most = AT_ONCE * store.home.options.flush_entries as u64;
+    let from = merged_from(&parts.runs, entries, most, indexed.fixed_runs);
+    let run = write_run(store, &parts, &parts.frozen, &parts.runs[from..], &mut || Ok(true))?;
     let mut runs = parts.runs[..from].to_vec();
     runs.extend(run);
-    let old = &parts.runs[from..];
-    commit(store, indexed, &parts, &runs, &last)?;
+    let covers = Indexed {
+        end: last.end,
+        state: last.state.clone(),
+        counters: *last.counters.lock(),
+        fixed_runs: indexed.fixed_runs,
+    };
+    commit(store, &covers, &parts, &runs)?;
+    *indexed = covers;
     store.index.change(|parts| {
         parts.runs = runs;
         parts.frozen.retain(|frozen| frozen.end > last.end);
     });
-    for run in old {
-        // What stays is removed by the next who opens the store.
-        let _ = store.home.disk.remove(&run.path);
-    }
+    store.remove(&[], &parts.runs[from..], &[]);
     Ok(())
 }
 
-// The first run that is merged with what is frozen.
-fn merged_from(parts: &Parts, fixed: usize) -> usize {
-    let mut entries: u64 = parts.frozen.iter().map(|frozen| frozen.table.len() as u64).sum();
-    let mut from = parts.runs.len();
-    while from > fixed && parts.runs[from - 1].len() <= 2 * entries {
+/// Merges runs until each is more than twice as long as the one after it.
+fn merge_in(store: &Store, indexed: &mut Indexed) -> Result<(), StoreError> {
+    loop {
+        let parts = store.index.parts();
+        let Some((last, before)) = parts.runs.split_last() else { return Ok(()) };
+        let from = merged_from(before, last.len(), u64::MAX, indexed.fixed_runs);
+        if from >= before.len() || !merge_from(store, indexed, &parts, from)? {
+            return Ok(());
+        }
+    }
+}
+
+// Whether it was not given up.
+fn merge_from(
+    store: &Store,
+    indexed: &mut Indexed,
+    parts: &Parts,
+    from: usize,
+) -> Result<bool, StoreError> {
+    // What is written in between comes after these and leaves them alone.
+    let until = parts.runs.len();
+    let fixed = std::mem::replace(&mut indexed.fixed_runs, until);
+    let mut go_on = || {
+        if store.index.parts().frozen.len() >= FROZEN_WAITING {
+            flush_in(store, indexed)?;
+            store.flushing.note_flushed();
+        }
+        Ok(!store.flushing.stop.load(Ordering::Relaxed))
+    };
+    let merged = write_run(store, parts, &[], &parts.runs[from..], &mut go_on);
+    indexed.fixed_runs = fixed;
+    let Some(merged) = merged? else { return Ok(false) };
+    let now = store.index.parts();
+    let mut runs = now.runs[..from].to_vec();
+    runs.push(merged);
+    runs.extend_from_slice(&now.runs[until..]);
+    commit(store, indexed, &now, &runs)?;
+    store.index.change(|parts| parts.runs = runs);
+    store.remove(&[], &parts.runs[from..], &[]);
+    Ok(true)
+}
+
+// The first run that is merged with entries that come after all of them, of
+// which there are at most so many then.
+fn merged_from(runs: &[Arc<SortedRun>], mut entries: u64, most: u64, fixed: usize) -> usize {
+    let mut from = runs.len();
+    while from > fixed
+        && runs[from - 1].len() <= 2 * entries
+        && runs[from - 1].len() + entries <= most
+    {
         from -= 1;
-        entries += parts.runs[from].len();
+        entries += runs[from].len();
     }
     from
 }
 
-/// `None` if it was given up; the run itself is not there if it would be empty.
-#[expect(clippy::option_option, reason = "two different things")]
+// How many entries are written before it is asked whether to go on.
+const STRETCH: u32 = 1 << 16;
+
+/// Tables and runs, the latest last, as one run; `None` if there is nothing in
+/// them, or `go_on` said no.
 fn write_run(
     store: &Store,
     parts: &Parts,
-    from: usize,
-) -> Result<Option<Option<Arc<SortedRun>>>, StoreError> {
-    let frozen = || parts.frozen.iter().rev();
-    let old = || parts.runs[from..].iter().rev();
+    frozen: &[Arc<Frozen>],
+    runs: &[Arc<SortedRun>],
+    go_on: &mut dyn FnMut() -> Result<bool, StoreError>,
+) -> Result<Option<Arc<SortedRun>>, StoreError> {
     let room = Kind::ALL.map(|kind| {
-        let frozen: u64 = frozen().map(|frozen| frozen.table.entries(kind) as u64).sum();
-        frozen + old().map(|run| run.entries(kind)).sum::<u64>()
+        let frozen: u64 = frozen.iter().map(|frozen| frozen.table.entries(kind) as u64).sum();
+        frozen + runs.iter().map(|run| run.entries(kind)).sum::<u64>()
     });
     if room == [0; 2] {
-        return Ok(Some(None));
+        return Ok(None);
     }
-    let number = store.next_run.fetch_add(1, Ordering::Relaxed);
+    let number = store.new_run();
     let mut writer = RunWriter::create(&store.home, number, room)?;
     for kind in Kind::ALL {
-        let tables = frozen().map(|frozen| Source::table(&frozen.table, kind));
-        let sources = tables.chain(old().map(|run| Source::run(run, kind))).collect();
+        let tables = frozen.iter().rev().map(|frozen| Source::table(&frozen.table, kind));
+        let runs = runs.iter().rev().map(|run| Source::run(run, kind));
         let same = |one, other| store.index.same(parts, kind, one, other);
-        let mut merge = Merge::new(sources, &same)?;
+        let mut merge = Merge::new(tables.chain(runs).collect(), &same)?;
         let mut many = 0_u32;
         while let Some(entry) = merge.next()? {
             writer.push(kind, entry)?;
-            many = many.wrapping_add(1);
-            if many.is_multiple_of(1 << 16) && store.flushing.stop.load(Ordering::Relaxed) {
-                return Ok(None);
+            many += 1;
+            if many == STRETCH {
+                many = 0;
+                if !go_on()? {
+                    let _ = store.home.disk.remove(&store.home.run(number));
+                    return Ok(None);
+                }
             }
         }
     }
@@ -238,27 +314,23 @@ fn write_run(
     let path = store.home.run(number);
     let run = SortedRun::open(&store.home, number)?;
     let run = run.ok_or(StoreError::Damaged { path, what: "a part of the index" })?;
-    Ok(Some(Some(Arc::new(run))))
+    Ok(Some(Arc::new(run)))
 }
 
 fn commit(
     store: &Store,
-    indexed: &mut Indexed,
+    covers: &Indexed,
     parts: &Parts,
     runs: &[Arc<SortedRun>],
-    last: &Frozen,
 ) -> Result<(), StoreError> {
     let manifest = Manifest {
-        indexed: last.end,
-        packs: packs_until(parts, last.end),
+        indexed: covers.end,
+        packs: packs_until(parts, covers.end),
         runs: runs.iter().map(|run| run.number).collect(),
-        counters: *last.counters.lock(),
-        state: last.state.clone(),
+        counters: covers.counters,
+        state: covers.state.clone(),
     };
     store.flushing.note_manifest(manifest.write(&store.home)?);
-    indexed.end = last.end;
-    indexed.state = last.state.clone();
-    indexed.counters = manifest.counters;
     Ok(())
 }
 

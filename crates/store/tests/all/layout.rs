@@ -104,7 +104,7 @@ fn in_filter(filter: &[u8], print: u64) -> bool {
         wide as u64 ^ (wide >> 64) as u64
     };
     let blocks = (filter.len() / 64) as u128;
-    let block = (u128::from(fold(0x9e37_79b9_7f4a_7c15)) * blocks >> 64) as usize;
+    let block = ((u128::from(fold(0x9e37_79b9_7f4a_7c15)) * blocks) >> 64) as usize;
     let bits = fold(0xd6e8_feb8_6659_fd93);
     (0..7).all(|at| {
         let bit = (bits >> (9 * at) & 511) as usize;
