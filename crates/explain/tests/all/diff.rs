@@ -173,6 +173,22 @@ fn what_is_in_many_places_is_cut() {
     assert!(diff.cut && diff.changes.len() <= 100);
 }
 
+/// Deeper than anybody looks, the handles say that it differs.
+#[test]
+fn depth_is_bounded() {
+    let world = World::default();
+    let well = |mut handle| {
+        for _ in 0..5000 {
+            handle = world.tree(&[handle]);
+        }
+        handle
+    };
+    let diff = compare(&world, well(world.blob("a")), well(world.blob("b")));
+    let [change] = &diff.changes[..] else { panic!("{diff:?}") };
+    assert_eq!(change.at.len(), 1000);
+    assert!(matches!(change.what, What::Changed { same_bytes: None, .. }));
+}
+
 /// One changed file of thousands costs the nodes on its path.
 #[test]
 fn what_is_the_same_is_not_read() {

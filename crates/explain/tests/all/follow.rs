@@ -118,3 +118,26 @@ fn a_bound_cuts_and_says_so() {
     let part = Calls::of(&follow(&world, request, 50).unwrap(), &world);
     assert!(part.cut && part.calls.len() < 100);
 }
+
+/// Each the argument of the next: nothing here recurses.
+#[test]
+fn depth_costs_no_stack() {
+    let world = World::default();
+    let f = world.blob([b'f'; 40]);
+    let number = Handle::of_u64;
+    let mut request = world.apply(f, &[number(0)]);
+    world.relate(request, number(1), 1);
+    for n in 1..20_000 {
+        request = world.apply(f, &[request.strict().unwrap()]);
+        world.relate(world.apply(f, &[number(n)]), number(n + 1), 1);
+    }
+    let followed = follow(&world, request, KEYS_MAX).unwrap();
+    let outcome = followed.looked[followed.root.unwrap()].outcome.clone();
+    assert_eq!(outcome, Some(Outcome::Value(number(20_000))));
+    let calls = Calls::of(&followed, &world);
+    assert_eq!((calls.calls.len(), calls.unknown, calls.cut), (20_000, 0, false));
+    let names = weft_explain::Names::default();
+    let drawing = weft_explain::graph::Drawing::of(&calls, &world, &names, &Default::default());
+    assert_eq!(drawing.total.critical_ns, 20_000);
+    assert!(weft_explain::graph::svg(&drawing).len() < 200_000);
+}
