@@ -1,6 +1,8 @@
 //! Files and directories that are there in full or not at all: made beside
 //! their place under another name, moved there at the end, and gone on failure.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -34,14 +36,13 @@ pub(crate) fn store(directory: &Path) -> Result<bool, StoreError> {
     }
     if fs::symlink_metadata(directory).is_ok() {
         // Something is there that is not ours to move.
-        let lock = directory.join("lock");
-        let locked = fs::symlink_metadata(&lock).is_ok();
+        let before = names(directory);
         let made = locate::init(directory);
-        if let Err(StoreError::Io { .. }) = made {
-            let _ = fs::remove_file(&file);
-            if !locked {
-                let _ = fs::remove_file(&lock);
-            }
+        // That file is made last: without it nobody has a store here.
+        if let Err(StoreError::Io { .. }) = made
+            && fs::symlink_metadata(&file).is_err()
+        {
+            names(directory).difference(&before).for_each(|name| remove(&directory.join(name)));
         }
         return made;
     }
@@ -53,6 +54,18 @@ pub(crate) fn store(directory: &Path) -> Result<bool, StoreError> {
         let _ = fs::remove_dir(parent);
     }
     made
+}
+
+fn names(directory: &Path) -> BTreeSet<OsString> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name()).collect()
+}
+
+fn remove(path: &Path) {
+    let _ = match fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
+        true => fs::remove_dir_all(path),
+        false => fs::remove_file(path),
+    };
 }
 
 fn moved_store(directory: &Path) -> Result<bool, StoreError> {

@@ -128,6 +128,7 @@ impl From<StoreError> for Exit {
             StoreError::NoStore(_)
             | StoreError::NotAStore(_)
             | StoreError::Version { .. }
+            | StoreError::Damaged { .. }
             | StoreError::Locked { .. }
             | StoreError::Foreign { .. }
             | StoreError::ReadOnly(_)

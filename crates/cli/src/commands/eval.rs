@@ -106,7 +106,13 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
     let place = Place::open(Mode::Write, terminal)?;
     let request = built(&place, &source, &expr)?;
     let answer = evaluate(&place, request, &options(matches), terminal)?;
-    noted::note(&place, &answer, label.as_ref())?;
+    match noted::note(&place, &answer, label.as_ref()) {
+        // The answer is right all the same, unless it was to get a name.
+        Err(exit) if label.is_none() => {
+            terminal.say("warning", &format!("that this was asked is not noted: {exit}"));
+        }
+        noted => noted?,
+    }
     if let Some(value) = answer.outcome.value()
         && answer.session.content(value)?.is_none()
     {
