@@ -8,6 +8,7 @@ mod demo;
 mod diff;
 mod eval;
 mod export;
+mod fsck;
 mod get;
 mod graph;
 mod import;
@@ -16,6 +17,7 @@ mod label;
 mod labels;
 mod ls;
 mod man;
+mod migrate;
 mod replay;
 mod verify;
 mod version;
@@ -61,6 +63,8 @@ pub(crate) static TABLE: &[&Command] = &[
     &labels::COMMAND,
     &export::COMMAND,
     &import::COMMAND,
+    &fsck::COMMAND,
+    &migrate::COMMAND,
     &demo::COMMAND,
     &bench::COMMAND,
     &completions::COMMAND,

@@ -39,8 +39,8 @@ impl Place {
         let lost: u64 = damage.iter().map(|damage| damage.length).sum();
         if let Some(first) = damage.first() {
             let text = format!(
-                "the store {} is damaged from offset {}, {} in all; the rest is used",
-                directory.display(),
+                "{} is damaged from offset {}, {} in all; the rest is used, see `weft fsck`",
+                first.path.display(),
                 first.offset,
                 size(lost)
             );
@@ -148,7 +148,7 @@ pub(crate) fn of_named(named: &Path) -> Result<Option<PathBuf>, Exit> {
 }
 
 /// As [`locate::locate`], in words that fit what was asked for.
-fn located() -> Result<PathBuf, Exit> {
+pub(crate) fn located() -> Result<PathBuf, Exit> {
     let here = here()?;
     if let Some(named) = named(&here) {
         return of_named(&named)?.ok_or_else(|| {
@@ -169,10 +169,12 @@ fn located() -> Result<PathBuf, Exit> {
     Err(StoreError::NoStore(here).into())
 }
 
-/// One that is there and cannot be looked into is not passed by for another.
+/// One that is there and cannot be looked into is not passed by for another,
+/// nor one that has lost its first file.
 fn is_store(directory: &Path) -> Result<bool, Exit> {
     match fs::metadata(directory.join("store")) {
         Ok(_) => Ok(true),
+        Err(_) if directory.join("packs").is_dir() => Ok(true),
         Err(error) => {
             let closed = error.kind() == ErrorKind::PermissionDenied;
             if closed && fs::symlink_metadata(directory).is_ok() {

@@ -16,6 +16,7 @@ mod graph;
 mod help;
 mod interrupts;
 mod processes;
+mod repair;
 mod replay;
 mod stores;
 mod terminal;
