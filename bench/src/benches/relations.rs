@@ -108,7 +108,10 @@ impl Adder {
 
 /// The child's part: so many relations, and a little more to time calls.
 pub(crate) fn part(options: &Options, count: u64) -> Result<Value, BenchError> {
-    const CACHE_BYTES: u64 = 4 << 30;
+    // Half of it is for relations and what they keep; they begin to be shed
+    // past that. The other half is for garbage until it is collected, of which
+    // there is none here.
+    const CACHE_BYTES: u64 = 8 << 30;
     let few = FEW.min(count / 2);
     let mut many = Adder::new(options, NAME, CACHE_BYTES)?;
     for _ in 0..few {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use weft_eval::{NoAnswerKind, Outcome};
@@ -13,7 +14,7 @@ use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::place::{Place, cache};
 use crate::progress;
-use crate::terminal::Terminal;
+use crate::terminal::{CLEAR, Terminal};
 use crate::units::{count, size, time};
 
 /// What a request may take.
@@ -164,9 +165,13 @@ pub(crate) fn ask(
     let session = node.session();
     let before = node.stat();
     let start = Instant::now();
+    let told = AtomicBool::new(false);
     let outcome = progress::during(
         terminal,
-        |elapsed| status(node, elapsed),
+        |elapsed| {
+            warn_if_not_kept(node, terminal, &told);
+            status(node, elapsed)
+        },
         || {
             let asked = session.submit(request);
             wait(&asked, deadline, interrupt)
@@ -175,6 +180,18 @@ pub(crate) fn ask(
     let wall = start.elapsed();
     let stat = since(node.stat(), before);
     Answer { request, outcome, stat, wall, session }
+}
+
+/// Whoever waits for hours should know in time that nothing of it is kept.
+fn warn_if_not_kept(node: &Node, terminal: Terminal, told: &AtomicBool) {
+    let Some(error) = node.not_kept().filter(|_| !told.swap(true, Ordering::Relaxed)) else {
+        return;
+    };
+    if terminal.is_terminal {
+        terminal.write(CLEAR);
+    }
+    let text = format!("what is found out cannot be kept for now: {error}");
+    terminal.say("warning", &text);
 }
 
 pub(crate) fn wait(asked: &Request, deadline: Option<Duration>, interrupt: &Interrupt) -> Outcome {

@@ -140,9 +140,8 @@ impl Shared {
         }
         let left = self.memory.bytes();
         // What relations keep alive counts to their cache, and so does their
-        // table. A quarter of it is left to what comes until shedding helps:
-        // garbage of two more collections, or of as much as it takes until
-        // whoever makes it is slowed down.
+        // table. Half of it is left to what comes until shedding helps: garbage
+        // of two more collections, what is in limbo, and the allocator's.
         if self.is_cache_full() {
             self.keep_before_shedding();
             if self.is_cache_full() {
@@ -162,7 +161,7 @@ impl Shared {
     fn is_cache_full(&self) -> bool {
         let volatile = self.memory.bytes().saturating_sub(self.memory.durable_bytes());
         let table = self.relations.bytes() as u64;
-        volatile.saturating_add(table) > self.relation_cache_bytes / 4 * 3
+        volatile.saturating_add(table) > self.relation_cache_bytes / 2
     }
 
     /// Drops what can be loaded again, but not the footprints of what runs, nor

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -58,6 +59,11 @@ pub enum Event {
         application: Handle,
         /// Nanoseconds that the function took.
         run_ns: u64,
+    },
+    /// What was found out could not be written; it is tried again after a while.
+    NotKept {
+        /// Why.
+        error: Arc<str>,
     },
     /// Content was dropped from memory because nobody needed it.
     Collected {
