@@ -99,9 +99,11 @@ fn padding(node: &Node) -> f64 {
 }
 
 fn width(node: &Node, lines: &[String; 3]) -> f64 {
-    let [title, detail, took] = lines.each_ref().map(|line| line.chars().count());
-    let below = detail + took + if detail > 0 && took > 0 { 2 } else { 0 };
-    (title.max(below) as f64 * CHARACTER + 2.0 * padding(node)).max(90.0)
+    // Where there is no font of one width, bold letters are wider.
+    const BOLD: f64 = 1.1;
+    let [title, detail, took] = lines.each_ref().map(|line| line.chars().count() as f64);
+    let below = detail + took + if detail > 0.0 && took > 0.0 { 2.0 } else { 0.0 };
+    (below.max(BOLD * title) * CHARACTER + 2.0 * padding(node)).max(90.0)
 }
 
 fn class(node: &Node) -> &'static str {
