@@ -108,7 +108,7 @@ pub(crate) fn frames() -> Vec<Vec<u8>> {
         (8, &[label, &[2], handle, &[1], handle]),
         (8, &[label, &[0, 0]]),
         (9, &[none]),
-        (10, &[b"\x05\0\0\01f3a5"]),
+        (10, &[b"\x05\0\0\x001f3a5"]),
         (12, &[&[1], text]),
         (14, &[handle, &[0], handle, &[1], label, numbers]),
         (16, &[handle, &[1], &[5; 8]]),

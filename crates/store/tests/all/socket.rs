@@ -560,3 +560,17 @@ fn a_large_blob_is_read_from_its_file() {
     fs::rename(scratch.join("aside"), &path).unwrap();
     assert!(got(&other).blob().unwrap().bytes() == bytes);
 }
+
+/// A holder that was stopped has its socket, and its lock.
+#[test]
+fn a_holder_that_does_not_answer_is_an_error_and_readers_do_without() {
+    let scratch = Scratch::new();
+    FileBackend::create(scratch.path()).unwrap().put(&[long(1)]).unwrap();
+    let _listener = UnixListener::bind(scratch.join("socket")).unwrap();
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| SharedBackend::open(scratch.path(), Mode::Read).unwrap());
+        let error = SharedBackend::open(scratch.path(), Mode::Write).unwrap_err().to_string();
+        assert!(error.contains("does not answer") && error.contains("kill -CONT"), "{error}");
+        assert!(reader.join().unwrap().contains(&long(1).0).unwrap());
+    });
+}
