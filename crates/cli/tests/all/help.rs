@@ -28,6 +28,8 @@ Commands:
   labels       List the labels and what they stand for
   export       Write what a handle needs to one file, to send to somebody
   import       Take what `weft export` wrote, and print its handle
+  fsck         Prove that the store is what it was, or keep what is sound of it
+  migrate      Make a store that an older program wrote one of this version
   demo         Count the words of a real tree, again, and again after a change
 ";
     let help = world.weft(["help"]);
