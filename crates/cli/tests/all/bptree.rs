@@ -7,6 +7,9 @@ use weft_node::{Config, Event, Node, Session};
 use weft_object::{Blob, Content, Handle};
 use weft_store::{Backend, MemoryBackend};
 
+use crate::document;
+use crate::world::World;
+
 const MODULE: &[u8] = include_bytes!("../../../../guests/bin/bptree.wasm");
 
 type Map = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -368,4 +371,11 @@ fn what_cannot_be_built_or_found_says_why() {
         let error = ask(&session, verb, arguments).unwrap_err();
         assert!(error.contains(words), "{verb}: {error}");
     }
+}
+
+#[test]
+fn the_document_does_what_it_shows() {
+    let world = World::bare();
+    world.guest("bptree.wasm");
+    document::performs(&world, include_str!("../../../../docs/bptree.md"), 10);
 }
