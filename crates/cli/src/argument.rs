@@ -12,6 +12,7 @@ use crate::exit::{Code, Exit};
 use crate::names::{built, mode_for, parsed};
 use crate::out::name;
 use crate::place::Place;
+use crate::recover::Source;
 use crate::report;
 use crate::terminal::Terminal;
 
@@ -56,11 +57,14 @@ pub(crate) fn inside(
     if path.is_empty() {
         return Ok((place, handle));
     }
-    let source = |wanted: &Handle| place.backend.get(wanted);
-    let found = files::find(&source, &handle, path)?.ok_or_else(|| {
-        let text = format!("there is no {} in #{handle}", name(path));
-        Exit::new(Code::Store, text)
-    })?;
+    let found = {
+        let content = Source::new(&place, terminal);
+        let source = |wanted: &Handle| content.get(wanted);
+        files::find(&source, &handle, path)?.ok_or_else(|| {
+            let text = format!("there is no {} in #{handle}", name(path));
+            Exit::new(Code::Store, text)
+        })?
+    };
     Ok((place, found))
 }
 

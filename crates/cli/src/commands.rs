@@ -9,6 +9,7 @@ mod diff;
 mod eval;
 mod export;
 mod fsck;
+mod gc;
 mod get;
 mod graph;
 mod import;
@@ -18,7 +19,9 @@ mod labels;
 mod ls;
 mod man;
 mod migrate;
+pub(crate) mod pin;
 mod replay;
+mod stat;
 mod verify;
 mod version;
 mod why;
@@ -61,6 +64,11 @@ pub(crate) static TABLE: &[&Command] = &[
     &replay::COMMAND,
     &label::COMMAND,
     &labels::COMMAND,
+    &pin::COMMAND,
+    &pin::UNPIN,
+    &pin::PINS,
+    &gc::COMMAND,
+    &stat::COMMAND,
     &export::COMMAND,
     &import::COMMAND,
     &fsck::COMMAND,
@@ -187,6 +195,7 @@ mod tests {
             for example in command.examples {
                 // Only what comes before a pipe, and quotes of one kind.
                 let line = example.split(" | ").next().unwrap().split(" > ").next().unwrap();
+                let line = line.split(" < ").next().unwrap();
                 let quoted = line.split('\'').enumerate();
                 let words = quoted.flat_map(|(at, part)| match at % 2 {
                     0 => part.split_whitespace().map(str::to_owned).collect::<Vec<_>>(),

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use weft_eval::{NoAnswerKind, Outcome};
 use weft_node::{Config, Node, Request, Sample, Session, Stat};
 use weft_object::Handle;
-use weft_store::Backend;
+use weft_store::{Backend, Writing};
 
+use crate::commands::pin;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::place::{Place, cache};
@@ -35,6 +36,8 @@ pub(crate) struct Answer {
     pub(crate) wall: Duration,
     /// Where the content of the outcome is.
     pub(crate) session: Session,
+    /// That brings back what the store had dropped.
+    pub(crate) node: Option<Arc<Node>>,
 }
 
 /// Evaluates on a node of its own and keeps what was found out, whatever the
@@ -58,7 +61,14 @@ pub(crate) fn evaluate(
             format!("keeping; {}", time(elapsed)),
         ]
     };
-    let kept = progress::during(terminal, keeping, || node.keep(&roots));
+    let kept = progress::during(terminal, keeping, || {
+        let _writing = Writing::begin(&*place.backend)?;
+        // What was known already was made by somebody else.
+        if answer.stat.applied > 0 {
+            pin::lease(&*place.backend, &roots)?;
+        }
+        node.keep(&roots)
+    });
     // The answer is right all the same.
     if let Err(error) = &kept {
         terminal.say("warning", &format!("what was found out is not kept: {error}"));
@@ -82,7 +92,7 @@ pub(crate) fn evaluate(
             };
             Err(Exit::signal(signal, text))
         }
-        _ => Ok(answer),
+        _ => Ok(Answer { node: Some(node), ..answer }),
     }
 }
 
@@ -179,7 +189,7 @@ pub(crate) fn ask(
     );
     let wall = start.elapsed();
     let stat = since(node.stat(), before);
-    Answer { request, outcome, stat, wall, session }
+    Answer { request, outcome, stat, wall, session, node: None }
 }
 
 /// Whoever waits for hours should know in time that nothing of it is kept.

@@ -23,6 +23,7 @@ mod near;
 mod out;
 mod place;
 mod progress;
+mod recover;
 mod report;
 mod terminal;
 mod units;

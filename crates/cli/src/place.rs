@@ -11,8 +11,9 @@ use weft_node::{Node, Stat};
 use weft_object::Handle;
 use weft_store::files::{self, Added, Options};
 use weft_store::socket::Fact;
-use weft_store::{Backend, Mode, SharedBackend, StoreError, locate};
+use weft_store::{Backend, Mode, SharedBackend, StoreError, Writing, locate};
 
+use crate::commands::pin;
 use crate::exit::{Code, Exit};
 use crate::progress;
 use crate::terminal::Terminal;
@@ -98,7 +99,11 @@ impl Place {
             ]
         };
         let handle = progress::during(self.terminal, line, || -> Result<Handle, Exit> {
+            // Nobody collects what was put before it is pinned.
+            let writing = Writing::begin(&*self.backend)?;
             let handle = files::add(&*self.backend, path, &options)?;
+            pin::lease(&*self.backend, &[handle])?;
+            drop(writing);
             self.backend.sync()?;
             Ok(handle)
         })?;

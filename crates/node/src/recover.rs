@@ -155,7 +155,9 @@ impl Shared {
             Err(StoreError::ReadOnly(_)) => Ok(()),
             Err(error) => Err(error),
             Ok(()) => {
-                back.iter().for_each(|(object, _)| drop(self.memory.set_durable(object)));
+                for (object, _) in &back {
+                    self.memory.set_durable(object);
+                }
                 Ok(())
             }
         }

@@ -30,11 +30,8 @@ const UNSAFE_FOLDERS: [&str; 5] = [
 
 /// The crates with such a module. The one that is all sandbox says nothing; in
 /// another, the rest is still denied it.
-const UNSAFE_CRATES: [(&str, &str); 3] = [
-    ("engine", ""),
-    ("store", "#![deny(unsafe_code)]"),
-    ("bench", "#![deny(unsafe_code)]"),
-];
+const UNSAFE_CRATES: [(&str, &str); 3] =
+    [("engine", ""), ("store", "#![deny(unsafe_code)]"), ("bench", "#![deny(unsafe_code)]")];
 
 /// Rules for every file that people write.
 pub(crate) fn text(file: &TextFile) -> Vec<String> {

@@ -5,9 +5,9 @@ use std::time::Instant;
 use clap::{Arg, ArgAction, value_parser};
 use weft_object::Handle;
 use weft_store::files::{self, Added};
-use weft_store::{Expect, Label, Mode};
+use weft_store::{Expect, Label, Mode, Writing};
 
-use super::Command;
+use super::{Command, pin};
 use crate::exit::Exit;
 use crate::out::out;
 use crate::place::Place;
@@ -75,12 +75,15 @@ pub(crate) const COMMAND: Command = Command {
 };
 
 fn standard_input(place: &Place) -> Result<(Handle, Added), Exit> {
+    let writing = Writing::begin(&*place.backend)?;
     let (handle, bytes) = files::add_stream(
         &*place.backend,
         &mut io::stdin().lock(),
         "standard input",
         place.directory(),
     )?;
+    pin::lease(&*place.backend, &[handle])?;
+    drop(writing);
     place.backend.sync()?;
     Ok((handle, Added { files: 1, files_total: 1, bytes }))
 }

@@ -7,6 +7,7 @@ use super::{Command, handle_argument, path_argument};
 use crate::argument;
 use crate::exit::{Code, Exit};
 use crate::out::out;
+use crate::recover::Source;
 
 pub(crate) const COMMAND: Command = Command {
     name: "cat",
@@ -18,7 +19,7 @@ pub(crate) const COMMAND: Command = Command {
         let argument = matches.get_one::<OsString>("HANDLE").cloned().unwrap_or_default();
         let (place, handle) = argument::inside(&argument, matches, terminal)?;
         is_blob(handle, "`weft ls` shows what is in it")?;
-        let content = place.backend.get(&handle)?;
+        let content = Source::new(&place, terminal).get(&handle)?;
         let missing = || StoreError::Missing(handle.content());
         let bytes = content.as_ref().and_then(|content| content.blob()).ok_or_else(missing)?;
         out(|out| out.write_all(bytes.bytes()))

@@ -8,6 +8,7 @@ use weft_store::{StoreError, files};
 use super::{Command, handle_argument, path_argument};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
+use crate::recover::Source;
 use crate::{argument, beside};
 
 pub(crate) const COMMAND: Command = Command {
@@ -29,10 +30,11 @@ pub(crate) const COMMAND: Command = Command {
         let (place, handle) = argument::inside(&argument, matches, terminal)?;
         let interrupt = Interrupt::listen(terminal)
             .map_err(|error| Exit::other(format!("cannot listen for Ctrl-C: {error}")))?;
+        let content = Source::new(&place, terminal);
         let source = |wanted: &Handle| match interrupt.signal() {
             // Only for it to end: it is not shown.
             Some(_) => Err(StoreError::Missing(*wanted)),
-            None => place.backend.get(wanted),
+            None => content.get(wanted),
         };
         let done = beside::complete(&target, |new| files::get(&source, &handle, new));
         match (interrupt.signal(), done) {

@@ -9,6 +9,7 @@ use weft_store::{StoreError, files};
 use super::{Command, handle_argument, path_argument};
 use crate::argument;
 use crate::out::{name, out};
+use crate::recover::Source;
 
 pub(crate) const COMMAND: Command = Command {
     name: "ls",
@@ -31,11 +32,12 @@ pub(crate) const COMMAND: Command = Command {
         if let Kind::Blob | Kind::BlobRef = handle.kind() {
             return out(|out| numbered(out, None, &handle));
         }
-        let source = |wanted: &Handle| place.backend.get(wanted);
+        let content = Source::new(&place, terminal);
+        let source = |wanted: &Handle| content.get(wanted);
         match files::list(&source, &handle) {
             Ok(entries) => out(|out| entries.iter().try_for_each(|entry| named(out, entry, long))),
             Err(StoreError::Directory { .. }) => {
-                let content = place.backend.get(&handle)?;
+                let content = content.get(&handle)?;
                 let missing = || StoreError::Missing(handle.content());
                 let tree = content.as_ref().and_then(|content| content.tree());
                 let entries = tree.ok_or_else(missing)?.entries();

@@ -26,6 +26,11 @@ Commands:
   replay       Run one past application again, with its log
   label        Give a handle a name, or take the name away
   labels       List the labels and what they stand for
+  pin          Keep something in the store without a label
+  unpin        Let something be collected again that was pinned
+  pins         List what is pinned, and for how long
+  gc           Remove from the store what nobody needs
+  stat         Say what is in the store, and who holds it
   export       Write what a handle needs to one file, to send to somebody
   import       Take what `weft export` wrote, and print its handle
   fsck         Prove that the store is what it was, or keep what is sound of it

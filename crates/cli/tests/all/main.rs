@@ -12,6 +12,7 @@ mod document;
 mod eval;
 mod export;
 mod files;
+mod gc;
 mod graph;
 mod help;
 mod interrupts;

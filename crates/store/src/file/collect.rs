@@ -24,6 +24,7 @@ use weft_object::Handle;
 
 use super::Mode;
 use super::flush::flush_in;
+use super::index::Kind;
 use super::pack::{Pack, START};
 use super::record::{Header, Sort};
 use super::rewrite::{Replacement, Snapshot, large_files};
@@ -114,6 +115,7 @@ pub(super) fn collect(
     unpin_ended(store)?;
     freeze(store)?;
     let _touching = Touching::begin(store);
+    let _fixed = FixedRuns(store);
     let snapshot = {
         let _closed = with.gate.close();
         // The flush is short: nearly all is in runs already.
@@ -142,6 +144,15 @@ impl<'a> Touching<'a> {
 impl Drop for Touching<'_> {
     fn drop(&mut self) {
         self.0.touched.end();
+    }
+}
+
+/// Lets the runs of the snapshot be merged again, however a collection ends.
+struct FixedRuns<'a>(&'a Store);
+
+impl Drop for FixedRuns<'_> {
+    fn drop(&mut self) {
+        self.0.flushing.begin().fixed_runs = 0;
     }
 }
 
@@ -287,6 +298,13 @@ fn keep_staying(survey: &Survey, plan: &mut Plan, goes: &[bool]) {
     }
 }
 
+fn write(copy: &mut Copy<'_>, all_bytes: u64, watch: &Watch<'_>) -> Result<(), StoreError> {
+    copy.all(watch)?;
+    watch.now(Phase::Writing, all_bytes, all_bytes);
+    while copy.keep(&copy.store.touched.take(), watch)? {}
+    copy.end()
+}
+
 fn carry_out(
     store: &Store,
     with: &Collecting,
@@ -299,14 +317,19 @@ fn carry_out(
     let mut copy = Copy::new(store, snapshot, (parts, &goes), &survey, plan);
     let all_bytes = parts.iter().map(|part| part.end).sum();
     watch.now(Phase::Writing, 0, all_bytes);
-    copy.all(watch)?;
-    watch.now(Phase::Writing, all_bytes, all_bytes);
-    while copy.keep(&store.touched.take(), watch)? {}
-    copy.end()?;
     let mut relied = Vec::new();
+    let mut written = write(&mut copy, all_bytes, watch);
     // What is found to be kept at the last moment has to be copied first.
     loop {
-        let run = copy.run()?;
+        let run = match written.and_then(|()| copy.run()) {
+            Ok(run) => run,
+            Err(error) => {
+                // Nothing refers to them; on a full disk they would stay in the
+                // way until the store is opened again.
+                store.remove(&copy.packs, &[], &[]);
+                return Err(error);
+            }
+        };
         let unused = run.clone();
         let mut packs: Vec<Arc<Pack>> = parts
             .iter()
@@ -329,7 +352,7 @@ fn carry_out(
             break;
         }
         store.remove(&[], unused.as_slice(), &[]);
-        copy.keep(&relied, watch)?;
+        written = copy.keep(&relied, watch).map(|_| ());
     }
     with.removals.fetch_add(1, Ordering::SeqCst);
     watch.now(Phase::Removing, 0, 0);
@@ -346,9 +369,11 @@ fn carry_out(
 /// Removes files of large content that no record speaks of.
 fn remove_large(store: &Store) -> Result<(), StoreError> {
     for (handle, path) in large_files(&store.home)? {
-        // With the right to append, so that nobody puts it at this moment.
+        // With the right to append, so that nobody puts it at this moment. An
+        // index that cannot be read says nothing about the file.
         let tail = store.writable()?;
-        if store.present(&handle)?.is_none() {
+        let record = store.index.find(Kind::Content, &handle)?;
+        if record.is_none_or(|found| matches!(found.header.sort, Sort::Dropped(_))) {
             let _ = store.home.disk.remove(&path);
             store.large.forget(&handle);
         }

@@ -169,7 +169,16 @@ impl<'a> PackWriter<'a> {
             let home = &self.store.home;
             home.disk.sync_directory(&home.packs())?;
         }
-        Ok(self.done)
+        Ok(std::mem::take(&mut self.done))
+    }
+}
+
+impl Drop for PackWriter<'_> {
+    // What was not finished is of no use to anybody.
+    fn drop(&mut self) {
+        for pack in self.done.drain(..).chain(self.pack.take()) {
+            let _ = self.store.home.disk.remove(&pack.path);
+        }
     }
 }
 

@@ -325,27 +325,36 @@ impl Store {
         *large = unused;
         for file in files {
             match self.name_large(&tail, &file) {
-                Ok(directory) => directories.push(directory),
+                Ok((directory, synced)) => {
+                    directories.push(directory);
+                    if !synced {
+                        tail.unsynced.large.push(file.file);
+                    }
+                }
                 Err(error) => {
                     large.push(file);
                     return Err(error);
                 }
             }
-            tail.unsynced.large.push(file.file);
         }
         tail.unsynced.directories.append(&mut directories);
         self.append_new(&mut tail, &new)?;
         Ok(())
     }
 
-    // Many open files would be too many.
-    fn name_large(&self, tail: &Tail, file: &NewFile) -> Result<std::path::PathBuf, StoreError> {
-        if tail.unsynced.large.len() >= LARGE_OPEN_MAX {
+    // Many open files would be too many: beyond some they are synced at once.
+    fn name_large(
+        &self,
+        tail: &Tail,
+        file: &NewFile,
+    ) -> Result<(std::path::PathBuf, bool), StoreError> {
+        let synced = tail.unsynced.large.len() >= LARGE_OPEN_MAX;
+        if synced {
             file.sync()?;
         }
         let directory = file.name(&self.home)?;
         self.large.forget(&file.handle);
-        Ok(directory)
+        Ok((directory, synced))
     }
 
     // If there is no content: what there is in its place.

@@ -91,8 +91,12 @@ impl LargeBlobs {
         if !verified {
             let sound = mapped.has_its_bytes();
             let after = file.stamp().map_err(StoreError::io("look at", path))?;
-            if !sound || after != stamp {
+            if !sound {
                 return Err(corrupt());
+            }
+            if after != stamp {
+                // Not damage: somebody gave it another mode, say.
+                return Err(StoreError::Changed(path.into()));
             }
         }
         self.remember(handle, Known { stamp, settled, mapped: Arc::downgrade(&mapped) });

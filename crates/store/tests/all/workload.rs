@@ -12,7 +12,7 @@ use weft_store::{
 };
 
 /// Where the store is on a [`CrashDisk`].
-pub(crate) const PLACE: &str = "/home/.weft";
+pub(crate) const PLACE: &str = "/disk/.weft";
 
 /// So small that a few records fill a pack and a few entries a run, and
 /// everything happens in the thread that asks, in the same order each time.
@@ -26,7 +26,7 @@ pub(crate) fn options() -> Options {
 /// A disk with a home on it.
 pub(crate) fn disk() -> CrashDisk {
     let disk = CrashDisk::new();
-    disk.plant(Path::new("/home/notes"), b"");
+    disk.plant(Path::new("/disk/notes"), b"");
     disk
 }
 

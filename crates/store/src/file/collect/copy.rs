@@ -37,7 +37,13 @@ pub(super) struct Copy<'a> {
     /// By number, the keys of the relations that bring that back.
     keys: BTreeMap<u32, Handle>,
     recipes: BTreeSet<u32>,
+    /// By object, where it was noted as dropped: once that has begun, what is
+    /// kept after all has to stand behind it in the log.
+    noted: Option<BTreeMap<u32, Location>>,
 }
+
+/// The record that says so of one object.
+const DROPPED: u64 = 48 + 32;
 
 /// What one pass is about.
 enum Only {
@@ -67,6 +73,7 @@ impl<'a> Copy<'a> {
             dropped: BTreeMap::new(),
             keys: BTreeMap::new(),
             recipes,
+            noted: None,
         }
     }
 
@@ -82,10 +89,34 @@ impl<'a> Copy<'a> {
         if kept.objects.is_empty() && kept.relations.is_empty() {
             return Ok(false);
         }
+        for object in &kept.objects {
+            self.forget_dropped(*object);
+        }
         let only =
             Only::These(kept.objects.into_iter().collect(), kept.relations.into_iter().collect());
         self.pass(&only, watch)?;
         Ok(true)
+    }
+
+    // It is kept after all: one name has one entry in a run.
+    fn forget_dropped(&mut self, object: u32) {
+        if let Some(at) = self.noted.as_mut().and_then(|noted| noted.remove(&object)) {
+            self.entries[Kind::Content as usize].retain(|entry| entry.at != at);
+            self.counters.dropped -= 1;
+            self.counters.dead_bytes += DROPPED;
+        }
+    }
+
+    // Whether a pass may find something in a pack.
+    fn concerns(&self, number: usize, only: &Only) -> bool {
+        let Only::These(objects, relations) = only else { return true };
+        let Survey { graph, part_of, gone, .. } = self.survey;
+        let pack = self.parts[number].pack.number;
+        objects.iter().any(|object| usize::from(part_of[*object as usize]) == number)
+            || relations
+                .iter()
+                .any(|relation| (graph.known()[*relation as usize].place >> 40) as usize == number)
+            || (!relations.is_empty() && gone.values().any(|(at, _)| at.pack() == pack))
     }
 
     /// Whether what somebody relied on stays.
@@ -106,7 +137,7 @@ impl<'a> Copy<'a> {
         let all = parts.iter().map(|part| part.end).sum();
         let mut done = 0;
         for (number, part) in parts.iter().enumerate() {
-            if matches!(only, Only::These(..)) && !self.goes[number] {
+            if !self.concerns(number, only) {
                 continue;
             }
             let mut records = Records::new(&self.store.home, &part.pack, part.end);
@@ -118,8 +149,12 @@ impl<'a> Copy<'a> {
                     self.take(number, &record, &mut writer)?;
                 }
             }
-            if !self.goes[number] {
-                self.counters.dead_bytes += part.end - START - live;
+            match only {
+                _ if self.goes[number] => {}
+                Only::All => self.counters.dead_bytes += part.end - START - live,
+                // It was counted as dead, and stays that if it was copied.
+                Only::These(..) if self.noted.is_none() => self.counters.dead_bytes -= live,
+                Only::These(..) => {}
             }
             done += part.end;
         }
@@ -179,7 +214,7 @@ impl<'a> Copy<'a> {
         record: &Record<'_>,
         writer: &mut PackWriter<'_>,
     ) -> Result<(), StoreError> {
-        let at = match self.goes[part] {
+        let at = match self.goes[part] || self.noted.is_some() {
             true => writer.record(&record.header, record.payload)?,
             false => record.at,
         };
@@ -210,6 +245,7 @@ impl<'a> Copy<'a> {
     /// Notes what is dropped, and how labels, pins and so on stand.
     pub(super) fn end(&mut self) -> Result<(), StoreError> {
         let mut writer = PackWriter::new(self.store, self.snapshot);
+        let mut noted = BTreeMap::new();
         for (object, relation) in self.plan.dropped.clone() {
             let names = (self.dropped.get(&object), self.keys.get(&relation));
             let (Some(name), Some(key)) = names else {
@@ -222,7 +258,9 @@ impl<'a> Copy<'a> {
             let header = Header::new(Sort::Dropped(*name), key.as_bytes());
             let at = writer.record(&header, key.as_bytes())?;
             self.enter(&header.sort, at);
+            noted.insert(object, at);
         }
+        self.noted = Some(noted);
         writer.record(&Header::new(Sort::Reset, &[]), &[])?;
         for (sort, payload) in self.snapshot.state.changes() {
             writer.record(&Header::new(sort, &payload), &payload)?;
@@ -239,14 +277,23 @@ impl<'a> Copy<'a> {
             return Ok(None);
         }
         let number = self.store.new_run();
-        let mut writer = RunWriter::create(home, number, room)?;
-        for kind in Kind::ALL {
-            let entries = &mut self.entries[kind as usize];
+        for entries in &mut self.entries {
             entries.sort_unstable_by_key(|entry| entry.print);
-            entries.iter().try_for_each(|entry| writer.push(kind, *entry))?;
         }
-        writer.finish()?;
-        home.disk.sync_directory(&home.index())?;
+        let write = || {
+            let mut writer = RunWriter::create(home, number, room)?;
+            for kind in Kind::ALL {
+                let entries = &self.entries[kind as usize];
+                entries.iter().try_for_each(|entry| writer.push(kind, *entry))?;
+            }
+            writer.finish()?;
+            home.disk.sync_directory(&home.index())
+        };
+        if let Err(error) = write() {
+            // On a full disk, part of one would only be in the way.
+            let _ = home.disk.remove(&home.run(number));
+            return Err(error);
+        }
         let run = SortedRun::open(home, number)?;
         let path = home.run(number);
         run.map(|run| Some(Arc::new(run)))

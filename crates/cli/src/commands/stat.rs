@@ -1,0 +1,100 @@
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgMatches};
+use serde_json::{Map, Value, json};
+use weft_store::{Mode, Usage};
+
+use super::Command;
+use crate::exit::Exit;
+use crate::out::out;
+use crate::place::Place;
+use crate::terminal::Terminal;
+use crate::units::{count, size};
+
+pub(crate) const COMMAND: Command = Command {
+    name: "stat",
+    about: "Say what is in the store, and who holds it",
+    details: "Bytes are of all files of the store. Dead is what nothing can read any more,\n\
+              until `weft gc`. If a process holds the store, what it tells of itself follows:\n\
+              its number, since when, and what its node has done.",
+    examples: &["weft stat", "weft stat --output json"],
+    arguments: |command| {
+        let output = Arg::new("output")
+            .short('o')
+            .long("output")
+            .value_name("FORM")
+            .value_parser(PossibleValuesParser::new(["text", "json"]))
+            .default_value("text")
+            .hide_possible_values(true)
+            .help("text or json");
+        command.arg(output)
+    },
+    run,
+};
+
+struct Counts {
+    usage: Usage,
+    labels: usize,
+    pins: usize,
+    runs: usize,
+}
+
+fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
+    let place = Place::open(Mode::Read, terminal)?;
+    let backend = &place.backend;
+    let counts = Counts {
+        usage: backend.usage()?,
+        labels: backend.labels()?.len(),
+        pins: backend.pins()?.len(),
+        runs: backend.runs()?.len(),
+    };
+    let holder = place.holder()?;
+    let facts: Vec<(String, String)> =
+        holder.iter().flatten().map(|fact| (fact.name.clone(), fact.value.clone())).collect();
+    match matches.get_one::<String>("output").is_some_and(|form| form == "json") {
+        true => {
+            let json = as_json(&counts, holder.is_some().then_some(&facts));
+            out(|out| writeln!(out, "{json}"))
+        }
+        false => out(|out| {
+            write!(out, "{}", text(&place.directory().display().to_string(), &counts))?;
+            facts.iter().try_for_each(|(name, value)| writeln!(out, "{:<12} {value}", name))
+        }),
+    }
+}
+
+fn text(directory: &str, counts: &Counts) -> String {
+    let usage = &counts.usage;
+    let budget = usage.budget_bytes.map_or("none".to_owned(), size);
+    let dead = format!("{} dead", size(usage.dead_bytes));
+    let rows = [
+        ("store", directory.to_owned()),
+        ("objects", format!("{}, {} dropped", count(usage.objects), count(usage.dropped))),
+        ("relations", count(usage.relations)),
+        ("bytes", format!("{}, {dead}", size(usage.file_bytes))),
+        ("budget", budget),
+        ("labels", count(counts.labels as u64)),
+        ("pins", count(counts.pins as u64)),
+        ("runs", count(counts.runs as u64)),
+    ];
+    rows.iter().map(|(name, value)| format!("{name:<12} {value}\n")).collect()
+}
+
+fn as_json(counts: &Counts, holder: Option<&Vec<(String, String)>>) -> Value {
+    let usage = &counts.usage;
+    let holder: Option<Map<String, Value>> = holder.map(|facts| {
+        let number = |text: &str| text.parse::<u64>().map_or(json!(text), |number| json!(number));
+        facts.iter().map(|(name, value)| (name.clone(), number(value))).collect()
+    });
+    json!({
+        "objects": usage.objects,
+        "relations": usage.relations,
+        "dropped": usage.dropped,
+        "file_bytes": usage.file_bytes,
+        "dead_bytes": usage.dead_bytes,
+        "budget_bytes": usage.budget_bytes,
+        "labels": counts.labels,
+        "pins": counts.pins,
+        "runs": counts.runs,
+        "holder": holder,
+    })
+}

@@ -1,0 +1,168 @@
+use std::sync::Arc;
+
+use weft_node::{Config, Event, Node, Session};
+use weft_object::{Handle, Tree};
+use weft_store::{Backend, Budget, Collect, Content, Expect, Label, MemoryBackend, Outcome};
+
+use crate::guests::{apply, ran, start};
+
+fn on(backend: &Arc<MemoryBackend>) -> Node {
+    start(Config { backend: Some(backend.clone()), ..Config::default() })
+}
+
+/// `[limits, filled, n, data...]` -> a Blob of 50,000 bytes n; it reads what it
+/// is given.
+fn filled(session: &Session) -> Handle {
+    let text = r#"(module
+        (import "weft_1" "tree_get" (func $get (param i32 i64) (result i32)))
+        (import "weft_1" "blob_u64" (func $u64 (param i32) (result i64)))
+        (import "weft_1" "blob_new" (func $new (param i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (func (export "weft_apply") (param $in i32) (result i32)
+          (memory.fill (i32.const 0)
+            (i32.wrap_i64 (call $u64 (call $get (local.get $in) (i64.const 2))))
+            (i32.const 50000))
+          (call $new (i32.const 0) (i32.const 50000))))"#;
+    session.put_blob(wat::parse_str(text).unwrap())
+}
+
+fn bytes(content: Option<Content>) -> Vec<u8> {
+    content.unwrap().blob().unwrap().bytes().to_vec()
+}
+
+fn recovered(events: &[Event]) -> Vec<(Handle, Handle)> {
+    let recovered = events.iter().filter_map(|event| match event {
+        Event::Recovered { object, application, .. } => Some((*object, *application)),
+        _ => None,
+    });
+    recovered.collect()
+}
+
+/// Three results, each made of the one before; all are dropped.
+fn dropped() -> (Arc<MemoryBackend>, Vec<Handle>, Vec<Handle>) {
+    let backend = Arc::new(MemoryBackend::default());
+    let node = on(&backend);
+    let session = node.session();
+    let function = filled(&session);
+    let (mut values, mut keys) = (Vec::<Handle>::new(), Vec::new());
+    for number in 1..=3 {
+        let data = values.last().copied().unwrap_or(Handle::of_u64(0));
+        let thunk = apply(&session, function, &[Handle::of_u64(number), data]);
+        values.push(session.submit(thunk).wait().value().unwrap());
+        keys.push(thunk.definition().unwrap());
+        let label = Label::new(&format!("computation/{number}")).unwrap();
+        node.keep(&[thunk]).unwrap();
+        backend.set_label(&label, Expect::Any, Some(thunk)).unwrap();
+    }
+    drop((session, node));
+    let small = Collect { dry_run: false, budget: Budget::Bytes(1) };
+    let collected = backend.collect(&small, &|_| {}).unwrap();
+    assert_eq!(collected.dropped.objects, 3, "{collected:?}");
+    assert!(values.iter().all(|value| !backend.contains(value).unwrap()));
+    (backend, values, keys)
+}
+
+#[test]
+fn what_was_dropped_comes_back_when_somebody_looks_at_it() {
+    let (backend, values, keys) = dropped();
+    let node = on(&backend);
+    let watch = node.watch();
+    let session = node.session();
+    // Each is made of the one before, so all of them are.
+    assert_eq!(bytes(session.content(values[2]).unwrap()), [3; 50_000]);
+    let events = watch.drain();
+    let expected: Vec<_> = values.iter().copied().zip(keys.iter().copied()).collect();
+    assert_eq!(recovered(&events), expected, "inputs first");
+    assert_eq!((node.stat().recovered, node.stat().applied), (3, 3));
+    // The store has them again.
+    for value in &values {
+        assert!(backend.contains(value).unwrap());
+        assert_eq!(backend.recipe(value).unwrap(), None);
+    }
+    assert_eq!(on(&backend).session().content(values[1]).unwrap().unwrap().handle(), values[1]);
+}
+
+#[test]
+fn a_function_finds_in_its_footprint_what_was_dropped() {
+    let (backend, values, keys) = dropped();
+    let node = on(&backend);
+    let session = node.session();
+    let watch = node.watch();
+    let request = apply(&session, filled(&session), &[Handle::of_u64(9), values[1]]);
+    let answer = session.submit(request).wait().value().unwrap();
+    assert_eq!(bytes(session.content(answer).unwrap()), [9; 50_000]);
+    let events = watch.drain();
+    let expected = [(values[0], keys[0]), (values[1], keys[1])];
+    assert_eq!(recovered(&events), expected);
+    // A hit needs no content.
+    let before = node.stat();
+    let again = session.submit(keys[2].application().unwrap()).wait();
+    assert_eq!(again.value(), Some(values[2]));
+    assert_eq!((node.stat().applied, node.stat().recovered), (before.applied, before.recovered));
+}
+
+#[test]
+fn many_who_ask_at_once_have_it_computed_once() {
+    let (backend, values, _) = dropped();
+    let node = on(&backend);
+    let watch = node.watch();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let session = node.session();
+                assert_eq!(bytes(session.content(values[2]).unwrap()), [3; 50_000]);
+            });
+        }
+    });
+    assert_eq!(ran(&watch).len(), 3);
+}
+
+#[test]
+fn what_does_not_come_back_is_an_error_that_says_why() {
+    let (backend, values, keys) = dropped();
+    // Somebody claims another outcome.
+    let mut known = backend.relation(&keys[0]).unwrap().unwrap();
+    known.outcome = Outcome::Value(Handle::of_u64(1));
+    backend.put_relations(&[(keys[0], known)]).unwrap();
+    let node = on(&backend);
+    let session = node.session();
+    let error = session.content(values[0]).unwrap_err().to_string();
+    assert!(error.contains("was dropped") && error.contains("weft replay"), "{error}");
+    assert_eq!(node.stat().conflicts, 1);
+}
+
+#[test]
+fn what_speaks_of_dropped_content_can_be_kept() {
+    let (backend, values, _) = dropped();
+    let node = on(&backend);
+    let session = node.session();
+    let outer = session.put_tree(&[values[2].lower().unwrap(), Handle::of_u64(4)]);
+    node.keep(&[outer]).unwrap();
+    assert!(backend.contains(&outer).unwrap());
+    assert_eq!(node.stat().recovered, 0);
+}
+
+#[test]
+fn running_requests_are_held_until_their_session_ends() {
+    let backend = Arc::new(MemoryBackend::default());
+    let node = on(&backend);
+    let session = node.session();
+    let thunk = apply(&session, filled(&session), &[Handle::of_u64(5)]);
+    let value = session.submit(thunk).wait().value().unwrap();
+    node.keep(&[thunk]).unwrap();
+    let small = Collect { dry_run: false, budget: Budget::Bytes(1) };
+    backend.collect(&small, &|_| {}).unwrap();
+    assert!(backend.contains(&value).unwrap(), "the request is held, and what it came to");
+    drop(session);
+    backend.collect(&small, &|_| {}).unwrap();
+    assert!(!backend.contains(&value).unwrap());
+    assert!(backend.relation(&thunk.definition().unwrap()).unwrap().is_none());
+    // What the node remembers of it is not there any more; then it runs again.
+    let session = node.session();
+    let tree = Tree::new([Handle::of_blob(b""), filled(&session), Handle::of_u64(5)]);
+    assert_eq!(Some(tree.handle()), thunk.definition());
+    let again = session.put_tree(tree.entries()).application().unwrap();
+    assert_eq!(session.evaluate(again).value(), Some(value));
+    let wanted = apply(&session, filled(&session), &[Handle::of_u64(6), value]);
+    assert!(session.evaluate(wanted).value().is_some());
+}
