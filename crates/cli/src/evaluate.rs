@@ -37,7 +37,7 @@ pub(crate) struct Answer {
     /// Where the content of the outcome is.
     pub(crate) session: Session,
     /// That brings back what the store had dropped.
-    pub(crate) node: Option<Arc<Node>>,
+    _node: Option<Arc<Node>>,
 }
 
 /// Evaluates on a node of its own and keeps what was found out, whatever the
@@ -92,7 +92,7 @@ pub(crate) fn evaluate(
             };
             Err(Exit::signal(signal, text))
         }
-        _ => Ok(Answer { node: Some(node), ..answer }),
+        _ => Ok(Answer { _node: Some(node), ..answer }),
     }
 }
 
@@ -189,7 +189,7 @@ pub(crate) fn ask(
     );
     let wall = start.elapsed();
     let stat = since(node.stat(), before);
-    Answer { request, outcome, stat, wall, session, node: None }
+    Answer { request, outcome, stat, wall, session, _node: None }
 }
 
 /// Whoever waits for hours should know in time that nothing of it is kept.
