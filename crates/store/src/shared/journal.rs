@@ -163,7 +163,10 @@ impl Journal {
     /// Makes all of it again, in the order in which it was made.
     pub(super) fn replay(&self, backend: &dyn Backend) -> Result<(), StoreError> {
         let acts = &mut *self.0.lock();
-        let all = acts.noted.values().try_for_each(|noted| noted.act.make(backend));
+        // Of what is about to be made, the caller still has the bytes.
+        let mut acted =
+            acts.noted.values().filter(|noted| noted.made || !matches!(noted.act, Act::Named(_)));
+        let all = acted.try_for_each(|noted| noted.act.make(backend));
         let relied = || acts.relied.keys().try_for_each(|handle| is_there(backend, handle));
         let done = all.and_then(|()| relied());
         if let Err(StoreError::Lost(what)) = done {

@@ -224,14 +224,18 @@ fn the_power_may_go_while_a_store_is_repaired() {
     }
 }
 
+fn found_here(store: &dyn Backend, value: Handle) -> Relation {
+    let finder = Finder { text: "a test".into(), here: true };
+    let origin = weft_store::Origin { found_at_s: 1, finder: store.finder(&finder).unwrap() };
+    let cost = Cost { run_ns: 1000, fuel: None };
+    Relation { origin, ..Relation::new(Outcome::Value(value), cost) }
+}
+
 /// A computation: its key, and what it came to, put into a store.
 fn computation(store: &dyn Backend, number: u64, outcome: &(Handle, Content)) -> Handle {
     let tree = Tree::new([Handle::of_u64(0), Handle::of_u64(number), Handle::of_u64(7)]);
     let key = tree.handle();
-    let finder = Finder { text: "a test".into(), here: true };
-    let origin = weft_store::Origin { found_at_s: 1, finder: store.finder(&finder).unwrap() };
-    let cost = Cost { run_ns: 1000, fuel: None };
-    let relation = Relation { origin, ..Relation::new(Outcome::Value(outcome.0), cost) };
+    let relation = found_here(store, outcome.0);
     store.put(&[outcome.clone(), (key, Content::Tree(tree))]).unwrap();
     store.put_relations(&[(key, relation)]).unwrap();
     key
@@ -264,8 +268,7 @@ fn what_a_relation_brings_back_is_noted_and_the_rest_is_named() {
         let tree = Tree::new([Handle::of_u64(0), Handle::of_u64(8), result.0, data.0]);
         let key = tree.handle();
         store.put(&[made.clone(), (key, Content::Tree(tree))]).unwrap();
-        let cost = Cost { run_ns: 5, fuel: None };
-        store.put_relations(&[(key, Relation::new(Outcome::Value(made.0), cost))]).unwrap();
+        store.put_relations(&[(key, found_here(&store, made.0))]).unwrap();
         key
     };
     let third = computation(&store, 3, &large);

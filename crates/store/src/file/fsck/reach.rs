@@ -6,8 +6,8 @@ use weft_object::{Handle, Kind};
 
 use super::scan::{ByHandle, Held, Scanned};
 use super::{Affected, Needs};
-use crate::StoreError;
 use crate::hash::HandleHash;
+use crate::{Outcome, StoreError};
 
 type Handles = HashSet<Handle, HandleHash>;
 
@@ -81,9 +81,14 @@ impl Reach {
     // what it brings back.
     fn find_recipes(&mut self, scanned: &Scanned) -> Result<bool, StoreError> {
         let mut found = Vec::new();
+        let finders = &scanned.state.finders;
         for (key, (relation, _)) in &scanned.relations {
             let outcome = relation.outcome.handle().content();
+            // As of a collection, which forgets any other.
+            let finder = usize::from(relation.origin.finder).checked_sub(1);
             let is_recipe = key.kind() == Kind::Tree
+                && matches!(relation.outcome, Outcome::Value(_))
+                && finder.and_then(|at| finders.get(at)).is_some_and(|finder| finder.here)
                 && scanned.content.contains_key(key)
                 && self.missing(*key, true).is_none();
             if is_recipe && self.missing(outcome, true).is_some() {
