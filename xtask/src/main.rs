@@ -10,6 +10,7 @@ mod fuzz;
 mod guests;
 mod json;
 mod libtest;
+mod real;
 mod test;
 mod tidy;
 
@@ -28,6 +29,8 @@ cargo xtask COMMAND
   deny                       licences, bans and sources of dependencies
   fuzz [TARGET] [--seconds N] [--seeded [--seed N] [--replay FILE]]
                              libFuzzer on one target or each; --seeded needs no nightly
+  real [NAME...] | --list | --path NAME
+                             fetch programs and sources that tests run, into the user's cache
 ";
 
 fn main() -> ExitCode {
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["deny"] => deny::run(),
         ["fuzz", rest @ ..] => fuzz::run(rest),
+        ["real", rest @ ..] => real::run(rest),
         ["guests", rest @ ..] => guests::run(rest),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
