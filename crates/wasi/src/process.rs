@@ -1,0 +1,85 @@
+use crate::calls::{CALLS, Run};
+use crate::clock::Clock;
+use crate::fds::{Descriptor, Fds, OpenDirectory};
+use crate::fs::Fs;
+use crate::memory::Memory;
+use crate::random::Random;
+use crate::source::{Halt, Source};
+use crate::{Errno, Invocation, InvocationError, Stop};
+use weft_object::Blob;
+
+/// A program that runs: everything that its calls see and change, beside its
+/// memory.
+#[derive(Debug)]
+pub struct Process {
+    pub(crate) arguments: Vec<Vec<u8>>,
+    pub(crate) environment: Vec<Vec<u8>>,
+    pub(crate) paths: Vec<Vec<u8>>,
+    pub(crate) clock: Clock,
+    pub(crate) random: Random,
+    pub(crate) fds: Fds,
+    pub(crate) fs: Fs,
+    pub(crate) stdin: Blob,
+    pub(crate) stdin_at: usize,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+}
+
+impl Process {
+    /// A program that has not begun. Nothing is read for it.
+    ///
+    /// # Errors
+    /// If no program could be given this.
+    pub fn new(invocation: Invocation) -> Result<Self, InvocationError> {
+        invocation.check()?;
+        let Invocation { arguments, environment, stdin, seed, clock, preopens, limits } =
+            invocation;
+        let roots: Vec<_> = preopens.iter().map(|preopen| preopen.root).collect();
+        let mut fs = Fs::new(&roots, limits.written_bytes, clock.start_ns);
+        let mut fds = Fds::new(limits.descriptors);
+        fds.begin([Descriptor::Stdin, Descriptor::Stdout, Descriptor::Stderr]);
+        for (at, ino) in fs.roots.clone().into_iter().enumerate() {
+            fs.opened(ino);
+            let directory = OpenDirectory { ino, preopen: Some(at), flags: 0 };
+            fds.begin([Descriptor::Directory(directory)]);
+        }
+        Ok(Self {
+            arguments,
+            environment,
+            paths: preopens.into_iter().map(|preopen| preopen.path).collect(),
+            clock: Clock::new(clock),
+            random: Random::new(&seed),
+            fds,
+            fs,
+            stdin,
+            stdin_at: 0,
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+        })
+    }
+
+    /// Performs a call, by its position in [`CALLS`]. Integers are given as
+    /// their bits, one of 32 bits in the lower half; one that is missing is 0.
+    ///
+    /// Every address is checked against `memory`.
+    ///
+    /// # Errors
+    /// If the run does not go on; [`Errno::Nosys`] if there is no such call.
+    pub fn call(
+        &mut self,
+        source: &mut dyn Source,
+        memory: &mut [u8],
+        call: usize,
+        arguments: &[u64],
+    ) -> Result<Errno, Stop> {
+        let Some(call) = CALLS.get(call) else { return Ok(Errno::Nosys) };
+        self.fs.now_ns = self.clock.now_ns();
+        let memory = Memory::new(memory);
+        let mut run = Run { process: self, source, memory, arguments };
+        match (call.run)(&mut run) {
+            Ok(()) => Ok(Errno::Success),
+            Err(Halt::Errno(errno)) => Ok(errno),
+            Err(Halt::Stop(stop)) => Err(stop),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Everything that `weft-wasi` promises, from outside.
+
+// In helpers of tests too, a surprise should end the test where it happens.
+#![allow(clippy::unwrap_used)]
+
+mod directories;
+mod files;
+mod finish;
+mod guest;
+mod lazy;
+mod paths;
+mod shelf;
+mod streams;
