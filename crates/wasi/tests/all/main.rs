@@ -8,6 +8,8 @@ mod files;
 mod finish;
 mod guest;
 mod lazy;
+mod model;
 mod paths;
+mod program;
 mod shelf;
 mod streams;
