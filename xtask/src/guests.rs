@@ -9,6 +9,9 @@ use crate::Result;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
+/// Of the programs for WASI.
+const WASI_TARGET: &str = "wasm32-wasip1";
+
 /// `cargo xtask guests [--abi]`
 pub(crate) fn run(args: &[&str]) -> Result<()> {
     // The modules are compiled against the generated files, and their list of
@@ -20,6 +23,7 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
             let guests = crate::root().join("guests");
             rust(&guests)?;
             c(&guests)?;
+            wasi(&guests)?;
             regenerate("the_guests_are_built_from_these_sources")
         }
         _ => Err("usage: cargo xtask guests [--abi]".into()),
@@ -65,6 +69,20 @@ fn c(guests: &Path) -> Result<()> {
         clang.args(["-Wl,--no-entry", "-Wl,-zstack-size=65536", "-Iinclude", "-o"]);
         clang.arg(format!("bin/{stem}-c.wasm")).arg(format!("c/{stem}.c"));
         perform(&mut clang).map_err(|error| format!("{error}; needs clang and lld"))?;
+    }
+    Ok(())
+}
+
+fn wasi(guests: &Path) -> Result<()> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(guests).args(["build", "--quiet", "--locked", "--profile", "wasi"]);
+    cargo.args(["--package", "weft-wasi-guests", "--target", WASI_TARGET]);
+    perform(&mut cargo).map_err(|error| {
+        format!("{error}; if the target is missing: rustup target add {WASI_TARGET}")
+    })?;
+    for source in files(&guests.join("target").join(WASI_TARGET).join("wasi"), "wasm")? {
+        let name = source.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        fs::write(guests.join("bin").join(format!("wasi-{name}")), fs::read(&source)?)?;
     }
     Ok(())
 }

@@ -100,7 +100,10 @@ fn the_guests_are_small() {
     assert!(modules.len() >= 13, "{modules:?}");
     for path in modules {
         let bytes = fs::metadata(&path).unwrap().len();
-        assert!(bytes < 60 << 10, "{} has {bytes} bytes", path.display());
+        // Programs for WASI carry the standard library of their language.
+        let is_program = path.file_name().unwrap().to_string_lossy().starts_with("wasi-");
+        let bytes_max = if is_program { 300 << 10 } else { 60 << 10 };
+        assert!(bytes < bytes_max, "{} has {bytes} bytes", path.display());
     }
 }
 

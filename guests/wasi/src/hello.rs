@@ -1,0 +1,5 @@
+//! The smallest program: what a run costs beyond itself.
+
+fn main() {
+    println!("hello");
+}
