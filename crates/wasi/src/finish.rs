@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use weft_object::directory::{DirectoryError, Entry, FileKind, Name, Part, build};
 use weft_object::{Blob, Content, Handle};
 
-use crate::fs::{Body, Bytes, Fs, Ino, Nodes, join};
+use crate::fs::{Body, Bytes, Fs, Ino, join};
 use crate::observe::{Edit, EditKind};
 use crate::source::Source;
 use crate::{Observation, Process, Stop};
@@ -34,28 +34,25 @@ impl Process {
     /// returned: what it wrote becomes Blobs and Trees. Of the directories that
     /// have changes, all nodes are read; of others, nothing.
     ///
+    /// Where content is missing, it can be asked for again once that is there.
+    /// When it was answered, the process is spent.
+    ///
     /// # Errors
     /// If content cannot be had, or a Tree is no directory.
-    pub fn finish(self, source: &mut dyn Source) -> Result<Finished, Stop> {
-        let Self { stdout, stderr, fs, .. } = self;
-        let mut ending = Ending {
-            source,
-            fs,
-            done: BTreeMap::new(),
-            content: Vec::new(),
-            edits: BTreeSet::new(),
-        };
-        let roots = ending.fs.roots.clone();
+    pub fn finish(&mut self, source: &mut dyn Source) -> Result<Finished, Stop> {
+        let roots = self.fs.roots.clone();
+        let mut ending = Ending { source, fs: &mut self.fs, ended: &mut self.ended };
         for root in &roots {
             ending.settle(*root)?;
         }
+        let Ended { done, content, edits } = std::mem::take(&mut self.ended);
         Ok(Finished {
-            stdout: Blob::new(stdout),
-            stderr: Blob::new(stderr),
-            roots: roots.iter().filter_map(|root| ending.done.get(root).copied()).collect(),
-            content: ending.content,
-            observations: ending.fs.observed.into_list(),
-            edits: ending.edits.into_iter().collect(),
+            stdout: Blob::new(std::mem::take(&mut self.stdout)),
+            stderr: Blob::new(std::mem::take(&mut self.stderr)),
+            roots: roots.iter().filter_map(|root| done.get(root).copied()).collect(),
+            content,
+            observations: std::mem::take(&mut self.fs.observed).into_list(),
+            edits: edits.into_iter().collect(),
         })
     }
 }
@@ -75,13 +72,19 @@ pub(crate) fn build_directory(
     })
 }
 
-struct Ending<'a> {
-    source: &'a mut dyn Source,
-    fs: Fs,
+/// What has been finished so far.
+#[derive(Debug, Default)]
+pub(crate) struct Ended {
     /// What has its handle already.
     done: BTreeMap<Ino, Handle>,
     content: Vec<(Handle, Content)>,
     edits: BTreeSet<Edit>,
+}
+
+struct Ending<'a> {
+    source: &'a mut dyn Source,
+    fs: &'a mut Fs,
+    ended: &'a mut Ended,
 }
 
 /// A directory on the way, and its place in the input if it still stands there
@@ -111,8 +114,10 @@ impl Ending<'_> {
             order.push(place);
         }
         while let Some(place) = order.pop() {
-            let handle = self.directory(&place)?;
-            self.done.insert(place.ino, handle);
+            if !self.ended.done.contains_key(&place.ino) {
+                let handle = self.directory(&place)?;
+                self.ended.done.insert(place.ino, handle);
+            }
         }
         Ok(())
     }
@@ -148,11 +153,11 @@ impl Ending<'_> {
         let base = self.fs.directory(place.ino).ok().and_then(|directory| directory.base);
         let entries = match base {
             Some(base) if changes.is_empty() => return Ok(base),
-            Some(base) => merge(Nodes::list(self.source, &base)?, changes),
+            Some(base) => merge(self.fs.nodes.list(self.source, &base)?, changes),
             None => changes.into_values().flatten().collect(),
         };
         let about = base.unwrap_or_else(|| Handle::of_tree(&[])).content();
-        build_directory(entries, &mut self.content)
+        build_directory(entries, &mut self.ended.content)
             .map_err(|error| Stop::NotDirectory(about, error))
     }
 
@@ -160,7 +165,7 @@ impl Ending<'_> {
     fn entry(&mut self, name: &Name, ino: Ino) -> Option<Entry> {
         let inode = self.fs.inode_mut(ino).ok()?;
         let (kind, mode) = (inode.kind(), inode.mode);
-        let child = match self.done.get(&ino) {
+        let child = match self.ended.done.get(&ino) {
             Some(handle) => *handle,
             None => {
                 let (handle, new) = match &mut inode.body {
@@ -178,9 +183,9 @@ impl Ending<'_> {
                     Body::Directory(_) => return None,
                 };
                 if let Some(blob) = new.filter(|_| !handle.is_literal()) {
-                    self.content.push((handle, Content::Blob(blob)));
+                    self.ended.content.push((handle, Content::Blob(blob)));
                 }
-                self.done.insert(ino, handle);
+                self.ended.done.insert(ino, handle);
                 handle
             }
         };
@@ -216,7 +221,7 @@ impl Ending<'_> {
 
     fn edit(&mut self, place: &Place, name: &Name, kind: EditKind) {
         if let Some((preopen, path)) = &place.origin {
-            self.edits.insert(Edit { preopen: *preopen, path: join(path, name), kind });
+            self.ended.edits.insert(Edit { preopen: *preopen, path: join(path, name), kind });
         }
     }
 }

@@ -48,6 +48,8 @@ const DEPTH_BYTES_MAX: usize = 16 << 10;
 pub(crate) struct Fs {
     inodes: BTreeMap<Ino, Inode>,
     next: u64,
+    /// How many the run has made.
+    made: u64,
     pub(crate) roots: Vec<Ino>,
     pub(crate) nodes: Nodes,
     pub(crate) budget: Budget,
@@ -63,6 +65,7 @@ impl Fs {
         let mut fs = Self {
             inodes: BTreeMap::new(),
             next: 1,
+            made: 0,
             roots: Vec::new(),
             nodes: Nodes::default(),
             budget: Budget::new(written_bytes),
@@ -86,7 +89,8 @@ impl Fs {
         self.next += 1;
         // Those of the input have the highest bit set, so these are others.
         if inode.number == 0 {
-            inode.number = ino.0;
+            self.made += 1;
+            inode.number = self.made;
         }
         self.inodes.insert(ino, inode);
         ino

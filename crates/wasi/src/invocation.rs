@@ -39,7 +39,8 @@ pub struct Limits {
     /// The bytes of written files and of both output streams together. A file
     /// of the input counts in full once the run has changed a part of it, and
     /// each new name counts some more. Beyond, writing is
-    /// [`Errno::Nospc`](crate::Errno::Nospc).
+    /// [`Errno::Nospc`](crate::Errno::Nospc). Memory may be up to twice that,
+    /// as what grows is given room to grow.
     pub written_bytes: u64,
     /// Open descriptors. Beyond, opening is
     /// [`Errno::Mfile`](crate::Errno::Mfile).

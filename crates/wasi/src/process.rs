@@ -1,6 +1,7 @@
 use crate::calls::{CALLS, Run};
 use crate::clock::Clock;
 use crate::fds::{Descriptor, Fds, OpenDirectory};
+use crate::finish::Ended;
 use crate::fs::Fs;
 use crate::memory::Memory;
 use crate::random::Random;
@@ -23,6 +24,7 @@ pub struct Process {
     pub(crate) stdin_at: usize,
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: Vec<u8>,
+    pub(crate) ended: Ended,
 }
 
 impl Process {
@@ -55,13 +57,16 @@ impl Process {
             stdin_at: 0,
             stdout: Vec::new(),
             stderr: Vec::new(),
+            ended: Ended::default(),
         })
     }
 
     /// Performs a call, by its position in [`CALLS`]. Integers are given as
     /// their bits, one of 32 bits in the lower half; one that is missing is 0.
     ///
-    /// Every address is checked against `memory`.
+    /// Every address is checked against `memory`. A call that stops for any
+    /// reason but [`Stop::Exit`] has changed nothing of the process: once its
+    /// content is there it can be made again, and goes on as if it had been.
     ///
     /// # Errors
     /// If the run does not go on; [`Errno::Nosys`] if there is no such call.

@@ -15,9 +15,18 @@ impl Budget {
         Self { left: bytes }
     }
 
+    /// Whether there are so many left.
+    pub(super) const fn check(&self, bytes: u64) -> Result<(), Errno> {
+        match bytes <= self.left {
+            true => Ok(()),
+            false => Err(Errno::Nospc),
+        }
+    }
+
     /// Takes bytes, all or none.
     pub(crate) fn take(&mut self, bytes: u64) -> Result<(), Errno> {
-        self.left = self.left.checked_sub(bytes).ok_or(Errno::Nospc)?;
+        self.check(bytes)?;
+        self.left -= bytes;
         Ok(())
     }
 

@@ -126,11 +126,13 @@ impl Fs {
             return Ok(());
         }
         let len = self.file_mut(ino)?.len();
-        // Before fetching: what does not fit need not be read for it.
         self.observe(ino, Answer::Size(FileKind::File, len));
+        // What does not fit need not be read for it; and where reading ends the
+        // run, nothing may have been taken.
+        self.budget.check(len)?;
+        self.load(source, ino)?;
         self.budget.take(len)?;
         self.inode_mut(ino)?.charged += len;
-        self.load(source, ino)?;
         let file = self.file_mut(ino)?;
         file.bytes = Bytes::Own(file.loaded().to_vec());
         Ok(())

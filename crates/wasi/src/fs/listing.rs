@@ -1,7 +1,6 @@
 use weft_object::directory::{Entry, FileKind, Name};
 
 use super::inode::number;
-use super::nodes::Nodes;
 use super::{Fs, Ino};
 use crate::observe::{Answer, listing_digest};
 use crate::source::{Halt, Source};
@@ -26,7 +25,7 @@ impl Fs {
     ) -> Result<Vec<Entry>, Stop> {
         let base = self.inodes.get(&ino).and_then(|inode| inode.directory()?.base);
         let Some(base) = base else { return Ok(Vec::new()) };
-        let entries = Nodes::list(source, &base)?;
+        let entries = self.nodes.list(source, &base)?;
         self.observe(ino, Answer::Listing(listing_digest(&entries)));
         Ok(entries)
     }

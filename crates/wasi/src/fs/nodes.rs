@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use weft_object::Handle;
-use weft_object::directory::{DirectoryError, Entry, FileKind, List, Node};
+use weft_object::directory::{DirectoryError, Entry, FileKind, List, Node, Record as Line};
+use weft_object::{Blob, Handle, Tree};
 
 use crate::Stop;
 use crate::source::{Source, blob, tree};
@@ -28,37 +28,48 @@ pub(crate) struct Found {
 /// A node, checked once, so that a name is found by bisection.
 #[derive(Debug)]
 struct Decoded {
+    index: Blob,
+    tree: Tree,
     level: u8,
     records: Vec<Record>,
-    names: Vec<u8>,
+    /// Where the names begin in the index.
+    names: usize,
     names_below: u64,
 }
 
 #[derive(Debug)]
 struct Record {
+    /// Where the name ends, from where names begin.
     end: usize,
     kind: Option<FileKind>,
     mode: u16,
     size: u64,
-    child: Handle,
 }
 
 impl Decoded {
-    fn of(node: &Node<'_>) -> Self {
+    fn new(blob: Blob, tree: Tree) -> Result<Self, DirectoryError> {
+        let node = Node::parse(blob.bytes(), tree.entries())?;
         let index = node.index();
-        let mut names = Vec::new();
-        let mut records = Vec::with_capacity(index.len());
-        for (record, child) in index.iter().zip(node.children()) {
-            names.extend_from_slice(record.name);
-            let (kind, mode, size) = (record.kind, record.mode, record.size);
-            records.push(Record { end: names.len(), kind, mode, size, child: *child });
-        }
-        Self { level: index.level(), records, names, names_below: index.names_below() }
+        let mut end = 0;
+        let record = |record: Line<'_>| {
+            end += record.name.len();
+            Record { end, kind: record.kind, mode: record.mode, size: record.size }
+        };
+        let records = index.iter().map(record).collect();
+        let (level, names_below) = (index.level(), index.names_below());
+        // Nothing comes after the names.
+        let names = blob.bytes().len() - end;
+        Ok(Self { index: blob, tree, level, records, names, names_below })
+    }
+
+    fn child(&self, at: usize) -> Handle {
+        // The index comes first.
+        self.tree.entries()[1 + at]
     }
 
     fn name(&self, at: usize) -> &[u8] {
         let from = at.checked_sub(1).map_or(0, |before| self.records[before].end);
-        &self.names[from..self.records[at].end]
+        &self.index.bytes()[self.names..][from..self.records[at].end]
     }
 
     /// In a leaf, where the name stands; in an inner node, the child that it
@@ -100,7 +111,8 @@ impl Nodes {
         }
         loop {
             let Some(at) = node.position(name) else { return Ok(None) };
-            let Record { kind, mode, child, .. } = node.records[at];
+            let Record { kind, mode, .. } = node.records[at];
+            let child = node.child(at);
             if let Some(kind) = kind {
                 return Ok(Some(Found { kind, mode, child }));
             }
@@ -118,11 +130,10 @@ impl Nodes {
             return Ok(Arc::clone(node));
         }
         let broken = |error| Stop::NotDirectory(handle, error);
-        let entries = tree(source, &handle)?;
-        let index = Node::index_handle(entries.entries()).map_err(broken)?;
+        let tree = tree(source, &handle)?;
+        let index = Node::index_handle(tree.entries()).map_err(broken)?;
         let index = blob(source, &index)?;
-        let node = Node::parse(index.bytes(), entries.entries()).map_err(broken)?;
-        let node = Arc::new(Decoded::of(&node));
+        let node = Arc::new(Decoded::new(index, tree).map_err(broken)?);
         self.names += node.records.len();
         if self.names > NAMES_MAX {
             self.cache.clear();
@@ -133,14 +144,16 @@ impl Nodes {
     }
 
     /// All entries of a directory in order of their names.
-    pub(crate) fn list(source: &mut dyn Source, root: &Handle) -> Result<Vec<Entry>, Stop> {
+    pub(crate) fn list(
+        &mut self,
+        source: &mut dyn Source,
+        root: &Handle,
+    ) -> Result<Vec<Entry>, Stop> {
         let broken = |error| Stop::NotDirectory(root.content(), error);
         let mut list = List::new(*root);
         while let Some(wanted) = list.wants() {
-            let entries = tree(source, &wanted)?;
-            let index = List::index(entries.entries()).map_err(broken)?;
-            let index = blob(source, &index)?;
-            list.step(index.bytes(), entries.entries()).map_err(broken)?;
+            let node = self.node(source, &wanted)?;
+            list.step(node.index.bytes(), node.tree.entries()).map_err(broken)?;
         }
         list.finish().map_err(broken)
     }

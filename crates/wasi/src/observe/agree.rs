@@ -30,7 +30,7 @@ pub fn agrees(
 /// Directories by path.
 pub(super) struct Trees<'a> {
     roots: &'a [Handle],
-    nodes: Nodes,
+    pub(super) nodes: Nodes,
     /// The directory that was looked for last: what is asked comes in order.
     last: Option<(u32, Box<[u8]>, Option<Handle>)>,
 }
@@ -46,7 +46,7 @@ impl<'a> Trees<'a> {
             let Some(directory) = self.directory(source, *preopen, path)? else {
                 return Ok(false);
             };
-            return Ok(listing_digest(&Nodes::list(source, &directory)?) == *digest);
+            return Ok(listing_digest(&self.nodes.list(source, &directory)?) == *digest);
         }
         let Some((parent, name)) = split(path) else { return Ok(false) };
         let Some(directory) = self.directory(source, *preopen, parent)? else { return Ok(false) };

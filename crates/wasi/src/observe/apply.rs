@@ -7,7 +7,6 @@ use super::agree::{Trees, split};
 use super::{Edit, EditKind};
 use crate::Stop;
 use crate::finish::build_directory;
-use crate::fs::Nodes;
 use crate::source::Source;
 
 /// Directories with edits made to them.
@@ -52,7 +51,7 @@ pub fn apply(
     }
     while let Some(((_, preopen, path), changes)) = open.pop_last() {
         let Some(directory) = trees.directory(source, preopen, &path)? else { return Ok(None) };
-        let old = Nodes::list(source, &directory)?;
+        let old = trees.nodes.list(source, &directory)?;
         let Some(entries) = change(old, changes) else { return Ok(None) };
         let new = build_directory(entries, &mut applied.content)
             .map_err(|error| Stop::NotDirectory(directory.content(), error))?;

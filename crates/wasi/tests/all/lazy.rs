@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use weft_object::directory::{DirectoryError, Entry, FileKind, List, Name};
 use weft_object::{Handle, Tree};
-use weft_wasi::{Invocation, Preopen, Stop};
+use weft_wasi::{CALLS, Invocation, Preopen, Process, Source, Stop};
 
 use crate::guest::{CREAT, Guest, READ, ROOT, WRITE};
 use crate::shelf::{Shelf, file, nodes};
@@ -134,4 +134,77 @@ fn a_node_that_its_parent_does_not_describe_ends_the_run() {
     let stopped = guest.stop("path_filestat_get", &[ROOT.into(), 0, at, len, 0]);
     assert_eq!(stopped, Err(Stop::NotDirectory(swapped.handle(), DirectoryError::BadNode)));
     assert!(List::index(&top).is_ok());
+}
+
+/// Content that is there only when it is asked for again.
+struct Reluctant {
+    shelf: Shelf,
+    refused: BTreeSet<Handle>,
+}
+
+impl Source for Reluctant {
+    fn content(&mut self, handle: &Handle) -> Result<weft_object::Content, Stop> {
+        match self.refused.insert(*handle) {
+            true => Err(Stop::Missing(*handle)),
+            false => self.shelf.content(handle),
+        }
+    }
+}
+
+#[test]
+fn a_call_that_was_stopped_is_made_again() {
+    let long = [b'x'; 100];
+    let mut shelf = Shelf::default();
+    let all = [("d/e/a", file(&long)), ("d/e/b", file(&[b'y'; 60])), ("f/g", file(b""))];
+    let root = shelf.directory(&nodes(&all));
+    let preopens = vec![Preopen { path: b"/".to_vec(), root }];
+    // Room for one of the files: taken twice, it would not do.
+    let limits = weft_wasi::Limits { written_bytes: 170, ..Default::default() };
+    let invocation = Invocation { preopens, limits, ..Invocation::default() };
+    let mut process = Process::new(invocation).unwrap();
+    let mut source = Reluctant { shelf, refused: BTreeSet::new() };
+    let mut memory = vec![0; 0x1000];
+    memory[..5].copy_from_slice(b"d/e/a");
+    memory[0x10..0x15].copy_from_slice(b"d/e/b");
+    memory[0x20..0x24].copy_from_slice(&0x100u32.to_le_bytes());
+    memory[0x24..0x28].copy_from_slice(&1u32.to_le_bytes());
+    memory[0x100] = b'!';
+    let mut stops = 0;
+    let mut call = |name: &str, arguments: &[u64]| loop {
+        let at = CALLS.iter().position(|call| call.name == name).unwrap();
+        match process.call(&mut source, &mut memory, at, arguments) {
+            Ok(errno) => return errno,
+            Err(Stop::Missing(_)) => stops += 1,
+            Err(stop) => panic!("{stop}"),
+        }
+    };
+    let success = weft_wasi::Errno::Success;
+    assert_eq!(call("path_open", &[3, 0, 0, 5, 0, 0x42, 0, 1, 0x80]), success);
+    assert_eq!(call("fd_write", &[4, 0x20, 1, 0x84]), success);
+    assert_eq!(call("path_rename", &[3, 0, 5, 3, 0x10, 5]), success);
+    assert_eq!(call("fd_readdir", &[3, 0x200, 0x100, 0, 0x88]), success);
+    let finished = loop {
+        match process.finish(&mut source) {
+            Ok(finished) => break finished,
+            Err(Stop::Missing(_)) => stops += 1,
+            Err(stop) => panic!("{stop}"),
+        }
+    };
+    assert!(stops >= 5, "{stops} stops");
+    source.shelf.keep(finished.content);
+    let bytes = [&long[..], b"!"].concat();
+    let result = source.shelf.read(&finished.roots[0]);
+    assert_eq!(result["d/e/b"], file(&bytes));
+    assert!(!result.contains_key("d/e/a"));
+}
+
+#[test]
+fn a_listing_reads_each_node_once() {
+    let (root, shelf) = crowd();
+    let mut guest = guest_in(root, shelf);
+    guest.stat("crowd/file 000007").unwrap();
+    let fd = guest.open("crowd", 0, READ).unwrap();
+    guest.readdir(fd, 4096, 0).unwrap();
+    guest.readdir(fd, 4096, 90_000).unwrap();
+    assert_eq!(guest.shelf.asked.len(), guest.shelf.asked_for().len());
 }
