@@ -13,12 +13,10 @@ mod manifest;
 mod opening;
 mod pack;
 mod record;
-#[allow(dead_code, reason = "for collections")]
 mod rewrite;
 mod state;
 mod store;
 mod touched;
-pub(crate) mod v1;
 mod walk;
 
 use std::fmt;

@@ -41,6 +41,12 @@ impl Gate {
         }
         Closed(writing)
     }
+
+    /// The same if nobody writes now.
+    pub(crate) fn try_close(&self) -> Option<Closed<'_>> {
+        let writing = self.writing.lock();
+        (*writing == 0).then(|| Closed(writing))
+    }
 }
 
 /// What running work holds, and how often.

@@ -23,17 +23,17 @@ use std::time::{Duration, Instant};
 use weft_object::Handle;
 
 use super::Mode;
-use super::flush::flush_in;
+use super::flush::{Indexed, flush_in};
 use super::index::Kind;
 use super::pack::{Pack, START};
 use super::record::{Header, Sort};
 use super::rewrite::{Replacement, Snapshot, large_files};
 use super::state::State;
 use super::store::Store;
-use crate::collect::gate::{Gate, Held};
+use crate::collect::gate::{Closed, Gate, Held};
 use crate::collect::plan::{Aim, Kept, Plan, plan};
 use crate::collect::{Collect, Collected, Phase, Progress};
-use crate::sync::Mutex;
+use crate::sync::{Mutex, MutexGuard};
 use crate::{Pin, StoreError};
 pub(super) use budget::Budgeting;
 use copy::Copy;
@@ -61,9 +61,8 @@ const DROPPED_BYTES: u64 = 48 + 32 + ENTRY_BYTES;
 /// Dropping less than this is not worth that.
 const WORTH_BYTES: u64 = 4096;
 
-/// A pack up to this long is rewritten for anything that goes; a longer one for
-/// a sixteenth of it.
-const SHORT_BYTES: u64 = 64 << 20;
+/// A longer pack than [`short_bytes_max`](super::Options::short_bytes_max) is
+/// rewritten for a sixteenth of it.
 const DEAD_SHARE: u64 = 16;
 
 /// Tells how far it is, now and then.
@@ -117,9 +116,9 @@ pub(super) fn collect(
     let _touching = Touching::begin(store);
     let _fixed = FixedRuns(store);
     let snapshot = {
-        let _closed = with.gate.close();
+        let (_closed, mut indexed) = alone(store, with);
         // The flush is short: nearly all is in runs already.
-        store.snapshot(&mut store.flushing.begin())?
+        store.snapshot(&mut indexed)?
     };
     let parts = parts_of(&snapshot);
     let decision = Decision::make(store, with, &parts, &snapshot.state, options, &watch)?;
@@ -129,6 +128,25 @@ pub(super) fn collect(
     }
     remove_large(store)?;
     Ok(collected)
+}
+
+/// The right to change runs, while nobody is in the middle of writing.
+///
+/// Never waits for the one with the other: who has the right may have it for
+/// seconds, for a merge, and with the gate closed all work would wait for that;
+/// who writes may wait for tables to be written, which needs the right.
+fn alone<'a>(store: &'a Store, with: &'a Collecting) -> (Closed<'a>, MutexGuard<'a, Indexed>) {
+    loop {
+        let closed = with.gate.close();
+        if let Some(indexed) = store.flushing.try_begin() {
+            return (closed, indexed);
+        }
+        drop(closed);
+        let indexed = store.flushing.begin();
+        if let Some(closed) = with.gate.try_close() {
+            return (closed, indexed);
+        }
+    }
 }
 
 /// Notes what is relied on, as long as it lives.
@@ -236,7 +254,9 @@ impl Decision {
         // Before it is decided which packs go.
         copy::keep(&mut plan, &survey, &store.touched.take());
         let before = plan.collected(&survey.graph, &aim);
-        let goes = going(&survey, &plan, parts, plan.is_idle(&before));
+        let short_bytes_max = store.home.options.short_bytes_max;
+        let idle = plan.is_idle(&before);
+        let goes = going(&survey, &plan, parts, if idle { 0 } else { short_bytes_max });
         keep_staying(&survey, &mut plan, &goes);
         let collected = plan.collected(&survey.graph, &aim);
         Ok(Self { survey, plan, goes, collected })
@@ -253,8 +273,9 @@ fn fixed_bytes(state: &State, pins: usize) -> u64 {
     2 * (bytes - pin * ended as u64) + 8192
 }
 
-/// Which packs have so much in them that goes that they are worth rewriting.
-fn going(survey: &Survey, plan: &Plan, parts: &[Part], idle: bool) -> Vec<bool> {
+/// Which packs have so much in them that goes that they are worth rewriting;
+/// for those up to some length, anything is.
+fn going(survey: &Survey, plan: &Plan, parts: &[Part], short_bytes_max: u64) -> Vec<bool> {
     let graph = &survey.graph;
     let mut live = vec![0; parts.len()];
     let mut goes = vec![false; parts.len()];
@@ -276,7 +297,7 @@ fn going(survey: &Survey, plan: &Plan, parts: &[Part], idle: bool) -> Vec<bool> 
     for ((part, goes), live) in parts.iter().zip(&mut goes).zip(live) {
         let dead = (part.end - START).saturating_sub(live);
         let much = dead * DEAD_SHARE >= part.end && dead > 4096;
-        *goes = much || (*goes && !idle && part.end < SHORT_BYTES);
+        *goes = much || (*goes && part.end <= short_bytes_max);
     }
     goes
 }
@@ -326,7 +347,7 @@ fn carry_out(
             Err(error) => {
                 // Nothing refers to them; on a full disk they would stay in the
                 // way until the store is opened again.
-                store.remove(&copy.packs, &[], &[]);
+                store.remove(&copy.packs, &[]);
                 return Err(error);
             }
         };
@@ -342,8 +363,8 @@ fn carry_out(
         let done = {
             // Who is in the middle of writing may rely on what is noted only
             // there.
-            let _closed = with.gate.close();
-            store.replace(&mut store.flushing.begin(), snapshot, by, || {
+            let (_closed, mut indexed) = alone(store, with);
+            store.replace(&mut indexed, snapshot, by, || {
                 relied = store.touched.take();
                 Ok(copy.stays(&relied))
             })?
@@ -351,7 +372,7 @@ fn carry_out(
         if done {
             break;
         }
-        store.remove(&[], unused.as_slice(), &[]);
+        store.remove(&[], unused.as_slice());
         written = copy.keep(&relied, watch).map(|_| ());
     }
     with.removals.fetch_add(1, Ordering::SeqCst);
@@ -362,7 +383,7 @@ fn carry_out(
         .filter(|(_, goes)| **goes)
         .map(|(part, _)| part.pack.clone())
         .collect();
-    store.remove(&gone, &snapshot.runs, &[]);
+    store.remove(&gone, &snapshot.runs);
     Ok(())
 }
 

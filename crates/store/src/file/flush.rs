@@ -84,6 +84,11 @@ impl Flushing {
         self.indexed.lock()
     }
 
+    /// The same if nobody has it: a merge takes seconds.
+    pub(crate) fn try_begin(&self) -> Option<MutexGuard<'_, Indexed>> {
+        self.indexed.try_lock()
+    }
+
     // Whoever waits to put more need not wait for a merge.
     fn note_flushed(&self) {
         let _wanted = self.wanted.lock();
@@ -210,7 +215,7 @@ pub(crate) fn flush_in(store: &Store, indexed: &mut Indexed) -> Result<(), Store
         parts.runs = runs;
         parts.frozen.retain(|frozen| frozen.end > last.end);
     });
-    store.remove(&[], &parts.runs[from..], &[]);
+    store.remove(&[], &parts.runs[from..]);
     Ok(())
 }
 
@@ -252,7 +257,7 @@ fn merge_from(
     runs.extend_from_slice(&now.runs[until..]);
     commit(store, indexed, &now, &runs)?;
     store.index.change(|parts| parts.runs = runs);
-    store.remove(&[], &parts.runs[from..], &[]);
+    store.remove(&[], &parts.runs[from..]);
     Ok(true)
 }
 
@@ -290,31 +295,37 @@ fn write_run(
         return Ok(None);
     }
     let number = store.new_run();
-    let mut writer = RunWriter::create(&store.home, number, room)?;
-    for kind in Kind::ALL {
-        let tables = frozen.iter().rev().map(|frozen| Source::table(&frozen.table, kind));
-        let runs = runs.iter().rev().map(|run| Source::run(run, kind));
-        let same = |one, other| store.index.same(parts, kind, one, other);
-        let mut merge = Merge::new(tables.chain(runs).collect(), &same)?;
-        let mut many = 0_u32;
-        while let Some(entry) = merge.next()? {
-            writer.push(kind, entry)?;
-            many += 1;
-            if many == STRETCH {
-                many = 0;
-                if !go_on()? {
-                    let _ = store.home.disk.remove(&store.home.run(number));
-                    return Ok(None);
+    let mut write = || {
+        let mut writer = RunWriter::create(&store.home, number, room)?;
+        for kind in Kind::ALL {
+            let tables = frozen.iter().rev().map(|frozen| Source::table(&frozen.table, kind));
+            let runs = runs.iter().rev().map(|run| Source::run(run, kind));
+            let same = |one, other| store.index.same(parts, kind, one, other);
+            let mut merge = Merge::new(tables.chain(runs).collect(), &same)?;
+            let mut many = 0_u32;
+            while let Some(entry) = merge.next()? {
+                writer.push(kind, entry)?;
+                many += 1;
+                if many == STRETCH {
+                    many = 0;
+                    if !go_on()? {
+                        return Ok(None);
+                    }
                 }
             }
         }
+        writer.finish()?;
+        store.home.disk.sync_directory(&store.home.index())?;
+        let path = store.home.run(number);
+        let run = SortedRun::open(&store.home, number)?;
+        run.map(Some).ok_or(StoreError::Damaged { path, what: "a part of the index" })
+    };
+    let written = write();
+    if !matches!(written, Ok(Some(_))) {
+        // On a full disk, part of one would only be in the way.
+        let _ = store.home.disk.remove(&store.home.run(number));
     }
-    writer.finish()?;
-    store.home.disk.sync_directory(&store.home.index())?;
-    let path = store.home.run(number);
-    let run = SortedRun::open(&store.home, number)?;
-    let run = run.ok_or(StoreError::Damaged { path, what: "a part of the index" })?;
-    Ok(Some(Arc::new(run)))
+    Ok(written?.map(Arc::new))
 }
 
 fn commit(

@@ -21,6 +21,9 @@ pub struct Options {
     pub flush_bytes: u64,
     /// From how many bytes on a Blob is a file of its own.
     pub large_bytes_min: u64,
+    /// A pack up to this many bytes is rewritten by a collection for anything
+    /// in it that goes; a longer one only if that is a good part of it.
+    pub short_bytes_max: u64,
     /// Whether runs are written by a thread of their own. If not, whoever puts
     /// waits for it, and all happens in the same order each time.
     pub background: bool,
@@ -33,6 +36,7 @@ impl Default for Options {
             flush_entries: 1 << 18,
             flush_bytes: 1 << 28,
             large_bytes_min: 1 << 20,
+            short_bytes_max: 64 << 20,
             background: true,
         }
     }

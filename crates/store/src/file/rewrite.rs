@@ -1,13 +1,13 @@
 //! What a collection does to files.
 //!
-//! The order in which it is to be done, all under one [`Flushing::begin`]
-//! (nobody else writes runs then; puts go on, into packs after the snapshot):
+//! The order in which it is to be done (puts go on, into packs after the
+//! snapshot):
 //!
 //! 1. [`Store::snapshot`]. From then on all that was put before is in packs that
 //!    get no more records and in runs that nobody merges.
-//! 2. [`Snapshot::walk`] for what there is; [`PackWriter`] for what is to be
-//!    kept of packs that are to go; [`RunWriter`](super::index::RunWriter) for
-//!    one run of everything that is kept, wherever it is.
+//! 2. [`PackWriter`] for what is to be kept of packs that are to go;
+//!    [`RunWriter`](super::index::RunWriter) for one run of everything that is
+//!    kept, wherever it is.
 //! 3. [`Store::replace`] makes that what the store consists of.
 //! 4. [`Store::remove`] for the files that are not needed any more.
 //!
@@ -33,7 +33,6 @@ use super::pack::{Follows, Pack, START};
 use super::record::Header;
 use super::state::State;
 use super::store::Store;
-use super::walk::{Item, Walk};
 use crate::StoreError;
 
 /// A store up to a place of the log: none of it changes any more.
@@ -45,38 +44,6 @@ pub(crate) struct Snapshot {
     pub(crate) end: Location,
     pub(crate) state: Arc<State>,
     pub(crate) counters: Counters,
-}
-
-impl Snapshot {
-    /// Gives all records and damaged parts of a pack, in order.
-    pub(crate) fn walk(
-        &self,
-        home: &Home,
-        pack: &Pack,
-        visit: &mut dyn FnMut(Location, &Item) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        walk(home, pack, visit)
-    }
-}
-
-/// Gives all records and damaged parts of a pack that gets no more records.
-/// What is missing at its end is a damaged part, too.
-pub(crate) fn walk(
-    home: &Home,
-    pack: &Pack,
-    visit: &mut dyn FnMut(Location, &Item) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    let there = if pack.is_missing() { 0 } else { pack.length()? };
-    let sealed = pack.sealed.get().copied().unwrap_or(there);
-    let mut walk = Walk::new(home, pack, START, sealed.min(there));
-    while let Some((offset, item)) = walk.next()? {
-        visit(Location::new(pack.number, offset), &item)?;
-    }
-    let end = walk.offset();
-    if end < sealed {
-        visit(Location::new(pack.number, end), &Item::Damage(sealed - end))?;
-    }
-    Ok(())
 }
 
 /// Writes packs that hold what is kept of others.
@@ -204,15 +171,22 @@ impl Store {
     /// # Errors
     /// It could not be done; all is as it was.
     pub(crate) fn snapshot(&self, indexed: &mut Indexed) -> Result<Snapshot, StoreError> {
-        {
-            let mut tail = self.writable()?;
-            self.append(&mut tail, |appender| appender.next())?;
-            let (state, counters) = (tail.state.clone(), tail.counters);
-            self.index.freeze(tail.place(), state, counters);
-            tail.unfrozen_bytes = 0;
-        }
         indexed.fixed_runs = 0;
-        flush_in(self, indexed)?;
+        loop {
+            let end = {
+                let mut tail = self.writable()?;
+                self.append(&mut tail, |appender| appender.next())?;
+                let (state, counters) = (tail.state.clone(), tail.counters);
+                self.index.freeze(tail.place(), state, counters);
+                tail.unfrozen_bytes = 0;
+                tail.place()
+            };
+            flush_in(self, indexed)?;
+            // Somebody may have filled another table in between.
+            if indexed.end == end {
+                break;
+            }
+        }
         let parts = self.index.parts();
         indexed.fixed_runs = parts.runs.len();
         let last = parts.packs.iter().position(|pack| pack.number == indexed.end.pack());
@@ -275,14 +249,10 @@ impl Store {
 
     /// Removes files of a snapshot that are not needed any more. Who reads from
     /// them goes on. What cannot be removed stays for the next who opens.
-    pub(crate) fn remove(&self, packs: &[Arc<Pack>], runs: &[Arc<SortedRun>], large: &[Handle]) {
+    pub(crate) fn remove(&self, packs: &[Arc<Pack>], runs: &[Arc<SortedRun>]) {
         let disk = &self.home.disk;
         for path in packs.iter().map(|pack| &pack.path).chain(runs.iter().map(|run| &run.path)) {
             let _ = disk.remove(path);
-        }
-        for handle in large {
-            let _ = disk.remove(&large::path(&self.home, handle));
-            self.large.forget(handle);
         }
     }
 }
@@ -319,6 +289,7 @@ mod tests {
 
     use super::super::index::{Entry, Kind, RunWriter};
     use super::super::record::{HEADER, Sort};
+    use super::super::walk::{Item, Walk};
     use super::super::{FileBackend, Mode, Options, pack};
     use super::*;
     use crate::disk::Disk;
@@ -344,26 +315,25 @@ mod tests {
             writer.record(&Header::new(sort, &payload), &payload).unwrap();
         }
         for pack in &snapshot.packs {
-            let mut visit = |at: Location, item: &Item| {
+            let mut walk = Walk::new(&store.home, pack, START, pack.sealed.get().copied().unwrap());
+            while let Some((offset, item)) = walk.next().unwrap() {
                 let Item::Record(header, payload) = item else { panic!("{item:?}") };
                 let (kind, name, payload) = match header.sort {
-                    Sort::Relation(key) => (Kind::Relation, key, payload.clone()),
+                    Sort::Relation(key) => (Kind::Relation, key, payload),
                     Sort::Content(handle) if wanted(&handle) => {
-                        let from = at.offset() + HEADER as u64;
+                        let from = offset + HEADER as u64;
                         let bytes = pack::read_payload(pack.file().unwrap(), from, header.length);
                         (Kind::Content, handle, bytes.unwrap())
                     }
                     Sort::Content(_) => {
                         gone.objects += 1;
-                        return Ok(());
+                        continue;
                     }
-                    _ => return Ok(()),
+                    _ => continue,
                 };
-                let at = writer.record(header, &payload)?;
+                let at = writer.record(&header, &payload).unwrap();
                 entries[kind as usize].push(Entry { print: kind.print(&name), at });
-                Ok(())
-            };
-            snapshot.walk(&store.home, pack, &mut visit).unwrap();
+            }
         }
         let packs = writer.finish().unwrap();
         let room = entries.each_ref().map(|entries| entries.len() as u64);
@@ -379,7 +349,7 @@ mod tests {
         backend.put(&[object(1000)]).unwrap();
         let by = Replacement { packs, run, gone, come: Counters::default() };
         assert!(store.replace(&mut indexed, &snapshot, by, || Ok(true)).unwrap());
-        store.remove(&snapshot.packs, &snapshot.runs, &[]);
+        store.remove(&snapshot.packs, &snapshot.runs);
         gone
     }
 

@@ -132,11 +132,14 @@ fn only_in_a_small_tmpfs() {
         number += 1;
     };
     assert!(kept.len() > 5, "{}", kept.len());
+    let all_kept = |store: &FileBackend| {
+        for (handle, _) in &kept {
+            assert_eq!(store.get(handle).unwrap().unwrap().handle(), *handle);
+        }
+    };
     let text = error.to_string();
     assert!(text.contains("the disk is full; free some space and try again"), "{text}");
-    for (handle, _) in &kept {
-        assert_eq!(store.get(handle).unwrap().unwrap().handle(), *handle);
-    }
+    all_kept(&store);
     // A large one, too, leaves nothing behind.
     let large = sized(1, 2 << 20);
     let error = store.put(std::slice::from_ref(&large)).unwrap_err();
@@ -144,9 +147,7 @@ fn only_in_a_small_tmpfs() {
     drop(store);
     let store = FileBackend::open(&place, Mode::Write).unwrap();
     assert!(store.damage().is_empty());
-    for (handle, _) in &kept {
-        assert_eq!(store.get(handle).unwrap().unwrap().handle(), *handle);
-    }
+    all_kept(&store);
     assert!(store.get(&large.0).unwrap().is_none());
     println!("the tmpfs was full");
 }

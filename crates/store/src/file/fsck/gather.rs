@@ -11,7 +11,7 @@ use crate::file::home::{Home, Options, numbers};
 use crate::file::location::Location;
 use crate::file::manifest::Manifest;
 use crate::file::opening;
-use crate::file::pack::{Follows, Pack, id_in};
+use crate::file::pack::{Follows, Pack, START, id_in};
 use crate::file::{Mode, record::StoreId};
 
 /// What a store consists of.
@@ -105,7 +105,7 @@ fn unlisted(mut home: Home) -> Result<Gathered, StoreError> {
         }
         packs.push(Arc::new(pack));
     }
-    let packs = in_order(packs);
+    let packs = in_order(&home, packs)?;
     // A pack ends where the next one says that the log went on.
     for pair in packs.windows(2) {
         if let Follows::Log(end) = pair[1].follows
@@ -114,18 +114,25 @@ fn unlisted(mut home: Home) -> Result<Gathered, StoreError> {
             let _ = pair[0].sealed.set(end.offset());
         }
     }
-    let durable = (0, crate::file::pack::START);
+    // What a collection copied, and all before it, was durable before anything
+    // was removed.
+    let copied = packs.iter().rposition(is_copy);
+    let durable = copied.map_or((0, START), |place| (place, u64::MAX));
     Ok(Gathered { home: Arc::new(home), manifest: None, packs, durable, problems })
 }
 
+fn is_copy(pack: &Arc<Pack>) -> bool {
+    matches!(pack.follows, Follows::Collection(_))
+}
+
 // As a collection put them: what it copied of the log up to a place stands
-// after that place. Where all of the log is still there, copies of it say
-// nothing new, and may not be complete.
-fn in_order(mut packs: Vec<Arc<Pack>>) -> Vec<Arc<Pack>> {
-    let is_copy = |pack: &Arc<Pack>| matches!(pack.follows, Follows::Collection(_));
+// right there. Where all of the log is still there, copies of it say nothing
+// new, and may not be complete; nor may a pack that was just begun when the
+// power went.
+fn in_order(home: &Home, mut packs: Vec<Arc<Pack>>) -> Result<Vec<Arc<Pack>>, StoreError> {
     let mut whole = true;
     let mut before: Option<u32> = None;
-    for pack in packs.iter().filter(|pack| !is_copy(pack)) {
+    for pack in packs.iter().filter(|pack| pack.is_sound && !is_copy(pack)) {
         whole &= match pack.follows {
             Follows::Log(end) => before == Some(end.pack()),
             _ => before.is_none(),
@@ -133,13 +140,21 @@ fn in_order(mut packs: Vec<Arc<Pack>>) -> Vec<Arc<Pack>> {
         before = Some(pack.number);
     }
     if whole && before.is_some() {
-        packs.retain(|pack| !is_copy(pack));
+        let mut log = Vec::new();
+        for pack in packs.into_iter().filter(|pack| !is_copy(pack)) {
+            if pack.is_sound || opening::synced_length(home, pack.number)?.is_some() {
+                log.push(pack);
+            }
+        }
+        packs = log;
     }
     packs.sort_by_key(|pack| match pack.follows {
-        Follows::Collection(of) => (of.pack(), 1, pack.number),
-        _ => (pack.number, 0, 0),
+        // Up to the beginning of a pack: before that.
+        Follows::Collection(of) if of.offset() <= START => (of.pack(), 0, pack.number),
+        Follows::Collection(of) => (of.pack(), 2, pack.number),
+        _ => (pack.number, 1, 0),
     });
-    packs
+    Ok(packs)
 }
 
 // Which store the first pack belongs to that says so.
