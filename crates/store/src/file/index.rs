@@ -114,6 +114,12 @@ impl Index {
         change(Arc::make_mut(&mut self.view.write().parts))
     }
 
+    /// Forgets all that is known, and knows what another one knows from now on.
+    pub(crate) fn become_that_of(&self, other: &Self) {
+        let other = std::mem::take(&mut *other.view.write());
+        *self.view.write() = other;
+    }
+
     /// How many entries are in no run and not frozen.
     pub(crate) fn active_len(&self) -> usize {
         self.view.read().active.len()

@@ -97,11 +97,6 @@ impl NewFile {
     pub(crate) fn give_up(self, home: &Home) -> Result<(), StoreError> {
         home.disk.remove(&self.path)
     }
-
-    /// Makes the bytes durable, but not the name.
-    pub(crate) fn sync(&self) -> Result<(), StoreError> {
-        self.file.sync_data().map_err(StoreError::io("sync", &self.path))
-    }
 }
 
 /// Whether the file of a handle is there, and what it should be.

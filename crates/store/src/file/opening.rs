@@ -5,7 +5,6 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::flush::Flushing;
 use super::home::{Home, Options, numbers};
 use super::index::{Index, Parts, SortedRun};
 use super::large;
@@ -148,23 +147,37 @@ pub(crate) fn open(
     mode: Mode,
     options: Options,
 ) -> Result<Opened, StoreError> {
-    for _ in 0..AGAIN_MAX {
-        match open_once(disk, directory, mode, options) {
-            // A writer cut off what failed, or a collection has removed files.
+    let mut left = if mode == Mode::Read { AGAIN_MAX } else { 0 };
+    loop {
+        match open_once(disk, directory, mode, options, left > 0) {
+            Ok(Some(opened)) => return Ok(opened),
+            // A collection has removed files.
+            Ok(None) => {}
+            // A writer cut off what failed.
             Err(StoreError::Io { source, .. })
-                if mode == Mode::Read && source.kind() == ErrorKind::UnexpectedEof => {}
-            opened => return opened,
+                if left > 0 && source.kind() == ErrorKind::UnexpectedEof => {}
+            Err(error) => return Err(error),
         }
+        left -= 1;
     }
-    open_once(disk, directory, mode, options)
 }
 
+/// Whether the store consists of other files than this manifest says. Who reads
+/// has no lock: files that were merged or collected since are gone.
+pub(super) fn has_changed(home: &Home, manifest: &Manifest) -> bool {
+    let now = read_manifest(&home.disk, &home.directory, Mode::Read, home.options);
+    now.is_ok_and(|(now_home, now, _)| now_home.id != home.id || now != *manifest)
+}
+
+// With `may_begin_again`, `None` if something is missing, and need not be any
+// more when all is read anew.
 fn open_once(
     disk: &Arc<dyn Disk>,
     directory: &Path,
     mode: Mode,
     options: Options,
-) -> Result<Opened, StoreError> {
+    may_begin_again: bool,
+) -> Result<Option<Opened>, StoreError> {
     let (home, manifest, manifest_bytes) = read_manifest(disk, directory, mode, options)?;
     if mode == Mode::Write {
         for part in [home.packs(), home.index(), home.large()] {
@@ -176,6 +189,11 @@ fn open_once(
     let runs = open_runs(&home, &manifest)?;
     // Without one of the runs, all that they say is found out from the log.
     let complete = runs.is_some();
+    let named = |number: &u32| packs.iter().any(|pack| pack.number == *number);
+    let gone = packs.iter().any(|pack| pack.is_missing()) || !listed.iter().all(named);
+    if may_begin_again && (gone || !complete) && has_changed(&home, &manifest) {
+        return Ok(None);
+    }
     let durable = place(&packs, manifest.indexed);
     let from = if complete { durable } else { (0, START) };
     let parts = Parts { packs: packs.clone(), runs: runs.unwrap_or_default(), frozen: Vec::new() };
@@ -202,6 +220,11 @@ fn open_once(
     let Replayed { damage: mut found, end } = replayed;
     found.append(&mut damage);
     found.splice(..0, shortened(&packs, durable)?);
+    // Large files are looked at by the replay.
+    let whole = found.is_empty() && is_end(&packs, end)?;
+    if may_begin_again && !whole && has_changed(&home, &manifest) {
+        return Ok(None);
+    }
     let packs = going_on(&home, packs, end, mode)?;
     if mode == Mode::Write {
         let listed = list(&home, &home.packs())?;
@@ -218,9 +241,14 @@ fn open_once(
         .last()
         .max(manifest.runs.iter().max())
         .map_or(1, |last| last + 1);
-    let flushing = Flushing::new(&manifest, manifest_bytes);
-    let store = Store::new(home, mode, index, tail, next_run, flushing);
-    Ok(Opened { store, damage: found })
+    let store = Store::new(home, mode, index, tail, next_run, (manifest, manifest_bytes));
+    Ok(Some(Opened { store, damage: found }))
+}
+
+// Whether nothing follows.
+fn is_end(packs: &[Arc<Pack>], end: (usize, u64)) -> Result<bool, StoreError> {
+    let last = &packs[end.0];
+    Ok(end.0 + 1 == packs.len() && (last.is_missing() || last.length()? <= end.1))
 }
 
 pub(super) fn list(home: &Home, directory: &Path) -> Result<Vec<u32>, StoreError> {

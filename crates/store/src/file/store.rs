@@ -14,9 +14,12 @@ use super::index::{Entry, Found, Index, Kind};
 use super::large::{self, NewFile};
 use super::location::Location;
 use super::log::{Appender, Tail, Unsynced};
+use super::manifest::Manifest;
+use super::opening::{self, Opened};
 use super::record::{Header, Sort, content_length};
 use super::state::Change;
 use super::touched::Touched;
+use crate::disk::{Access, DiskFile};
 use crate::hash::HandleHash;
 use crate::map::LargeBlobs;
 use crate::sync::{Mutex, MutexGuard};
@@ -29,6 +32,8 @@ pub(crate) struct Store {
     pub(crate) mode: Mode,
     pub(crate) index: Index,
     pub(crate) tail: Mutex<Tail>,
+    /// As it was found: who writes knows better by now.
+    manifest: Mutex<Arc<Manifest>>,
     syncing: Mutex<()>,
     pub(crate) flushing: Flushing,
     pub(crate) next_run: AtomicU32,
@@ -152,13 +157,15 @@ impl Store {
         index: Index,
         tail: Tail,
         next_run: u32,
-        flushing: Flushing,
+        (manifest, manifest_bytes): (Manifest, u64),
     ) -> Self {
+        let flushing = Flushing::new(&manifest, manifest_bytes);
         Self {
             home,
             mode,
             index,
             tail: Mutex::new(tail),
+            manifest: Mutex::new(Arc::new(manifest)),
             syncing: Mutex::new(()),
             flushing,
             next_run: AtomicU32::new(next_run),
@@ -183,20 +190,65 @@ impl Store {
     /// The content of an Object that is no literal.
     pub(crate) fn get(&self, object: &Handle) -> Result<Option<Content>, StoreError> {
         self.touched.note(object);
-        let Some(found) = self.index.find(Kind::Content, object)? else { return Ok(None) };
-        let content = match found.header.sort {
-            Sort::Content(_) => found.pack.content(found.at.offset(), object),
-            Sort::Large(_) => match self.read_large(object) {
-                // A collection may have removed the file meanwhile.
-                Err(_) if self.is_gone(object, found.at) => return self.get(object),
-                content => content,
-            },
-            _ => return Ok(None),
-        };
+        let content = self.again_if_collected(|| self.get_as_known(object));
         if let Err(StoreError::Corrupt { .. }) = content {
             self.broken.add(object);
         }
-        content.map(Some)
+        content
+    }
+
+    fn get_as_known(&self, object: &Handle) -> Result<Option<Content>, StoreError> {
+        let Some(found) = self.index.find(Kind::Content, object)? else { return Ok(None) };
+        match found.header.sort {
+            Sort::Content(_) => found.pack.content(found.at.offset(), object).map(Some),
+            Sort::Large(_) => match self.read_large(object) {
+                // A collection may have removed the file meanwhile.
+                Err(_) if self.is_gone(object, found.at) => self.get_as_known(object),
+                content => content.map(Some),
+            },
+            _ => Ok(None),
+        }
+    }
+
+    /// Who only reads has no lock: what cannot be read may not be there any more
+    /// because somebody has collected. Then all is read as it is now.
+    fn again_if_collected<T>(
+        &self,
+        read: impl Fn() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if self.mode == Mode::Write {
+            return read();
+        }
+        loop {
+            let known = self.manifest.lock().clone();
+            match read() {
+                Err(_) if self.catch_up(&known) => {}
+                result => return result,
+            }
+        }
+    }
+
+    // Whether this is not what it was when it had this manifest, or is not any
+    // more from now on.
+    fn catch_up(&self, known: &Arc<Manifest>) -> bool {
+        let mut manifest = self.manifest.lock();
+        if !Arc::ptr_eq(&manifest, known) {
+            return true;
+        }
+        let Home { disk, directory, id, options } = &*self.home;
+        if !opening::has_changed(&self.home, known) {
+            return false;
+        }
+        let now = match opening::open(disk, directory, Mode::Read, *options) {
+            Ok(Opened { store, .. }) if store.home.id == *id => store,
+            _ => return false,
+        };
+        let mut tail = self.tail.lock();
+        self.flushing.note_manifest(now.flushing.manifest_bytes());
+        self.index.become_that_of(&now.index);
+        *tail = now.tail.into_inner();
+        *manifest = now.manifest.into_inner();
+        true
     }
 
     fn is_gone(&self, object: &Handle, at: Location) -> bool {
@@ -219,8 +271,24 @@ impl Store {
         if self.broken.has(object) {
             return Ok(None);
         }
-        let found = find_sound(&self.index, Kind::Content, object)?;
+        let found = match self.find_with_file(object) {
+            Err(StoreError::Corrupt { .. } | StoreError::Damaged { .. }) => None,
+            Err(error) if error.not_found() => None,
+            found => found?,
+        };
         Ok(found.filter(|found| !matches!(found.header.sort, Sort::Dropped(_))))
+    }
+
+    // Who only reads is not told when somebody else's collection removes a file.
+    fn find_with_file(&self, object: &Handle) -> Result<Option<Found>, StoreError> {
+        self.again_if_collected(|| {
+            let found = self.index.find(Kind::Content, object)?;
+            let sort = found.as_ref().map(|found| found.header.sort);
+            if self.mode == Mode::Read && matches!(sort, Some(Sort::Large(_))) {
+                self.home.disk.open(&large::path(&self.home, object), Access::Read)?;
+            }
+            Ok(found)
+        })
     }
 
     pub(crate) fn put(&self, batch: &[(Handle, Content)]) -> Result<(), StoreError> {
@@ -228,6 +296,22 @@ impl Store {
             return Err(StoreError::Content(*handle));
         }
         drop(self.writable()?);
+        let mut rest = batch;
+        while !rest.is_empty() {
+            let (part, more) = rest.split_at(self.few_files(rest));
+            self.put_part(part)?;
+            rest = more;
+        }
+        Ok(())
+    }
+
+    // How many of these have no more large files than may be open.
+    fn few_files(&self, batch: &[(Handle, Content)]) -> usize {
+        let large = batch.iter().enumerate().filter(|(_, (handle, _))| self.is_large(handle));
+        large.map(|(at, _)| at).nth(LARGE_OPEN_MAX).unwrap_or(batch.len())
+    }
+
+    fn put_part(&self, batch: &[(Handle, Content)]) -> Result<(), StoreError> {
         let mut large = Vec::new();
         let result = self.write_large(batch, &mut large).and_then(|()| {
             let small = batch.iter().filter(|(handle, _)| !self.is_large(handle));
@@ -299,6 +383,9 @@ impl Store {
         small: impl Iterator<Item = &'a (Handle, Content)>,
         large: &mut Vec<NewFile>,
     ) -> Result<(), StoreError> {
+        if !large.is_empty() {
+            self.relieve()?;
+        }
         let mut tail = self.writable()?;
         let mut new: Vec<(Handle, Option<&Content>, Option<Found>)> = Vec::new();
         let mut seen = HashSet::<Handle, HandleHash>::default();
@@ -324,12 +411,11 @@ impl Store {
         }
         *large = unused;
         for file in files {
-            match self.name_large(&tail, &file) {
-                Ok((directory, synced)) => {
+            match file.name(&self.home) {
+                Ok(directory) => {
+                    self.large.forget(&file.handle);
                     directories.push(directory);
-                    if !synced {
-                        tail.unsynced.large.push(file.file);
-                    }
+                    tail.unsynced.large.push(file.file);
                 }
                 Err(error) => {
                     large.push(file);
@@ -340,21 +426,6 @@ impl Store {
         tail.unsynced.directories.append(&mut directories);
         self.append_new(&mut tail, &new)?;
         Ok(())
-    }
-
-    // Many open files would be too many: beyond some they are synced at once.
-    fn name_large(
-        &self,
-        tail: &Tail,
-        file: &NewFile,
-    ) -> Result<(std::path::PathBuf, bool), StoreError> {
-        let synced = tail.unsynced.large.len() >= LARGE_OPEN_MAX;
-        if synced {
-            file.sync()?;
-        }
-        let directory = file.name(&self.home)?;
-        self.large.forget(&file.handle);
-        Ok((directory, synced))
     }
 
     // If there is no content: what there is in its place.
@@ -477,11 +548,42 @@ impl Store {
         Ok(())
     }
 
+    /// Makes large files durable that wait for a sync, if they are many: until
+    /// then each of them is open.
+    fn relieve(&self) -> Result<(), StoreError> {
+        if self.writable()?.unsynced.large.len() < LARGE_OPEN_MAX {
+            return Ok(());
+        }
+        // As for a sync: nobody takes them for durable meanwhile.
+        let _one = self.syncing.lock();
+        let files = std::mem::take(&mut self.writable()?.unsynced.large);
+        let synced = self.sync_large(&files);
+        if synced.is_err() {
+            self.tail.lock().failed = true;
+        }
+        synced
+    }
+
+    fn sync_large(&self, files: &[Arc<dyn DiskFile>]) -> Result<(), StoreError> {
+        let sync = |files: &[Arc<dyn DiskFile>]| files.iter().try_for_each(|file| file.sync_data());
+        let threads = if self.home.options.background { SYNC_THREADS } else { 1 };
+        let share = files.len().div_ceil(threads).max(1);
+        let result = std::thread::scope(|scope| {
+            let mut shares = files.chunks(share);
+            let own = shares.next().unwrap_or_default();
+            let others: Vec<_> = shares.map(|files| scope.spawn(move || sync(files))).collect();
+            let synced = sync(own);
+            let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            others.into_iter().map(join).fold(synced, Result::and)
+        });
+        result.map_err(StoreError::io("sync", self.home.large()))
+    }
+
     fn sync_files(&self, unsynced: &Unsynced) -> Result<(), StoreError> {
         let home = &self.home;
-        for file in &unsynced.large {
-            file.sync_data().map_err(StoreError::io("sync", home.large()))?;
-        }
+        self.sync_large(&unsynced.large)?;
         let mut directories = unsynced.directories.clone();
         directories.sort_unstable();
         directories.dedup();
@@ -503,6 +605,8 @@ impl Store {
 
 // How many new files of large content wait for a sync.
 const LARGE_OPEN_MAX: usize = 32;
+// How many are synced at a time.
+const SYNC_THREADS: usize = 4;
 
 impl Store {
     /// What a prefix stands for; what was dropped can be meant, too.
@@ -528,7 +632,8 @@ impl Store {
     /// The relation of a key.
     pub(crate) fn relation(&self, key: &Handle) -> Result<Option<Relation>, StoreError> {
         self.touched.note(key);
-        let Some(found) = self.index.find(Kind::Relation, key)? else { return Ok(None) };
+        let found = self.again_if_collected(|| self.index.find(Kind::Relation, key))?;
+        let Some(found) = found else { return Ok(None) };
         let relation = Relation::decode(&found.payload);
         relation.map(Some).ok_or_else(|| found.pack.corrupt(key, found.at.offset()))
     }
@@ -536,7 +641,12 @@ impl Store {
     /// How dropped content can be computed again.
     pub(crate) fn recipe(&self, object: &Handle) -> Result<Option<Handle>, StoreError> {
         self.touched.note(object);
-        let Some(found) = self.index.find(Kind::Content, object)? else { return Ok(None) };
+        let found = match self.find_with_file(object) {
+            // It is damaged, not dropped.
+            Err(error) if error.not_found() => None,
+            found => found?,
+        };
+        let Some(found) = found else { return Ok(None) };
         let Sort::Dropped(_) = found.header.sort else { return Ok(None) };
         let recipe = found.payload.first_chunk().and_then(|raw| Handle::decode(raw).ok());
         recipe.map(Some).ok_or_else(|| found.pack.corrupt(object, found.at.offset()))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use weft_object::{Handle, Tree};
 use weft_store::disk::Disk;
-use weft_store::disk::crash::{CrashDisk, Fault};
+use weft_store::disk::crash::CrashDisk;
 use weft_store::{
     Backend, Budget, Collect, Collected, Content, Cost, Expect, FileBackend, Finder, Label,
     MemoryBackend, Mode, Options, Origin, Outcome, Phase, Pin, Relation, StoreError, Writing,
@@ -14,7 +14,7 @@ use weft_store::{
 
 use crate::scratch::{Scratch, long, tree};
 
-fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options {
         pack_bytes_max: 20_000,
         flush_entries: 40,
@@ -24,9 +24,16 @@ fn options() -> Options {
     }
 }
 
-fn open(disk: &CrashDisk) -> Result<FileBackend, StoreError> {
+/// Where the store is on a [`CrashDisk`].
+pub(crate) const PLACE: &str = "/store";
+
+pub(crate) fn open(disk: &CrashDisk) -> Result<FileBackend, StoreError> {
+    open_with(disk, options())
+}
+
+pub(crate) fn open_with(disk: &CrashDisk, options: Options) -> Result<FileBackend, StoreError> {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    FileBackend::create_on(disk, std::path::Path::new("/store"), options())
+    FileBackend::create_on(disk, std::path::Path::new(PLACE), options)
 }
 
 /// The backends, each empty.
@@ -37,23 +44,29 @@ fn each(test: impl Fn(&dyn Backend)) {
     test(&FileBackend::create(scratch.path()).unwrap());
 }
 
-fn sized(number: u64, bytes: usize) -> (Handle, Content) {
+pub(crate) fn sized(number: u64, bytes: usize) -> (Handle, Content) {
     let mut data = vec![7; bytes];
     data[..8].copy_from_slice(&number.to_le_bytes());
     let content = Content::Blob(weft_object::Blob::new(data));
     (content.handle(), content)
 }
 
-fn label(store: &dyn Backend, text: &str, to: Handle) {
+pub(crate) fn label(store: &dyn Backend, text: &str, to: Handle) {
     store.set_label(&Label::new(text).unwrap(), Expect::Any, Some(to)).unwrap();
 }
 
-fn unlabel(store: &dyn Backend, text: &str) {
+pub(crate) fn unlabel(store: &dyn Backend, text: &str) {
     store.set_label(&Label::new(text).unwrap(), Expect::Any, None).unwrap();
 }
 
 /// A function of this number makes `outcome` of inputs that are there.
-fn ran(store: &dyn Backend, number: u64, inputs: &[Handle], outcome: Handle, ns: u64) -> Handle {
+pub(crate) fn ran(
+    store: &dyn Backend,
+    number: u64,
+    inputs: &[Handle],
+    outcome: Handle,
+    ns: u64,
+) -> Handle {
     let mut entries = vec![Handle::of_blob(b""), Handle::of_u64(number)];
     entries.extend_from_slice(inputs);
     let (key, content) = tree(&entries);
@@ -84,7 +97,7 @@ fn collect(store: &dyn Backend, budget: Budget) -> Collected {
     done
 }
 
-fn has(store: &dyn Backend, handle: &Handle) -> bool {
+pub(crate) fn has(store: &dyn Backend, handle: &Handle) -> bool {
     let has = store.contains(handle).unwrap();
     let got = store.get(handle).unwrap();
     assert_eq!(got.is_some(), has);
@@ -371,7 +384,7 @@ fn a_damaged_store_is_not_collected() {
 
 /// A store of which a collection removes garbage, drops results, and forgets
 /// computations; what has to be there afterwards, and what may be dropped.
-fn worth_collecting(store: &dyn Backend) -> Result<(), StoreError> {
+pub(crate) fn worth_collecting(store: &dyn Backend) -> Result<(), StoreError> {
     store.put(&(0..60).map(long).collect::<Vec<_>>())?;
     let inputs: Vec<_> = (0..6).map(|number| sized(number, 3000)).collect();
     store.put(&inputs)?;
@@ -394,7 +407,7 @@ fn worth_collecting(store: &dyn Backend) -> Result<(), StoreError> {
     store.sync()
 }
 
-fn check_collected(store: &FileBackend, what: &str) {
+pub(crate) fn check_collected(store: &FileBackend, what: &str) {
     assert!(store.damage().is_empty(), "{what}: {:?}", store.damage());
     let kept = store.label(&Label::new("kept").unwrap()).unwrap().expect(what);
     assert!(has(store, &kept), "{what}");
@@ -420,69 +433,4 @@ fn check_collected(store: &FileBackend, what: &str) {
         std::ops::ControlFlow::Continue(())
     };
     store.each_relation(visit).unwrap();
-}
-
-#[test]
-fn the_power_may_go_at_any_moment_of_a_collection() {
-    let small = Collect { dry_run: false, budget: Budget::Bytes(0) };
-    let whole = CrashDisk::new();
-    let store = open(&whole).unwrap();
-    worth_collecting(&store).unwrap();
-    let first = whole.operations();
-    let collected = store.collect(&small, &|_| {}).unwrap();
-    assert!(collected.garbage.objects > 20 && collected.relations >= 30);
-    assert!(collected.dropped.objects >= 3, "{collected:?}");
-    check_collected(&store, "without a crash");
-    drop(store);
-    let seeds = if std::env::var_os("WEFT_LONG").is_some() { 40 } else { 4 };
-    let operations = first..whole.operations();
-    assert!(operations.clone().count() > 30, "{operations:?}");
-    for operation in operations {
-        let disk = CrashDisk::new();
-        let store = open(&disk).unwrap();
-        worth_collecting(&store).unwrap();
-        disk.fail_at(operation, Fault::PowerCut, operation);
-        let _ = store.collect(&small, &|_| {});
-        drop(store);
-        for seed in 0..seeds {
-            let what = format!("cut at {operation}, seed {seed}");
-            let after = disk.restart(operation * 7 + seed);
-            let store = open(&after).unwrap_or_else(|error| panic!("{what}: {error}"));
-            check_collected(&store, &what);
-            // It can be done again, and gone on with.
-            store.put(&[long(5000)]).unwrap();
-            label(&store, "new", long(5000).0);
-            store.collect(&small, &|_| {}).unwrap_or_else(|error| panic!("{what}: {error}"));
-            check_collected(&store, &what);
-            assert!(has(&store, &long(5000).0) && !has(&store, &long(50).0), "{what}");
-            store.sync().unwrap();
-            drop(store);
-            check_collected(&open(&after.restart(seed)).unwrap(), &what);
-        }
-    }
-}
-
-#[test]
-fn a_collection_that_fails_removes_nothing() {
-    let small = Collect { dry_run: false, budget: Budget::Bytes(0) };
-    let whole = CrashDisk::new();
-    let store = open(&whole).unwrap();
-    worth_collecting(&store).unwrap();
-    let first = whole.operations();
-    store.collect(&small, &|_| {}).unwrap();
-    drop(store);
-    for fault in [Fault::NoSpace, Fault::Error] {
-        for operation in first..whole.operations() {
-            let what = format!("{fault:?} at {operation}");
-            let disk = CrashDisk::new();
-            let store = open(&disk).unwrap();
-            worth_collecting(&store).unwrap();
-            disk.fail_at(operation, fault, operation);
-            let _ = store.collect(&small, &|_| {});
-            check_collected(&store, &what);
-            drop(store);
-            let store = open(&disk).unwrap_or_else(|error| panic!("{what}: {error}"));
-            check_collected(&store, &what);
-        }
-    }
 }

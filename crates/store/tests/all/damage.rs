@@ -340,6 +340,50 @@ fn what_a_relation_brings_back_is_noted_and_the_rest_is_named() {
     assert!(mend(&disk).unwrap().is_none());
 }
 
+// What somebody else claims to have computed, or what failed, nobody evaluates
+// to get content back.
+#[test]
+fn only_values_that_were_computed_here_are_taken_for_what_comes_back() {
+    let disk = disk();
+    let store = create(&disk).unwrap();
+    let [here, elsewhere, failed, unfound] = [1, 2, 3, 4].map(|number| sized(number, 100));
+    let mut keys = Vec::new();
+    for (number, made) in [&here, &elsewhere, &failed, &unfound].into_iter().enumerate() {
+        let key = computation(&store, 10 + number as u64, made);
+        let mut relation = found_here(&store, made.0);
+        match number {
+            1 => {
+                let finder = Finder { text: "a file".into(), here: false };
+                relation.origin.finder = store.finder(&finder).unwrap();
+            }
+            2 => relation.outcome = Outcome::Failure(made.0),
+            3 => relation.origin.finder = 0,
+            _ => {}
+        }
+        store.put_relations(&[(key, relation)]).unwrap();
+        keys.push(key);
+    }
+    store.sync().unwrap();
+    drop(store);
+    for made in [&here, &elsewhere, &failed, &unfound] {
+        damage_content(&disk, &made.1);
+    }
+    let repaired = mend(&disk).unwrap().unwrap();
+    assert_eq!(repaired.recoverable, [here.0]);
+    let sorted = |mut handles: Vec<Handle>| {
+        handles.sort_unstable();
+        handles
+    };
+    assert_eq!(repaired.lost, sorted(vec![elsewhere.0, failed.0, unfound.0]));
+    assert_eq!(repaired.forgotten, sorted(keys[1..].to_vec()));
+    let store = open(&disk, Mode::Write).unwrap();
+    assert_eq!(store.recipe(&here.0).unwrap(), Some(keys[0]));
+    for (made, key) in [elsewhere, failed, unfound].iter().zip(&keys[1..]) {
+        assert_eq!(store.recipe(&made.0).unwrap(), None);
+        assert!(store.relation(key).unwrap().is_none());
+    }
+}
+
 fn found_on(disk: &CrashDisk, path: &Path) -> bool {
     disk.files().iter().any(|(there, _)| there == path)
 }

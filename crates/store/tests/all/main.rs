@@ -5,18 +5,23 @@
 
 mod backends;
 mod collect;
+mod collect_beside;
+mod collect_trouble;
 mod crash;
 mod damage;
 mod disk;
 mod export;
 mod files;
 mod full_disk;
+mod hooked;
 mod hostile;
 mod layout;
 mod locate;
+mod many_large;
 mod mapping;
 mod memory;
 mod migrate;
+mod readers;
 mod relations;
 mod scratch;
 mod socket;

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 use weft_object::Handle;
 use weft_store::socket::{Client, Limits, Server, fuzz_frames};
-use weft_store::{Backend, Relation, StoreError};
+use weft_store::{Backend, FileBackend, Mode, Relation, SharedBackend, StoreError};
 
 use crate::scratch::{Scratch, long};
 use crate::watched::Watched;
@@ -198,6 +198,27 @@ fn silence_in_a_stretch_of_writing_ends_it() {
         stream.read_exact(&mut answer).unwrap();
     }
     served.is_well();
+}
+
+/// A client whose stretch was ended learns of it before anything counts as
+/// synced, and begins anew.
+#[test]
+fn who_was_silent_for_too_long_begins_anew_before_a_sync() {
+    let served = serve(impatient());
+    // Somebody has the lock, so the socket is asked.
+    let files = Scratch::new();
+    let _lock = FileBackend::create(files.path()).unwrap();
+    fs::rename(served.scratch.join("socket"), files.join("socket")).unwrap();
+    let client = SharedBackend::open(files.path(), Mode::Write).unwrap();
+    client.begin_writing().unwrap();
+    client.put(&[long(7)]).unwrap();
+    eventually("it was ended", || served.watched.writing() == 0);
+    client.sync().unwrap();
+    assert_eq!(served.watched.writing(), 1, "there is a new one");
+    eventually("it was ended, too", || served.watched.writing() == 0);
+    client.end_writing();
+    client.sync().unwrap();
+    assert!(client.get(&long(7).0).unwrap().is_some());
 }
 
 #[test]
