@@ -565,20 +565,8 @@ impl Store {
     }
 
     fn sync_large(&self, files: &[Arc<dyn DiskFile>]) -> Result<(), StoreError> {
-        let sync = |files: &[Arc<dyn DiskFile>]| files.iter().try_for_each(|file| file.sync_data());
-        let threads = if self.home.options.background { SYNC_THREADS } else { 1 };
-        let share = files.len().div_ceil(threads).max(1);
-        let result = std::thread::scope(|scope| {
-            let mut shares = files.chunks(share);
-            let own = shares.next().unwrap_or_default();
-            let others: Vec<_> = shares.map(|files| scope.spawn(move || sync(files))).collect();
-            let synced = sync(own);
-            let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
-                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
-            others.into_iter().map(join).fold(synced, Result::and)
-        });
-        result.map_err(StoreError::io("sync", self.home.large()))
+        let synced = files.iter().try_for_each(|file| file.sync_data());
+        synced.map_err(StoreError::io("sync", self.home.large()))
     }
 
     fn sync_files(&self, unsynced: &Unsynced) -> Result<(), StoreError> {
@@ -605,8 +593,6 @@ impl Store {
 
 // How many new files of large content wait for a sync.
 const LARGE_OPEN_MAX: usize = 32;
-// How many are synced at a time.
-const SYNC_THREADS: usize = 4;
 
 impl Store {
     /// What a prefix stands for; what was dropped can be meant, too.
