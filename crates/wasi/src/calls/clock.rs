@@ -19,6 +19,8 @@ pub(super) fn clock_res_get(run: &mut Run<'_>) -> Done {
 
 pub(super) fn clock_time_get(run: &mut Run<'_>) -> Done {
     check_clock(run.u32(0))?;
+    let result = run.u32(2);
+    run.memory.check(result, 8)?;
     let now = run.process.clock.read_ns();
-    Ok(run.memory.write_u64(run.u32(2), now)?)
+    Ok(run.memory.write_u64(result, now)?)
 }

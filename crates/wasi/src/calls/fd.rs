@@ -68,11 +68,11 @@ pub(super) fn fd_fdstat_set_flags(run: &mut Run<'_>) -> Done {
     Ok(())
 }
 
-/// Rights only say what a descriptor was opened for; there is nobody to
-/// protect from the program but the program.
+/// Rights say what a descriptor was opened for and nothing more. Who gives some
+/// up should not believe that they are gone.
 pub(super) fn fd_fdstat_set_rights(run: &mut Run<'_>) -> Done {
     run.process.fds.get(run.u32(0))?;
-    Ok(())
+    Err(Errno::Notsup.into())
 }
 
 pub(super) fn fd_prestat_get(run: &mut Run<'_>) -> Done {

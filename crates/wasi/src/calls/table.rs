@@ -139,8 +139,8 @@ pub const CALLS: &[Call] = &[
     row(
         "fd_fdstat_set_rights",
         &[("fd", I32), ("base", I64), ("inheriting", I64)],
-        "Does nothing, for any descriptor",
-        &[Badf],
+        "Is not there: rights only say what a descriptor was opened for",
+        &[Badf, Notsup],
         fd::fd_fdstat_set_rights,
     ),
     row(

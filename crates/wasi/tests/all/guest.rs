@@ -26,6 +26,8 @@ pub(crate) struct Guest {
     pub(crate) process: Process,
     pub(crate) shelf: Shelf,
     pub(crate) memory: Vec<u8>,
+    /// Where paths begin: the first directory, unless one says otherwise.
+    pub(crate) start: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +52,7 @@ pub(crate) type Answer<T> = Result<T, Errno>;
 impl Guest {
     pub(crate) fn new(invocation: Invocation, shelf: Shelf) -> Self {
         let process = Process::new(invocation).unwrap();
-        Self { process, shelf, memory: vec![0; MEMORY] }
+        Self { process, shelf, memory: vec![0; MEMORY], start: ROOT }
     }
 
     /// A program in this directory.
@@ -118,9 +120,9 @@ impl Guest {
         Ok(self.u32_at(RESULT))
     }
 
-    /// Opens below the first directory, following links.
+    /// Opens below where paths begin, following links.
     pub(crate) fn open(&mut self, path: &str, oflags: u32, rights: u64) -> Answer<u32> {
-        self.open_with((ROOT, 1), path, oflags, rights, 0)
+        self.open_with((self.start, 1), path, oflags, rights, 0)
     }
 
     pub(crate) fn close(&mut self, fd: u32) -> Answer<()> {
@@ -167,9 +169,9 @@ impl Guest {
         Ok(self.u64_at(RESULT))
     }
 
-    /// A call that takes one path below the first directory.
+    /// A call that takes one path.
     pub(crate) fn at(&mut self, name: &str, path: &str) -> Answer<()> {
-        self.at_in(name, ROOT, path)
+        self.at_in(name, self.start, path)
     }
 
     pub(crate) fn at_in(&mut self, name: &str, fd: u32, path: &str) -> Answer<()> {
@@ -190,7 +192,7 @@ impl Guest {
     }
 
     pub(crate) fn rename(&mut self, from: &str, to: &str) -> Answer<()> {
-        self.rename_in(ROOT, from, ROOT, to)
+        self.rename_in(self.start, from, self.start, to)
     }
 
     pub(crate) fn rename_in(&mut self, a: u32, from: &str, b: u32, to: &str) -> Answer<()> {
@@ -202,20 +204,20 @@ impl Guest {
     pub(crate) fn link(&mut self, from: &str, to: &str) -> Answer<()> {
         let [from, from_len] = self.put(FIRST, from.as_bytes());
         let [to, to_len] = self.put(SECOND, to.as_bytes());
-        let fd = ROOT.into();
+        let fd = self.start.into();
         self.call("path_link", &[fd, 0, from, from_len, fd, to, to_len])
     }
 
     pub(crate) fn symlink(&mut self, target: &str, path: &str) -> Answer<()> {
         let [from, from_len] = self.put(FIRST, target.as_bytes());
         let [to, to_len] = self.put(SECOND, path.as_bytes());
-        self.call("path_symlink", &[from, from_len, ROOT.into(), to, to_len])
+        self.call("path_symlink", &[from, from_len, self.start.into(), to, to_len])
     }
 
     pub(crate) fn readlink(&mut self, path: &str, len: u64) -> Answer<Vec<u8>> {
         let [at, path_len] = self.put(FIRST, path.as_bytes());
         let (buffer, result) = (BUFFER.into(), RESULT.into());
-        self.call("path_readlink", &[ROOT.into(), at, path_len, buffer, len, result])?;
+        self.call("path_readlink", &[self.start.into(), at, path_len, buffer, len, result])?;
         Ok(self.result())
     }
 
@@ -237,7 +239,7 @@ impl Guest {
 
     pub(crate) fn stat_with(&mut self, lookup: u64, path: &str) -> Answer<Stat> {
         let [at, len] = self.put(FIRST, path.as_bytes());
-        self.call("path_filestat_get", &[ROOT.into(), lookup, at, len, RESULT.into()])?;
+        self.call("path_filestat_get", &[self.start.into(), lookup, at, len, RESULT.into()])?;
         Ok(self.stat_at(RESULT))
     }
 

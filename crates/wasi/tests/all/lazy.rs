@@ -208,3 +208,9 @@ fn a_listing_reads_each_node_once() {
     guest.readdir(fd, 4096, 90_000).unwrap();
     assert_eq!(guest.shelf.asked.len(), guest.shelf.asked_for().len());
 }
+
+#[test]
+fn a_process_goes_from_thread_to_thread() {
+    const fn check<T: Send>() {}
+    const { check::<Process>() }
+}

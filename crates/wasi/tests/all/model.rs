@@ -23,6 +23,11 @@ struct Model {
     files: Vec<(u16, Vec<u8>)>,
     links: Vec<String>,
     held: Option<(usize, usize)>,
+    /// The directory that is held: its path, unless it was removed.
+    held_directory: Option<Option<Vec<String>>>,
+    /// Where paths begin, and whether that was removed.
+    base: Vec<String>,
+    removed: bool,
 }
 
 /// Where a path leads: a place, and whether the path named that place or only
@@ -80,7 +85,7 @@ impl Model {
 
     fn thing(&self, at: &[String]) -> Option<Thing> {
         match at {
-            [] => Some(Thing::Directory),
+            _ if at == self.base => Some(Thing::Directory),
             _ => self.all.get(at).cloned(),
         }
     }
@@ -95,12 +100,15 @@ impl Model {
         let dot = path == "." || path.ends_with("/.");
         let mut slash = dot || path.ends_with('/');
         let mut todo: Vec<String> = parts(path);
-        let mut at: Vec<String> = Vec::new();
+        let mut at = self.base.clone();
         let mut hops = 0;
         while !todo.is_empty() {
             let part = todo.remove(0);
             if part == ".." {
-                at.pop().ok_or(Errno::Perm)?;
+                if at.len() == self.base.len() {
+                    return Err(Errno::Perm);
+                }
+                at.pop();
                 continue;
             }
             let last = todo.is_empty() && !dot;
@@ -157,6 +165,7 @@ impl Model {
             Some(Thing::File(file)) => Ok(file),
             Some(Thing::Link(_)) => Err(Errno::Loop),
             None if spot.slash => Err(Errno::Isdir),
+            None if self.removed => Err(Errno::Noent),
             None => {
                 let thing = self.new_file(0o644, Vec::new());
                 self.all.insert(spot.at, thing);
@@ -194,7 +203,7 @@ impl Model {
             Some(Thing::Directory) => Err(Errno::Exist),
             Some(_) if spot.slash => Err(Errno::Notdir),
             Some(_) => Err(Errno::Exist),
-            None if spot.slash => Err(Errno::Noent),
+            None if spot.slash || self.removed => Err(Errno::Noent),
             None => Ok(spot.at),
         }
     }
@@ -203,6 +212,7 @@ impl Model {
         let spot = self.walk(path, false)?;
         match self.thing(&spot.at) {
             Some(_) => Err(Errno::Exist),
+            None if self.removed => Err(Errno::Noent),
             None => {
                 self.all.insert(spot.at, Thing::Directory);
                 Ok(())
@@ -231,6 +241,7 @@ impl Model {
             Some(Thing::Directory) if !self.below(&spot.at).is_empty() => Err(Errno::Notempty),
             Some(Thing::Directory) => {
                 self.all.remove(&spot.at);
+                self.held_moves(&spot.at, None);
                 Ok(())
             }
             Some(_) => Err(Errno::Notdir),
@@ -262,6 +273,10 @@ impl Model {
             Some(Thing::File(_) | Thing::Link(_)) if directory => return Err(Errno::Notdir),
             _ => {}
         }
+        if there == Some(Thing::Directory) {
+            self.held_moves(&to.at, None);
+        }
+        self.held_moves(&from.at, Some(&to.at));
         for path in self.below(&from.at) {
             let thing = self.all.remove(&path).unwrap();
             let path = [&to.at[..], &path[from.at.len()..]].concat();
@@ -270,6 +285,37 @@ impl Model {
         self.all.remove(&from.at);
         self.all.insert(to.at, moved);
         Ok(())
+    }
+
+    /// What is held goes along with a directory, or is removed with it.
+    fn held_moves(&mut self, from: &[String], to: Option<&[String]>) {
+        if let Some(held) = &mut self.held_directory
+            && let Some(path) = held
+            && path.starts_with(from)
+        {
+            *held = to.map(|to| [to, &path[from.len()..]].concat());
+        }
+    }
+
+    fn within(&mut self, op: &Op) -> String {
+        let Some(held) = self.held_directory.clone() else { return Errno::Badf.name().into() };
+        self.removed = held.is_none();
+        // No path is like this one, so nothing is found below it.
+        self.base = held.unwrap_or_else(|| vec!["removed".into()]);
+        let answer = self.perform(op);
+        self.base = Vec::new();
+        self.removed = false;
+        answer
+    }
+
+    fn hold_directory(&mut self, path: &str) -> Answer<()> {
+        match self.look(path, true)? {
+            (spot, Thing::Directory) => {
+                self.held_directory = Some((!self.removed).then_some(spot.at));
+                Ok(())
+            }
+            _ => Err(Errno::Notdir),
+        }
     }
 
     fn link(&mut self, from: &str, to: &str) -> Answer<()> {
@@ -367,6 +413,9 @@ impl Model {
                 self.held = Some((file, at + bytes.len()));
                 self.patch(file, bytes, at)
             })),
+            Op::HoldDirectory(path) => shown(self.hold_directory(path)),
+            Op::Within(op) => self.within(op),
+            Op::Move(..) | Op::Second(_) => panic!("the model has one directory"),
         }
     }
 }

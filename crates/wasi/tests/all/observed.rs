@@ -8,18 +8,27 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use weft_object::Handle;
 use weft_object::directory::FileKind;
 use weft_wasi::{
-    Answer, Edit, EditKind, Finished, Invocation, Observation, Preopen, agrees, apply,
+    Answer, Edit, EditKind, Errno, Finished, Invocation, Observation, Preopen, agrees, apply,
 };
 
 use crate::guest::{CREAT, Guest, READ, TRUNC, WRITE};
-use crate::program::{Held, Op, contents, input, op, place_node, remove_node};
+use crate::program::{Held, Op, contents, input, op_of_two, place_node, remove_node};
 use crate::shelf::{Node, Nodes, Shelf, file, link, nodes};
+
+/// What every run has as a second directory.
+fn second() -> Nodes {
+    nodes(&[("a", file(b"a")), ("d/a", file(&[7; 50])), ("d/e", Node::Directory)])
+}
 
 /// A run in a directory, with all that it answered on its standard output.
 fn run(all: &Nodes, program: impl FnOnce(&mut Guest)) -> (Handle, Finished, Shelf) {
     let mut shelf = Shelf::default();
     let root = shelf.directory(all);
-    let preopens = vec![Preopen { path: b"/".to_vec(), root }];
+    let second = shelf.directory(&second());
+    let preopens = vec![
+        Preopen { path: b"/".to_vec(), root },
+        Preopen { path: b"/second".to_vec(), root: second },
+    ];
     let mut guest = Guest::new(Invocation { preopens, ..Invocation::default() }, shelf);
     program(&mut guest);
     let (finished, shelf) = guest.finish();
@@ -31,20 +40,21 @@ fn run(all: &Nodes, program: impl FnOnce(&mut Guest)) -> (Handle, Finished, Shel
 fn replayed(all: &Nodes, other: &Nodes, program: impl Fn(&mut Guest)) -> Option<Nodes> {
     let (root, first, mut shelf) = run(all, &program);
     let observations = first.observations.as_ref().unwrap();
-    assert!(agrees(observations, &[root], &mut shelf).unwrap(), "with itself");
-    let again = apply(&first.edits, &[root], &mut shelf).unwrap().unwrap();
+    let second = shelf.directory(&second());
+    assert!(agrees(observations, &[root, second], &mut shelf).unwrap(), "with itself");
+    let again = apply(&first.edits, &[root, second], &mut shelf).unwrap().unwrap();
     assert_eq!(again.roots, first.roots, "its own edits give its own result");
     assert!(observations.is_sorted() && first.edits.is_sorted(), "in order");
     let other_root = shelf.directory(other);
-    if !agrees(observations, &[other_root], &mut shelf).unwrap() {
+    if !agrees(observations, &[other_root, second], &mut shelf).unwrap() {
         return None;
     }
-    let (_, second, _) = run(other, &program);
-    assert_eq!(second.stdout.bytes(), first.stdout.bytes(), "it sees the same");
-    assert_eq!(second.observations, first.observations);
-    assert_eq!(second.edits, first.edits);
-    let applied = apply(&first.edits, &[other_root], &mut shelf).unwrap().unwrap();
-    assert_eq!(applied.roots, second.roots, "replayed as run again");
+    let (_, again, _) = run(other, &program);
+    assert_eq!(again.stdout.bytes(), first.stdout.bytes(), "it sees the same");
+    assert_eq!(again.observations, first.observations);
+    assert_eq!(again.edits, first.edits);
+    let applied = apply(&first.edits, &[other_root, second], &mut shelf).unwrap().unwrap();
+    assert_eq!(applied.roots, again.roots, "replayed as run again");
     shelf.keep(applied.content);
     Some(shelf.read(&applied.roots[0]))
 }
@@ -109,7 +119,7 @@ fn what_agrees_is_what_running_again_gives() {
     let config = Config { failure_persistence: None, ..Config::with_cases(3000) };
     let mut runner = TestRunner::new_with_rng(config, rng);
     let strategy =
-        (input(), prop::collection::vec(op(), 1..12), prop::collection::vec(change(), 1..3));
+        (input(), prop::collection::vec(op_of_two(), 1..12), prop::collection::vec(change(), 1..3));
     let (same, other) = (Cell::new(0), Cell::new(0));
     runner
         .run(&strategy, |(all, ops, changes)| {
@@ -288,4 +298,16 @@ fn edits_that_cannot_be_made_are_refused() {
         let root = shelf.directory(&other);
         assert!(apply(&finished.edits, &[root], &mut shelf).unwrap().is_none());
     }
+}
+
+#[test]
+fn who_asks_for_too_much_is_known_by_the_exact_input() {
+    let (root, finished, _) = run(&nodes(&[]), |guest| {
+        let padding = "x".repeat(240);
+        for number in 0..180_000 {
+            assert_eq!(guest.stat(&format!("{number:06}{padding}")), Err(Errno::Noent));
+        }
+    });
+    assert_eq!(finished.observations, None);
+    assert_eq!(finished.roots[0], root);
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use weft_wasi::Errno;
 
-use crate::guest::{APPEND, Answer, CREAT, EXCL, Guest, READ, ROOT, Stat, TRUNC, WRITE};
+use crate::guest::{APPEND, Answer, CREAT, DIRECTORY, EXCL, Guest, READ, ROOT, Stat, TRUNC, WRITE};
 use crate::shelf::{Node, Nodes};
 
 /// Paths that programs name; most are often there.
@@ -46,9 +46,36 @@ pub(crate) enum Op {
     ReadHeld(u64),
     /// Writes to what is held.
     WriteHeld(Vec<u8>),
+    /// Opens a directory and keeps it open.
+    HoldDirectory(&'static str),
+    /// Takes a step where paths begin at the directory that is held.
+    Within(Box<Op>),
+    /// Moves something from the first directory to the second.
+    Move(&'static str, &'static str),
+    /// Takes a step in the second directory.
+    Second(Box<Op>),
 }
 
 pub(crate) fn op() -> impl Strategy<Value = Op> {
+    let path = prop::sample::select(&PATHS[..]);
+    prop_oneof![
+        8 => simple_op(),
+        1 => path.prop_map(Op::HoldDirectory),
+        2 => simple_op().prop_map(|op| Op::Within(Box::new(op))),
+    ]
+}
+
+/// Where there are two directories.
+pub(crate) fn op_of_two() -> impl Strategy<Value = Op> {
+    let path = || prop::sample::select(&PATHS[..]);
+    prop_oneof![
+        8 => op(),
+        1 => (path(), path()).prop_map(|(from, to)| Op::Move(from, to)),
+        1 => simple_op().prop_map(|op| Op::Second(Box::new(op))),
+    ]
+}
+
+fn simple_op() -> impl Strategy<Value = Op> {
     let path = || prop::sample::select(&PATHS[..]);
     let bytes = || prop::collection::vec(any::<u8>(), 0..50);
     let small = || 0..60u64;
@@ -121,7 +148,10 @@ pub(crate) fn remove_node(all: &mut Nodes, path: &str) {
 
 /// What a program has open, as it goes on.
 #[derive(Default)]
-pub(crate) struct Held(Option<u32>);
+pub(crate) struct Held {
+    file: Option<u32>,
+    directory: Option<u32>,
+}
 
 fn shown<T: std::fmt::Debug>(answer: Answer<T>) -> String {
     match answer {
@@ -180,17 +210,39 @@ impl Guest {
             })),
             Op::Hold(path) => shown(self.hold(path, held)),
             Op::ReadHeld(len) => {
-                shown(held.0.ok_or(Errno::Badf).and_then(|fd| self.read(fd, *len)))
+                shown(held.file.ok_or(Errno::Badf).and_then(|fd| self.read(fd, *len)))
             }
             Op::WriteHeld(bytes) => {
-                shown(held.0.ok_or(Errno::Badf).and_then(|fd| self.write(fd, bytes)))
+                shown(held.file.ok_or(Errno::Badf).and_then(|fd| self.write(fd, bytes)))
             }
+            Op::HoldDirectory(path) => shown(self.hold_directory(path, held)),
+            Op::Within(op) => match held.directory {
+                Some(fd) => self.perform_from(fd, op, held),
+                None => Errno::Badf.name().into(),
+            },
+            Op::Move(from, to) => shown(self.rename_in(ROOT, from, ROOT + 1, to)),
+            Op::Second(op) => self.perform_from(ROOT + 1, op, held),
         }
+    }
+
+    fn perform_from(&mut self, fd: u32, op: &Op, held: &mut Held) -> String {
+        self.start = fd;
+        let answer = self.perform(op, held);
+        self.start = ROOT;
+        answer
+    }
+
+    fn hold_directory(&mut self, path: &str, held: &mut Held) -> Answer<()> {
+        let fd = self.open(path, DIRECTORY, READ)?;
+        if let Some(fd) = held.directory.replace(fd) {
+            self.close(fd)?;
+        }
+        Ok(())
     }
 
     fn hold(&mut self, path: &str, held: &mut Held) -> Answer<()> {
         let fd = self.open(path, 0, READ | WRITE)?;
-        if let Some(fd) = held.0.replace(fd) {
+        if let Some(fd) = held.file.replace(fd) {
             self.close(fd)?;
         }
         Ok(())
@@ -204,7 +256,7 @@ impl Guest {
         fdflags: u32,
         then: impl FnOnce(&mut Self, u32) -> Answer<T>,
     ) -> Answer<T> {
-        let fd = self.open_with((ROOT, 1), path, oflags, rights, fdflags)?;
+        let fd = self.open_with((self.start, 1), path, oflags, rights, fdflags)?;
         let answer = then(self, fd);
         self.close(fd)?;
         answer
