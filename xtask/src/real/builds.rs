@@ -33,9 +33,8 @@ const BUILDS: &[Build] = &[
         except: &[],
         flags: &[
             "-O2",
-            "-Wno-deprecated-declarations",
+            "-Wno-return-type",
             "-D_WASI_EMULATED_SIGNAL",
-            "-D_WASI_EMULATED_PROCESS_CLOCKS",
             // Errors of Lua are long jumps, and those are exceptions of Wasm, as
             // the standard has them.
             "-mllvm",

@@ -2,27 +2,11 @@
 // The crate that carries Lua's sources leaves its main file out.
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lauxlib.h"
 #include "lua.h"
 #include "lualib.h"
-
-// Lua names these; WASI has no commands and no temporary files.
-int system(const char *command) {
-    (void)command;
-    return 0;
-}
-
-char *tmpnam(char *name) {
-    (void)name;
-    return NULL;
-}
-
-FILE *tmpfile(void) {
-    return NULL;
-}
 
 int main(int count, char **arguments) {
     lua_State *lua = luaL_newstate();
