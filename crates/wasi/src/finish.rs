@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use weft_object::directory::{DirectoryError, Entry, FileKind, Name, Part, build};
 use weft_object::{Blob, Content, Handle};
 
-use crate::fs::{Body, Bytes, Fs, Ino, join};
+use crate::fs::{Body, Bytes, Fs, Ino, Inode, join};
 use crate::observe::{Edit, EditKind};
 use crate::source::Source;
 use crate::{Observation, Process, Stop};
@@ -104,9 +104,8 @@ impl Ending<'_> {
         let mut todo = vec![Place { ino: root, origin }];
         while let Some(place) = todo.pop() {
             for (name, child) in self.slots(place.ino) {
-                let Some(child) = child else { continue };
-                let kind = self.fs.inode(child).map(|inode| inode.kind());
-                if kind == Ok(FileKind::Directory) {
+                let kind = child.and_then(|child| Some(self.fs.inode(child).ok()?.kind()));
+                if let (Some(child), Some(FileKind::Directory)) = (child, kind) {
                     let origin = self.still_at(&place, &name, child);
                     todo.push(Place { ino: child, origin });
                 }
@@ -122,9 +121,20 @@ impl Ending<'_> {
         Ok(())
     }
 
+    /// What may have changed in a directory: not what was only looked at.
     fn slots(&self, ino: Ino) -> Vec<(Name, Option<Ino>)> {
-        let Ok(directory) = self.fs.directory(ino) else { return Vec::new() };
-        directory.entries.iter().map(|(name, slot)| (name.clone(), slot.ino)).collect()
+        let Ok(parent) = self.fs.inode(ino) else { return Vec::new() };
+        let Some(directory) = parent.directory() else { return Vec::new() };
+        let slots = directory.entries.iter().filter(|(name, slot)| {
+            let Some(child) = slot.ino.and_then(|ino| self.fs.inode(ino).ok()) else { return true };
+            let changes = match &child.body {
+                Body::File(file) => matches!(file.bytes, Bytes::Own(_)),
+                Body::Directory(_) => true,
+                Body::Symlink(..) => false,
+            };
+            changes || !stands_below(child, parent, name)
+        });
+        slots.map(|(name, slot)| (name.clone(), slot.ino)).collect()
     }
 
     /// The place of a child in the input, if that is where it stands.
@@ -197,13 +207,12 @@ impl Ending<'_> {
         let (Ok(parent), Ok(child)) = (self.fs.inode(parent), self.fs.inode(child)) else {
             return false;
         };
-        let origin = parent.origin.as_ref().map(|origin| origin.below(&entry.name));
         let base = match &child.body {
             Body::File(file) => file.base,
             Body::Directory(directory) => directory.base,
             Body::Symlink(target, _) => Some(*target),
         };
-        origin.is_some() && origin == child.origin && base == Some(entry.child)
+        stands_below(child, parent, &entry.name) && base == Some(entry.child)
     }
 
     fn edit_entry(&mut self, place: &Place, child: Ino, entry: &Entry) {
@@ -223,6 +232,14 @@ impl Ending<'_> {
         if let Some((preopen, path)) = &place.origin {
             self.ended.edits.insert(Edit { preopen: *preopen, path: join(path, name), kind });
         }
+    }
+}
+
+/// Whether the input has this inode in this directory under this name.
+fn stands_below(child: &Inode, parent: &Inode, name: &Name) -> bool {
+    match (&child.origin, &parent.origin) {
+        (Some(child), Some(parent)) => child.is_below(parent, name),
+        _ => false,
     }
 }
 

@@ -64,7 +64,7 @@ pub(super) fn fd_fdstat_set_flags(run: &mut Run<'_>) -> Done {
     if flags & !(fdflag::APPEND | fdflag::NONBLOCK) != 0 {
         return Err(Errno::Inval.into());
     }
-    file.flags = flags;
+    file.flags = flags | file.flags & !(fdflag::APPEND | fdflag::NONBLOCK);
     Ok(())
 }
 

@@ -115,13 +115,7 @@ pub const CALLS: &[Call] = &[
         &[Badf],
         fd::fd_close,
     ),
-    row(
-        "fd_datasync",
-        &[("fd", I32)],
-        "Does nothing, for a file or directory",
-        &[Badf],
-        file::fd_sync,
-    ),
+    row("fd_datasync", &[("fd", I32)], "Does nothing, for a file", &[Badf], file::fd_sync),
     row(
         "fd_fdstat_get",
         &[("fd", I32), ("stat", I32)],
@@ -220,7 +214,7 @@ pub const CALLS: &[Call] = &[
         &[Badf, Inval, Spipe],
         file::fd_seek,
     ),
-    row("fd_sync", &[("fd", I32)], "Does nothing, for a file or directory", &[Badf], file::fd_sync),
+    row("fd_sync", &[("fd", I32)], "Does nothing, for a file", &[Badf], file::fd_sync),
     row(
         "fd_tell",
         &[("fd", I32), ("offset", I32)],

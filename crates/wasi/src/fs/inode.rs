@@ -19,6 +19,16 @@ impl Origin {
     pub(crate) fn below(&self, name: &Name) -> Self {
         Self { preopen: self.preopen, path: join(&self.path, name) }
     }
+
+    /// Whether this is [`Origin::below`] of a directory's, without making that.
+    pub(crate) fn is_below(&self, directory: &Self, name: &Name) -> bool {
+        let rest = self.path.strip_prefix(&*directory.path);
+        let rest = match &*directory.path {
+            [] => rest,
+            _ => rest.and_then(|rest| rest.strip_prefix(b"/")),
+        };
+        self.preopen == directory.preopen && rest == Some(name.as_bytes())
+    }
 }
 
 pub(crate) fn join(path: &[u8], name: &Name) -> Box<[u8]> {

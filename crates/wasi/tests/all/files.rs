@@ -224,11 +224,13 @@ fn times_are_set_within_the_run() {
 fn what_a_descriptor_is() {
     let mut guest = Guest::within(&nodes(&[("a", file(LONG)), ("d", Node::Directory)]));
     let all = (1 << 30) - 1;
-    let a = guest.open_with((ROOT, 0), "a", 0, READ, 4).unwrap();
+    let a = guest.open_with((ROOT, 0), "a", 0, READ, 16).unwrap();
+    guest.call("fd_fdstat_set_flags", &[a.into(), 4]).unwrap();
+    assert_eq!(guest.call("fd_fdstat_set_flags", &[ROOT.into(), 4]), Err(Errno::Badf));
     let d = guest.open("d", DIRECTORY, READ).unwrap();
     let directory = 0x07b7_fe00;
     for (fd, kind, flags, base) in
-        [(0, 0, 0, READ), (1, 0, 0, WRITE), (a, 4, 4, all & !WRITE), (d, 3, 0, directory)]
+        [(0, 0, 0, READ), (1, 0, 0, WRITE), (a, 4, 20, all & !WRITE), (d, 3, 0, directory)]
     {
         guest.call("fd_fdstat_get", &[fd.into(), 0x200]).unwrap();
         assert_eq!(guest.memory[0x200], kind, "kind of {fd}");
@@ -244,7 +246,7 @@ fn what_a_descriptor_is() {
     assert_eq!(guest.call("fd_advise", &[d.into(), 0, 0, 0]), Err(Errno::Badf));
     for sync in ["fd_sync", "fd_datasync"] {
         guest.call(sync, &[a.into()]).unwrap();
-        guest.call(sync, &[d.into()]).unwrap();
+        assert_eq!(guest.call(sync, &[d.into()]), Err(Errno::Badf));
         assert_eq!(guest.call(sync, &[1]), Err(Errno::Badf));
     }
     assert_eq!(guest.call("fd_fdstat_set_rights", &[a.into(), 0, 0]), Err(Errno::Notsup));
