@@ -19,7 +19,7 @@ pub(crate) fn fetch(package: &Package, into: &Path) -> Result<PathBuf> {
     match client {
         Client::Npm => {
             let mut npm = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
-            npm.args(["pack", "--silent", &format!("{name}@{version}")]);
+            npm.args(["pack", "--loglevel=error", &format!("{name}@{version}")]);
             perform(npm.current_dir(into), "npm, which comes with Node.js")?;
             only_file(into, "tgz")
         }
@@ -140,7 +140,7 @@ fn perform(command: &mut Command, needs: &str) -> Result<()> {
     }
     let said = String::from_utf8_lossy(&output.stderr);
     Err(format!(
-        "`{}` failed: {}\n{}\nis the machine online, and is that {needs}?",
+        "`{}` failed: {}\n{}\nthis takes {needs}, and a network",
         show(command),
         output.status,
         said.trim_end()
@@ -193,6 +193,8 @@ mod tests {
         let missing = perform(&mut Command::new("no-such-client"), "the client").unwrap_err();
         assert_eq!(missing.to_string(), "cannot find no-such-client: install the client");
         let failed = perform(Command::new("tar").arg("--no-such-flag"), "tar").unwrap_err();
-        assert!(failed.to_string().starts_with("`tar --no-such-flag` failed"), "{failed}");
+        let failed = failed.to_string();
+        assert!(failed.starts_with("`tar --no-such-flag` failed"), "{failed}");
+        assert!(failed.ends_with("this takes tar, and a network"), "{failed}");
     }
 }
