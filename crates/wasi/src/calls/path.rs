@@ -9,6 +9,9 @@ use crate::fs::{Ino, Resolved};
 use crate::source::Halt;
 use crate::types::{fdflag, oflag, right};
 
+/// Only what was not there: not even through a symlink.
+const NEW: u32 = oflag::CREAT | oflag::EXCL;
+
 struct Opening {
     oflags: u32,
     follow: bool,
@@ -30,7 +33,7 @@ impl Opening {
         let wants_write = rights & right::FD_WRITE != 0;
         Ok(Self {
             oflags,
-            follow: follows(lookup)? && oflags & oflag::EXCL == 0,
+            follow: follows(lookup)? && oflags & NEW != NEW,
             // Old C libraries open with no rights what they only read.
             read: rights & right::FD_READ != 0 || !wants_write,
             write: wants_write || oflags & (oflag::CREAT | oflag::TRUNC) != 0,
@@ -38,8 +41,8 @@ impl Opening {
         })
     }
 
-    const fn has(&self, flag: u32) -> bool {
-        self.oflags & flag != 0
+    const fn has(&self, flags: u32) -> bool {
+        self.oflags & flags == flags
     }
 }
 
@@ -50,12 +53,12 @@ pub(super) fn path_open(run: &mut Run<'_>) -> Done {
     run.directory(run.u32(0))?;
     run.process.fds.check_room()?;
     let mut at = run.path(0, 2, opening.follow)?;
-    if at.directory && !opening.follow && !opening.has(oflag::EXCL) {
+    if at.directory && !opening.follow && !opening.has(NEW) {
         at = run.path(0, 2, true)?;
     }
     let descriptor = match at.found {
         None => create(run, &opening, &at)?,
-        Some(_) if opening.has(oflag::CREAT) && opening.has(oflag::EXCL) => {
+        Some(_) if opening.has(NEW) => {
             return Err(Errno::Exist.into());
         }
         Some(ino) => open(run, &opening, &at, ino)?,

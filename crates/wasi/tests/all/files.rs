@@ -98,6 +98,7 @@ fn opening_obeys_its_flags() {
     assert_eq!(guest.open("to_none", CREAT | EXCL, WRITE), Err(Errno::Exist));
     assert_eq!(guest.open("new/", CREAT, WRITE), Err(Errno::Isdir));
     assert_eq!(guest.open_with((1, 0), "a", 0, READ, 0), Err(Errno::Badf));
+    assert_eq!(guest.open("to_a", EXCL, READ), Ok(4), "alone it means nothing");
     let fd = guest.open("to_none", CREAT, WRITE).unwrap();
     assert_eq!(guest.write(fd, b"made").unwrap(), 4);
     assert_eq!(guest.open_with((fd, 0), "a", 0, READ, 0), Err(Errno::Notdir));

@@ -7,7 +7,7 @@ use crate::guest::{Guest, ROOT};
 use crate::shelf::{file, nodes};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #![proptest_config(ProptestConfig::with_cases(crate::cases(3000)))]
 
     #[test]
     fn no_sequence_of_calls_breaks_a_promise(data in prop::collection::vec(any::<u8>(), 0..400)) {

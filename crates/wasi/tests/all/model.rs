@@ -426,7 +426,7 @@ fn parts(path: &str) -> Vec<String> {
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::test_runner::Config::with_cases(1500))]
+    #![proptest_config(proptest::test_runner::Config::with_cases(crate::cases(1500)))]
 
     #[test]
     fn every_program_does_what_the_model_does(

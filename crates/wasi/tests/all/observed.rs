@@ -116,7 +116,7 @@ fn changed(all: &Nodes, changes: &[Change]) -> Nodes {
 #[test]
 fn what_agrees_is_what_running_again_gives() {
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    let config = Config { failure_persistence: None, ..Config::with_cases(3000) };
+    let config = Config { failure_persistence: None, ..Config::with_cases(crate::cases(3000)) };
     let mut runner = TestRunner::new_with_rng(config, rng);
     let strategy =
         (input(), prop::collection::vec(op_of_two(), 1..12), prop::collection::vec(change(), 1..3));
