@@ -253,3 +253,35 @@ fn what_a_descriptor_is() {
     assert_eq!(guest.call("fd_fdstat_set_rights", &[a.into(), 0, 0]), Err(Errno::Notsup));
     assert_eq!(guest.call("fd_fdstat_set_rights", &[99, 0, 0]), Err(Errno::Badf));
 }
+
+#[test]
+fn what_is_gone_is_free_again() {
+    let limits = Limits { written_bytes: 3000, ..Limits::default() };
+    let mut guest = Guest::limited(&nodes(&[("a", file(&[1; 2000]))]), limits);
+    for _ in 0..20 {
+        guest.save("new", &[7; 2000]).unwrap();
+        guest.unlink("new").unwrap();
+        guest.symlink(&"x".repeat(2000), "new").unwrap();
+        guest.unlink("new").unwrap();
+        guest.save("one", &[7; 1000]).unwrap();
+        guest.save("other", &[7; 1000]).unwrap();
+        guest.rename("one", "other").unwrap();
+        guest.unlink("other").unwrap();
+    }
+    let held = guest.open("held", CREAT, WRITE).unwrap();
+    guest.write(held, &[7; 2000]).unwrap();
+    guest.unlink("held").unwrap();
+    assert_eq!(guest.save("new", &[7; 2000]), Err(Errno::Nospc), "still open");
+    guest.close(held).unwrap();
+    guest.save("new", &[7; 2000]).unwrap();
+    guest.unlink("new").unwrap();
+    let a = guest.open("a", 0, WRITE).unwrap();
+    guest.write(a, b"x").unwrap();
+    assert_eq!(guest.save("new", &[7; 2000]), Err(Errno::Nospc));
+    guest.call("fd_renumber", &[ROOT.into(), a.into()]).unwrap();
+    let start = guest.start;
+    guest.start = a;
+    guest.unlink("a").unwrap();
+    guest.save("new", &[7; 2000]).unwrap();
+    guest.start = start;
+}
