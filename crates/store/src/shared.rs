@@ -185,6 +185,24 @@ impl SharedBackend {
         }
     }
 
+    /// Makes sure that what stands at a holder still does.
+    fn stay(
+        &self,
+        say: impl Fn(&mut Standing, &State) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        loop {
+            let state = {
+                let mut standing = self.standing.lock();
+                let state = self.current();
+                match say(&mut standing, &state) {
+                    Err(StoreError::Gone) => state,
+                    said => return said,
+                }
+            };
+            self.recover(&state)?;
+        }
+    }
+
     /// A change: noted before it is made, so that it is not lost with the holder.
     fn change<T>(
         &self,
@@ -197,7 +215,8 @@ impl SharedBackend {
             State::Holding { .. } => None,
             _ => Some(self.journal.note(note()?)),
         };
-        let made = self.with(|state, again| make(state.backend(), again));
+        let stays = self.stay(Standing::give_sign);
+        let made = stays.and_then(|()| self.with(|state, again| make(state.backend(), again)));
         if let Some(noted) = noted {
             self.journal.made(noted, made.is_ok());
         }
@@ -397,8 +416,17 @@ impl Backend for SharedBackend {
     }
 
     fn end_writing(&self) {
-        let mut standing = self.standing.lock();
-        let _ = standing.end_writing(&self.current());
+        let (state, ended) = {
+            let mut standing = self.standing.lock();
+            let state = self.current();
+            let ended = standing.end_writing(&state);
+            (state, ended)
+        };
+        // If it had ended before, a collection may have taken what was put: it
+        // is put again, or the next sync fails.
+        if ended.is_err() && self.recover(&state).is_err() {
+            self.journal.spoil();
+        }
     }
 
     fn set_budget(&self, bytes: Option<u64>) -> Result<(), StoreError> {
@@ -428,6 +456,7 @@ impl Backend for SharedBackend {
     }
 
     fn sync(&self) -> Result<(), StoreError> {
+        self.stay(Standing::confirm)?;
         let before = self.journal.before_sync()?;
         self.with(|state, _| state.backend().sync())?;
         // Something that was lost meanwhile was not put again.

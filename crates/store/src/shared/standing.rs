@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use weft_object::Handle;
 
@@ -14,7 +15,13 @@ pub(super) struct Standing {
     holds: HashMap<Handle, u32, HandleHash>,
     /// How many stretches of writing there are; the holder knows of one.
     writing: u32,
+    /// When the holder was last told of that.
+    told: Option<Instant>,
 }
+
+/// A holder ends a stretch of writing of whom it does not hear for five
+/// minutes: see [`Limits`](crate::socket::Limits).
+const SIGN_EVERY: Duration = Duration::from_secs(60);
 
 impl Standing {
     /// Says everything to a new holder.
@@ -36,6 +43,25 @@ impl Standing {
 
     pub(super) fn is_writing(&self) -> bool {
         self.writing > 0
+    }
+
+    /// Gives a sign of life if it is time, so that a stretch of writing goes on.
+    pub(super) fn give_sign(&mut self, state: &State) -> Result<(), StoreError> {
+        match self.told.is_none_or(|told| told.elapsed() >= SIGN_EVERY) {
+            true => self.confirm(state),
+            false => Ok(()),
+        }
+    }
+
+    /// [`StoreError::Gone`] if the holder has given up on a stretch of writing.
+    pub(super) fn confirm(&mut self, state: &State) -> Result<(), StoreError> {
+        match state {
+            State::Asking(client) if self.writing > 0 => {
+                self.told = Some(Instant::now());
+                client.begin_writing()
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn hold(&mut self, state: &State, handle: &Handle) -> Result<(), StoreError> {
@@ -72,6 +98,7 @@ impl Standing {
         if self.writing > 1 {
             return Ok(());
         }
+        self.told = Some(Instant::now());
         let begun = client.begin_writing();
         if begun.as_ref().is_err_and(|error| !matches!(error, StoreError::Gone)) {
             self.writing -= 1;
