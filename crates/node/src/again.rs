@@ -194,9 +194,9 @@ impl Shared {
             let found = self.survey(application.handle);
             let missing: Vec<Handle> =
                 found.missing_trees.into_iter().chain(found.missing_blobs).collect();
-            for object in &missing {
-                self.load(*object)?;
-            }
+            // All of them, so that a recovery hears of each that it needs.
+            let loads = missing.iter().map(|object| self.load(*object, interrupt));
+            loads.fold(Ok(()), Result::and)?;
             if interrupt.is_set() || self.is_closing() {
                 return refuse(NoAnswerKind::Cancelled, "nobody waits for it any more".into());
             }
@@ -233,7 +233,7 @@ struct Finding<'a> {
 
 impl Finding<'_> {
     fn load(&mut self, object: Handle) {
-        if let Err(why) = self.view.shared.load(object) {
+        if let Err(why) = self.view.shared.load(object, self.view.interrupt) {
             self.lost.get_or_insert(why);
         }
     }

@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use weft_eval::{Action, Event, Key, Machine, NoAnswerKind, Outcome, RequestId, Ticket};
+use weft_eval::{Action, Event, Machine, NoAnswerKind, Outcome, RequestId, Ticket};
 use weft_object::Handle;
 
 use crate::node::Shared;
@@ -64,26 +65,32 @@ pub(crate) fn closing() -> Outcome {
 
 impl Shared {
     /// Enters a request; the reply is filled in when it is answered.
-    pub(crate) fn ask(&self, handle: Handle, reply: Arc<Reply>) -> RequestId {
+    pub(crate) fn ask(&self, reply: Arc<Reply>) -> RequestId {
         let id = {
+            let mut graph = self.graph.lock();
+            graph.next_request += 1;
+            graph.next_request
+        };
+        self.ask_as(id, reply);
+        id
+    }
+
+    fn ask_as(&self, id: RequestId, reply: Arc<Reply>) {
+        let handle = reply.handle();
+        {
             let mut graph = self.graph.lock();
             if graph.closed {
                 drop(graph);
-                reply.set(closing());
-                return 0;
+                return reply.set(closing());
             }
-            graph.next_request += 1;
-            let id = graph.next_request;
             graph.replies.insert(id, reply);
-            id
-        };
+        }
         self.post(Event::Request { id, handle }, None);
-        id
     }
 
     /// Tells the graph what has happened, and has done what follows.
     pub(crate) fn post(&self, event: Event, local: Option<&Local>) {
-        let mut jobs = Vec::new();
+        let (mut jobs, mut again) = (Vec::new(), Vec::new());
         let mut graph = self.graph.lock();
         if let Event::Reported { ticket, .. } = event {
             graph.unwanted.remove(&ticket);
@@ -98,9 +105,7 @@ impl Shared {
                 Action::Apply { application, ticket } => {
                     jobs.push(Job::Apply { application, ticket });
                 }
-                Action::Load { object, .. } => jobs.push(Job::Load { object }),
-                // A load is short, and what it brings may be of use.
-                Action::Interrupt { key: Key::Content(_), .. } => {}
+                Action::Load { object, ticket } => jobs.push(Job::Load { object, ticket }),
                 Action::Interrupt { ticket, .. } => {
                     graph.unwanted.insert(ticket);
                     self.slots.each(|doing| match &doing.job {
@@ -109,12 +114,15 @@ impl Shared {
                     });
                 }
                 Action::Answer { id, outcome } => {
+                    let Some(reply) = graph.replies.remove(&id) else { continue };
+                    if self.is_out_of_date(&outcome, &reply) {
+                        again.push((id, reply));
+                        continue;
+                    }
                     // Within the lock: the session takes over what the graph
                     // has kept alive, before the graph lets it go.
-                    if let Some(reply) = graph.replies.remove(&id) {
-                        self.record_answer(reply.handle(), &outcome);
-                        reply.set(outcome);
-                    }
+                    self.record_answer(reply.handle(), &outcome);
+                    reply.set(outcome);
                 }
             }
         }
@@ -123,5 +131,15 @@ impl Shared {
         graph.actions = actions;
         drop(graph);
         self.queue.push(jobs, local);
+        for (id, reply) in again {
+            self.ask_as(id, reply);
+        }
+    }
+
+    /// Whether an answer came of remembering what a collection of the store has
+    /// removed since, and which is forgotten by now.
+    fn is_out_of_date(&self, outcome: &Outcome, reply: &Reply) -> bool {
+        matches!(outcome, Outcome::NoAnswer(lost) if lost.kind == NoAnswerKind::Lost)
+            && reply.is_older_than(self.removals.load(Ordering::SeqCst))
     }
 }

@@ -178,7 +178,7 @@ impl Shared {
 
     /// What is too large to be claimed may yet be read through mapped files: so
     /// those Blobs are brought in without a claim that can be such.
-    fn map_large(&self, found: &Survey, limit_bytes: u64) -> bool {
+    fn map_large(&self, found: &Survey, limit_bytes: u64, interrupt: &Interrupt) -> bool {
         let bytes = found.bytes.saturating_add(limit_bytes);
         if bytes <= self.direct.all_bytes() {
             return false;
@@ -186,7 +186,7 @@ impl Shared {
         let large = |object: &&Handle| object.length() >= Some(LARGE_BYTES);
         let mut any = false;
         for object in found.missing_blobs.iter().filter(large) {
-            any |= self.load(*object).is_ok();
+            any |= self.load(*object, interrupt).is_ok();
         }
         any
     }
@@ -265,7 +265,7 @@ impl View<'_> {
     pub(crate) fn attempt(&mut self, application: &Application, granted: Granted) -> Attempt {
         let shared = self.shared;
         let mut found = self.survey(application.handle);
-        if shared.map_large(&found, application.memory_limit_bytes) {
+        if shared.map_large(&found, application.memory_limit_bytes, self.interrupt) {
             found = self.survey(application.handle);
         }
         if let Some(verifier) = &shared.verifier

@@ -1,4 +1,4 @@
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -88,9 +88,18 @@ pub(crate) struct Reply {
     set: Condvar,
     roots: Arc<Roots>,
     shared: Weak<Shared>,
+    /// Up to which removal from the store the node had forgotten what it knew
+    /// when this was asked.
+    removals: AtomicU64,
 }
 
 impl Reply {
+    /// Whether something was forgotten since it was asked, or since the last
+    /// time that somebody wanted to know.
+    pub(crate) fn is_older_than(&self, removals: u64) -> bool {
+        self.removals.swap(removals, Ordering::SeqCst) != removals
+    }
+
     pub(crate) fn set(&self, outcome: Outcome) {
         if let Outcome::Value(value) = outcome {
             self.roots.add(value);
@@ -195,7 +204,7 @@ impl Session {
         }
         match &self.shared.backend {
             Some(backend) => match backend.get(&handle)? {
-                None => self.shared.recover(handle),
+                None => self.shared.recover(handle, &Interrupt::new()),
                 there => Ok(there),
             },
             None => Ok(None),
@@ -211,20 +220,8 @@ impl Session {
             return Outcome::Value(value);
         }
         self.roots.in_store.hold(handle);
-        let answer = || {
-            let known = self.recall_answer(handle).or_else(|| self.evaluate_here(handle, key));
-            known.unwrap_or_else(|| self.submit(handle).wait())
-        };
-        match answer() {
-            // A collection of the store may have come between remembering what
-            // it has and asking for that; now it is not remembered any more.
-            Outcome::NoAnswer(lost)
-                if lost.kind == NoAnswerKind::Lost && self.shared.forget_what_was_removed() =>
-            {
-                answer()
-            }
-            outcome => outcome,
-        }
+        let known = self.recall_answer(handle).or_else(|| self.evaluate_here(handle, key));
+        known.unwrap_or_else(|| self.submit(handle).wait())
     }
 
     /// Asks for the evaluation of a handle, without waiting.
@@ -238,13 +235,14 @@ impl Session {
             set: Condvar::default(),
             roots: self.roots.clone(),
             shared: Arc::downgrade(&self.shared),
+            removals: AtomicU64::new(self.shared.removals.load(Ordering::SeqCst)),
         });
         let id = match self.recall_answer(handle) {
             Some(outcome) => {
                 reply.set(outcome);
                 0
             }
-            None => self.shared.ask(handle, reply.clone()),
+            None => self.shared.ask(reply.clone()),
         };
         Request { shared: self.shared.clone(), reply, id }
     }

@@ -37,6 +37,7 @@ pub(crate) enum Job {
     },
     Load {
         object: Handle,
+        ticket: Ticket,
     },
     /// A collection that another thread has found due.
     Collect,
@@ -191,7 +192,9 @@ impl Shared {
                 self.collect_as_wanted();
                 return self.keep_if_due();
             }
-            Job::Load { object } => Event::Loaded { object, result: self.load(object) },
+            Job::Load { object, ticket } => {
+                Event::Loaded { object, result: self.load_as_job(object, slot, ticket) }
+            }
             Job::Evaluate { key, ticket, resume, application } => {
                 // If nobody wants the key any more, the graph drops these.
                 let application_handle = application.iter().map(|application| application.handle);
@@ -241,8 +244,7 @@ impl Shared {
         slot.doing().job = Some((ticket, interrupt.clone()));
         slot.begin(self.epoch());
         if self.graph.lock().take_unwanted(ticket) {
-            let detail = "nobody waits for it any more";
-            return Report::Done(Outcome::no_answer(NoAnswerKind::Cancelled, detail));
+            return Report::Done(Outcome::NoAnswer(given_up()));
         }
         let mut view = View::new(self, slot, &interrupt);
         // A defect in this program must cost its asker an answer, not the node
@@ -253,7 +255,27 @@ impl Shared {
         })
     }
 
-    pub(crate) fn load(&self, object: Handle) -> Result<(), Arc<NoAnswer>> {
+    /// Most loads are short; one that has to compute content again is not.
+    fn load_as_job(
+        &self,
+        object: Handle,
+        slot: &Slot,
+        ticket: Ticket,
+    ) -> Result<(), Arc<NoAnswer>> {
+        let interrupt = Interrupt::new();
+        slot.doing().job = Some((ticket, interrupt.clone()));
+        if self.graph.lock().take_unwanted(ticket) {
+            return Err(given_up());
+        }
+        let loaded = self.load(object, &interrupt);
+        if interrupt.is_set() {
+            self.graph.lock().take_unwanted(ticket);
+            return loaded.map_err(|_| given_up());
+        }
+        loaded
+    }
+
+    pub(crate) fn load(&self, object: Handle, interrupt: &Interrupt) -> Result<(), Arc<NoAnswer>> {
         if self.memory.touch(&object, self.epoch()) {
             return Ok(());
         }
@@ -271,20 +293,31 @@ impl Shared {
                 self.watchers.tell(|| crate::Event::Loaded { object, bytes });
                 Ok(())
             }
-            Ok(None) => match self.recover(object) {
+            Ok(None) => match self.recover(object, interrupt) {
                 Ok(Some(content)) => {
                     self.memory.put(&object, content, self.epoch());
                     Ok(())
                 }
-                Ok(None) => refuse(
-                    NoAnswerKind::Lost,
-                    format!(
-                        "the content of #{object} is not here; add or import it, then ask again"
-                    ),
-                ),
+                Ok(None) => {
+                    // What spoke of it may be out of date: then whoever asked
+                    // has it looked at again.
+                    self.forget_what_was_removed();
+                    refuse(
+                        NoAnswerKind::Lost,
+                        format!(
+                            "the content of #{object} is not here; add or import it, then ask again"
+                        ),
+                    )
+                }
                 Err(error) => Err(crate::recover::no_answer(&error)),
             },
             Err(error) => refuse(NoAnswerKind::Storage, error.to_string()),
         }
     }
+}
+
+/// What the graph takes no notice of: see [`weft_eval::Event::Loaded`].
+fn given_up() -> Arc<NoAnswer> {
+    let detail = "nobody waits for it any more".into();
+    Arc::new(NoAnswer { kind: NoAnswerKind::Cancelled, detail })
 }

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use weft_node::{Config, Event, Node, Session};
 use weft_object::{Handle, Tree};
@@ -40,12 +41,19 @@ fn recovered(events: &[Event]) -> Vec<(Handle, Handle)> {
 
 /// Three results, each made of the one before; all are dropped.
 fn dropped() -> (Arc<MemoryBackend>, Vec<Handle>, Vec<Handle>) {
+    dropped_chain(3, filled)
+}
+
+fn dropped_chain(
+    length: u64,
+    function: impl Fn(&Session) -> Handle,
+) -> (Arc<MemoryBackend>, Vec<Handle>, Vec<Handle>) {
     let backend = Arc::new(MemoryBackend::default());
     let node = on(&backend);
     let session = node.session();
-    let function = filled(&session);
+    let function = function(&session);
     let (mut values, mut keys) = (Vec::<Handle>::new(), Vec::new());
-    for number in 1..=3 {
+    for number in 1..=length {
         let data = values.last().copied().unwrap_or(Handle::of_u64(0));
         let thunk = apply(&session, function, &[Handle::of_u64(number), data]);
         values.push(session.submit(thunk).wait().value().unwrap());
@@ -57,7 +65,7 @@ fn dropped() -> (Arc<MemoryBackend>, Vec<Handle>, Vec<Handle>) {
     drop((session, node));
     let small = Collect { dry_run: false, budget: Budget::Bytes(1) };
     let collected = backend.collect(&small, &|_| {}).unwrap();
-    assert_eq!(collected.dropped.objects, 3, "{collected:?}");
+    assert_eq!(collected.dropped.objects, length, "{collected:?}");
     assert!(values.iter().all(|value| !backend.contains(value).unwrap()));
     (backend, values, keys)
 }
@@ -117,6 +125,65 @@ fn many_who_ask_at_once_have_it_computed_once() {
     assert_eq!(ran(&watch).len(), 3);
 }
 
+/// A thread's stack is too much for each link.
+#[test]
+fn a_long_chain_comes_back_on_one_thread() {
+    const LENGTH: u64 = 200;
+    let (backend, values, _) = dropped_chain(LENGTH, filled);
+    let node = on(&backend);
+    let session = node.session();
+    let most = std::thread::scope(|scope| {
+        let (ended, wait) = std::sync::mpsc::channel::<()>();
+        let most = scope.spawn(move || {
+            let mut most = 0;
+            while wait.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+                most = most.max(recovering_threads());
+            }
+            most
+        });
+        let last = *values.last().unwrap();
+        assert_eq!(bytes(session.content(last).unwrap()), [LENGTH as u8; 50_000]);
+        drop(ended);
+        most.join().unwrap()
+    });
+    assert_eq!(node.stat().recovered, LENGTH);
+    // Other tests have a few of their own.
+    assert!(most < 50, "{most} threads");
+}
+
+fn recovering_threads() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let names = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")));
+    names.filter(|name| matches!(name, Ok(name) if name.trim() == "weft-recover")).count()
+}
+
+/// `filled`, but it takes about a second.
+fn slowly_filled(session: &Session) -> Handle {
+    let text = r#"(module
+        (import "weft_1" "blob_new" (func $new (param i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (func (export "weft_apply") (param i32) (result i32)
+          (local $i i32)
+          (loop $again
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $again (i32.lt_u (local.get $i) (i32.const 1000000000))))
+          (call $new (i32.const 0) (i32.const 50000))))"#;
+    session.put_blob(wat::parse_str(text).unwrap())
+}
+
+#[test]
+fn a_recovery_that_nobody_waits_for_ends() {
+    let (backend, values, _) = dropped_chain(1, slowly_filled);
+    let node = on(&backend);
+    let watch = node.watch();
+    let session = node.session();
+    let wanted = apply(&session, filled(&session), &[Handle::of_u64(6), values[0]]);
+    let outcome = session.submit(wanted).wait_until_deadline(Duration::from_millis(50));
+    assert!(outcome.value().is_none(), "{outcome:?}");
+    drop((session, node));
+    assert_eq!(recovered(&watch.drain()), []);
+}
+
 #[test]
 fn what_does_not_come_back_is_an_error_that_says_why() {
     let (backend, values, keys) = dropped();
@@ -154,8 +221,10 @@ fn running_requests_are_held_until_their_session_ends() {
     backend.collect(&small, &|_| {}).unwrap();
     assert!(backend.contains(&value).unwrap(), "the request is held, and what it came to");
     drop(session);
-    backend.collect(&small, &|_| {}).unwrap();
-    assert!(!backend.contains(&value).unwrap());
+    eventually("it is not held any more", || {
+        backend.collect(&small, &|_| {}).unwrap();
+        !backend.contains(&value).unwrap()
+    });
     assert!(backend.relation(&thunk.definition().unwrap()).unwrap().is_none());
     // What the node remembers of it is not there any more; then it runs again.
     let session = node.session();
@@ -165,4 +234,42 @@ fn running_requests_are_held_until_their_session_ends() {
     assert_eq!(session.evaluate(again).value(), Some(value));
     let wanted = apply(&session, filled(&session), &[Handle::of_u64(6), value]);
     assert!(session.evaluate(wanted).value().is_some());
+}
+
+/// What is asked for without waiting, too.
+#[test]
+fn what_was_removed_meanwhile_is_asked_for_again() {
+    let backend = Arc::new(MemoryBackend::default());
+    let compute = |node: &Node| {
+        let session = node.session();
+        let thunk = apply(&session, filled(&session), &[Handle::of_u64(5)]);
+        let value = session.submit(thunk).wait().value().unwrap();
+        node.keep(&[thunk]).unwrap();
+        (thunk, value)
+    };
+    let (thunk, value) = compute(&on(&backend));
+    // Another node knows of it and has not read what it came to.
+    let node = on(&backend);
+    assert_eq!(compute(&node), (thunk, value));
+    assert_eq!(node.stat().applied, 0);
+    let key = thunk.definition().unwrap();
+    eventually("its request is not held any more", || {
+        let small = Collect { dry_run: false, budget: Budget::Bytes(1) };
+        backend.collect(&small, &|_| {}).unwrap();
+        backend.relation(&key).unwrap().is_none()
+    });
+    let session = node.session();
+    let inner = apply(&session, filled(&session), &[Handle::of_u64(5)]);
+    let outer = apply(&session, filled(&session), &[Handle::of_u64(6), inner.strict().unwrap()]);
+    assert!(session.submit(outer).wait().value().is_some());
+    assert_eq!(node.stat().applied, 2);
+}
+
+/// A worker lets go of a request just after its answer is there.
+fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "never: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
