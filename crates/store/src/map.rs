@@ -6,7 +6,7 @@
 //! handler puts zeros where the file was and marks the mapping *poisoned*; the
 //! read goes on with what is no longer the file, and who reads has to look:
 //!
-//! - [`Mapping::is_poisoned`] says it of one mapping;
+//! - `Mapping::is_poisoned` says it of one mapping;
 //! - [`poisoned`] counts all of them, in one load. Whoever concludes something
 //!   from mapped bytes compares the count before and after, and where it has
 //!   changed concludes nothing.
@@ -19,7 +19,7 @@
 //! JUSTIFICATION: mapping is what makes a large Blob cost no memory of its own
 //! and no copy, and what lets the second read of it run at memory speed. There
 //! is no safe way to map, and none to outlive SIGBUS. The rules that keep it
-//! sound are local: the address range is owned by [`Mapping`] alone, given back
+//! sound are local: the address range is owned by `Mapping` alone, given back
 //! only in its `drop`, and never written through. What cannot be ruled out is
 //! that another process writes to the file; the files are made read-only, and
 //! bytes of a mapping are only ever hashed, copied or compared, never trusted
