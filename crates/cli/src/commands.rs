@@ -28,6 +28,7 @@ mod why;
 
 use std::ffi::OsString;
 
+use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches};
 
@@ -98,6 +99,32 @@ fn path_argument() -> Arg {
     Arg::new("PATH")
         .value_parser(clap::value_parser!(OsString))
         .help("A path inside of the directory")
+}
+
+/// `--output` with these forms, the first of them by default.
+fn output_argument(forms: &'static [&'static str], help: &'static str) -> Arg {
+    Arg::new("output")
+        .short('o')
+        .long("output")
+        .value_name("FORM")
+        .value_parser(PossibleValuesParser::new(forms))
+        .default_value(forms[0])
+        .hide_possible_values(true)
+        .help(help)
+}
+
+/// Whether to answer for people or for programs.
+fn json_argument() -> Arg {
+    output_argument(&["text", "json"], "text or json")
+}
+
+fn is_json(matches: &ArgMatches) -> bool {
+    form(matches) == "json"
+}
+
+/// What was said for [`output_argument`].
+fn form(matches: &ArgMatches) -> &str {
+    matches.get_one::<String>("output").map_or("", String::as_str)
 }
 
 /// The whole definition, as clap has it.

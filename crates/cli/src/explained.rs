@@ -6,7 +6,6 @@ use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches};
 use serde_json::{Value, json};
 use weft_explain::diff::{Step, place_text};
@@ -54,27 +53,11 @@ impl Subject {
     }
 }
 
-/// `--output` with these forms, the first of them by default.
-pub(crate) fn output_argument(forms: &'static [&'static str], help: &'static str) -> Arg {
-    Arg::new("output")
-        .short('o')
-        .long("output")
-        .value_name("FORM")
-        .value_parser(PossibleValuesParser::new(forms))
-        .default_value(forms[0])
-        .hide_possible_values(true)
-        .help(help)
-}
-
 pub(crate) fn run_argument() -> Arg {
     Arg::new("run")
         .long("run")
         .action(ArgAction::SetTrue)
         .help("Evaluate it, to find out what was not kept; what is found out is kept")
-}
-
-pub(crate) fn form(matches: &ArgMatches) -> &str {
-    matches.get_one::<String>("output").map_or("", String::as_str)
 }
 
 pub(crate) fn argument<'a>(matches: &'a ArgMatches, name: &str) -> &'a OsStr {

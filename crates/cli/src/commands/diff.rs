@@ -8,10 +8,10 @@ use weft_object::directory::FileKind;
 use weft_object::{Handle, Kind};
 use weft_store::{Backend, Mode};
 
-use super::{Command, handle_argument};
+use super::{Command, form, handle_argument, output_argument};
 use crate::argument::source;
 use crate::exit::{Code, Exit};
-use crate::explained::{LINE, argument, form, full, output_argument, place_of, sort, steps};
+use crate::explained::{LINE, argument, full, place_of, sort, steps};
 use crate::names::{built, mode_for, parsed};
 use crate::out::out;
 use crate::place::Place;

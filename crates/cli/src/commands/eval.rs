@@ -5,7 +5,6 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, value_parser};
 use serde_json::json;
 use weft_eval::Outcome;
@@ -13,7 +12,7 @@ use weft_notation::describe;
 use weft_object::Handle;
 use weft_store::{Label, Mode, StoreError};
 
-use super::{Command, cat::is_blob};
+use super::{Command, cat::is_blob, form, output_argument};
 use crate::argument::source;
 use crate::evaluate::{Answer, Options, evaluate};
 use crate::exit::{Code, Exit};
@@ -49,14 +48,10 @@ pub(crate) const COMMAND: Command = Command {
             .value_parser(value_parser!(PathBuf))
             .conflicts_with("EXPR")
             .help("Read the expression from a file; - is standard input");
-        let output = Arg::new("output")
-            .short('o')
-            .long("output")
-            .value_name("FORM")
-            .value_parser(PossibleValuesParser::new(["notation", "raw", "json"]))
-            .default_value("notation")
-            .hide_possible_values(true)
-            .help("notation, raw (a Blob's bytes) or json (with outcome and cost)");
+        let output = output_argument(
+            &["notation", "raw", "json"],
+            "notation, raw (a Blob's bytes) or json (with outcome and cost)",
+        );
         let deadline = Arg::new("deadline")
             .long("deadline")
             .value_name("TIME")
@@ -80,7 +75,7 @@ pub(crate) const COMMAND: Command = Command {
         command.arg(deadline).arg(memory).arg(workers)
     },
     run: |matches, terminal| {
-        let json = matches.get_one::<String>("output").is_some_and(|form| form == "json");
+        let json = form(matches) == "json";
         match run(matches, terminal) {
             // Who reads answers as objects gets all of them so.
             Err(exit) if json && !exit.is_silent() => {
@@ -117,15 +112,15 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
         && answer.session.content(value)?.is_none()
     {
         let missing = Exit::from(StoreError::Missing(value.content()));
-        let raw = matches.get_one::<String>("output").is_some_and(|form| form == "raw");
+        let raw = form(matches) == "raw";
         if raw || is_handle(&expr) {
             return Err(missing);
         }
         terminal.say("warning", &missing.to_string());
     }
-    match matches.get_one::<String>("output").map(String::as_str) {
-        Some("json") => print_json(&answer),
-        Some("raw") => print_raw(&answer),
+    match form(matches) {
+        "json" => print_json(&answer),
+        "raw" => print_raw(&answer),
         _ => {
             let value = report::value(&answer)?;
             let text = describe(value, &mut Contents(&answer.session), RESULT);

@@ -13,10 +13,11 @@ use weft_object::Handle;
 use weft_store::export::{Exported, Moved, export};
 use weft_store::{Relation, StoreError};
 
-use super::{Command, handle_argument};
+use super::{Command, handle_argument, is_json, json_argument};
 use crate::exit::Exit;
 use crate::out::out;
 use crate::place::Place;
+use crate::recover::Source;
 use crate::terminal::Terminal;
 use crate::units::{count, size};
 use crate::{argument, beside, progress};
@@ -25,7 +26,8 @@ pub(crate) const COMMAND: Command = Command {
     name: "export",
     about: "Write what a handle needs to one file, to send to somebody",
     details: "All that the handle reaches goes with it, also what is behind Refs: a directory\n\
-              comes with its files, a computation with its inputs. Nothing is evaluated.\n\
+              comes with its files, a computation with its inputs. Nothing is evaluated but\n\
+              what a collection has dropped, which comes back for it.\n\
               `weft import` takes the file, and refuses it if a byte of it has changed.\n\
               Nothing is overwritten: FILE must not exist; - is standard output.",
     examples: &[
@@ -46,17 +48,6 @@ pub(crate) const COMMAND: Command = Command {
     },
     run,
 };
-
-/// For commands that answer in a line.
-pub(super) fn json_argument() -> Arg {
-    Arg::new("output")
-        .short('o')
-        .long("output")
-        .value_name("FORM")
-        .value_parser(["text", "json"])
-        .default_value("text")
-        .help("How to print the answer")
-}
 
 fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
     let argument = matches.get_one::<OsString>("HANDLE").cloned().unwrap_or_default();
@@ -85,7 +76,7 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
         );
         terminal.say("warning", &text);
     }
-    match matches.get_one::<String>("output").is_some_and(|form| form == "json") {
+    match is_json(matches) {
         // It would stand behind the file.
         _ if to_stdout => Ok(()),
         true => {
@@ -163,8 +154,10 @@ impl Job<'_> {
 
     fn exported(&self, out: &mut dyn Write) -> Result<Exported, StoreError> {
         let so_far = SoFar::default();
-        let source = |wanted: &Handle| self.place.backend.get(wanted);
-        let write = || export(&source, &self.handle, &self.relations, out, &|at| so_far.set(at));
+        // What a collection has dropped is computed again.
+        let source = Source::new(self.place, Terminal { quiet: true, ..self.terminal });
+        let get = |wanted: &Handle| source.get(wanted);
+        let write = || export(&get, &self.handle, &self.relations, out, &|at| so_far.set(at));
         progress::during(self.terminal, |elapsed| so_far.line("exported", elapsed), write)
     }
 }

@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction};
 use serde_json::{Value, json};
 use weft_store::disk::{Disk, RealDisk};
 use weft_store::{Affected, Checked, Needs, Options, Problem, Repaired, StoreError, Wrong};
 
-use super::Command;
+use super::{Command, is_json, json_argument};
 use crate::exit::{Code, Exit};
 use crate::out::out;
 use crate::terminal::Terminal;
@@ -32,20 +31,12 @@ pub(crate) const COMMAND: Command = Command {
             .long("repair")
             .action(ArgAction::SetTrue)
             .help("Keep what is sound, and take out what is not");
-        let output = Arg::new("output")
-            .short('o')
-            .long("output")
-            .value_name("FORM")
-            .value_parser(PossibleValuesParser::new(["text", "json"]))
-            .default_value("text")
-            .hide_possible_values(true)
-            .help("text or json");
-        command.arg(repair).arg(output)
+        command.arg(repair).arg(json_argument())
     },
     run: |matches, terminal| {
         let directory = place::located()?;
         place::remember(&directory);
-        let is_json = matches.get_one::<String>("output").is_some_and(|form| form == "json");
+        let is_json = is_json(matches);
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         if !matches.get_flag("repair") {
             let checked = read(terminal, |tell| {

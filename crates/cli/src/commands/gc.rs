@@ -1,12 +1,11 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches};
 use serde_json::json;
 use weft_store::{Budget, Collect, Collected, Mode, Phase, Progress, Share};
 
-use super::Command;
+use super::{Command, is_json, json_argument};
 use crate::exit::Exit;
 use crate::out::out;
 use crate::place::Place;
@@ -45,15 +44,7 @@ pub(crate) const COMMAND: Command = Command {
             .action(ArgAction::SetTrue)
             .conflicts_with("budget")
             .help("Let it take any size again");
-        let output = Arg::new("output")
-            .short('o')
-            .long("output")
-            .value_name("FORM")
-            .value_parser(PossibleValuesParser::new(["text", "json"]))
-            .default_value("text")
-            .hide_possible_values(true)
-            .help("text or json");
-        command.arg(dry_run).arg(budget).arg(no_budget).arg(output)
+        command.arg(dry_run).arg(budget).arg(no_budget).arg(json_argument())
     },
     run,
 };
@@ -74,7 +65,7 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
         place.backend.set_budget(budget_bytes)?;
         place.backend.sync()?;
     }
-    match matches.get_one::<String>("output").is_some_and(|form| form == "json") {
+    match is_json(matches) {
         true => out(|out| writeln!(out, "{}", as_json(&collected, dry_run))),
         false => out(|out| write!(out, "{}", text(&collected, dry_run))),
     }

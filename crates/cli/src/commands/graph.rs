@@ -6,11 +6,9 @@ use weft_explain::graph::{Drawing, Node, Options, dot, svg};
 use weft_explain::{Calls, KEYS_MAX, Names, Question, Source, follow, why};
 use weft_object::Handle;
 
-use super::{Command, handle_argument};
+use super::{Command, form, handle_argument, output_argument};
 use crate::exit::{Code, Exit};
-use crate::explained::{
-    LINE, Subject, argument, evaluated, form, full, output_argument, run_argument, searching,
-};
+use crate::explained::{LINE, Subject, argument, evaluated, full, run_argument, searching};
 use crate::out::out;
 use crate::terminal::Terminal;
 

@@ -1,15 +1,14 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use serde_json::json;
 use weft_store::export::{Import, Imported, import};
-use weft_store::{Expect, Label, Mode, Pin, StoreError};
+use weft_store::{Expect, Label, Mode, StoreError};
 
-use super::Command;
-use super::export::{SoFar, json_argument};
+use super::export::SoFar;
+use super::{Command, is_json, json_argument, pin};
 use crate::exit::{Code, Exit};
 use crate::out::{name, out};
 use crate::place::Place;
@@ -43,9 +42,6 @@ pub(crate) const COMMAND: Command = Command {
     run,
 };
 
-/// How long what was taken is safe from a collection if nobody gives it a name.
-const LEASE_S: u64 = 24 * 3600;
-
 fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
     let path = matches.get_one::<PathBuf>("FILE").cloned().unwrap_or_default();
     let label = matches.get_one::<String>("label").map(|name| Label::new(name)).transpose();
@@ -71,10 +67,9 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
         }
         error => error.into(),
     })?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     match &label {
         Some(label) => place.backend.set_label(label, Expect::Any, Some(imported.root))?,
-        None => place.backend.pin(&Pin { handle: imported.root, until_s: Some(now + LEASE_S) })?,
+        None => pin::lease(&*place.backend, &[imported.root])?,
     }
     place.backend.sync()?;
     let left = imported.relations - imported.taken;
@@ -85,7 +80,7 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
         );
         terminal.remark(&text);
     }
-    print(&imported, matches.get_one::<String>("output").is_some_and(|form| form == "json"))
+    print(&imported, is_json(matches))
 }
 
 fn opened(path: &Path) -> Result<File, Exit> {

@@ -2,7 +2,6 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use serde_json::{Value, json};
 use weft_eval::{Application, Outcome};
@@ -11,8 +10,8 @@ use weft_notation::{Budget, describe};
 use weft_object::Handle;
 use weft_store::{Mode, Relation};
 
-use super::Command;
 use super::verify::computation;
+use super::{Command, is_json, json_argument};
 use crate::argument::source;
 use crate::debugger::become_debugger;
 use crate::evaluate::{Options, looking};
@@ -53,19 +52,12 @@ pub(crate) const COMMAND: Command = Command {
             .action(ArgAction::SetTrue)
             .hide(true)
             .help("Compile for a debugger, which has started this");
-        let output = Arg::new("output")
-            .short('o')
-            .long("output")
-            .value_name("FORM")
-            .value_parser(PossibleValuesParser::new(["text", "json"]))
-            .hide_possible_values(true)
-            .help("text or json [default: text]");
         let memory = Arg::new("memory")
             .long("memory")
             .value_name("SIZE")
             .value_parser(parse_memory)
             .help("What all may take together, as 2GiB [default: 3/4 of the machine's]");
-        command.args([expression, debug, under, output, memory])
+        command.args([expression, debug, under, json_argument(), memory])
     },
     run,
 };
@@ -104,11 +96,11 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
     let again = progress::during(terminal, line, || applied(&session, &application, &interrupt))?;
     terminal.write(&log(&again, terminal));
     let done = Done { place: &place, session: &session, application, again, recorded };
-    match matches.get_one::<String>("output").map(String::as_str) {
-        Some("json") => out(|out| writeln!(out, "{}", done.json()))?,
+    match is_json(matches) {
+        true => out(|out| writeln!(out, "{}", done.json()))?,
         // Told as the error that it is.
-        _ if matches!(done.again.outcome, Outcome::NoAnswer(_)) => {}
-        _ => out(|out| done.text(out))?,
+        false if matches!(done.again.outcome, Outcome::NoAnswer(_)) => {}
+        false => out(|out| done.text(out))?,
     }
     if let (Some(signal), Outcome::NoAnswer(_)) = (interrupt.signal(), &done.again.outcome) {
         return Err(Exit::signal(signal, "interrupted"));

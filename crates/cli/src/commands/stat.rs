@@ -1,9 +1,8 @@
-use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgMatches};
+use clap::ArgMatches;
 use serde_json::{Map, Value, json};
 use weft_store::{Mode, Usage};
 
-use super::Command;
+use super::{Command, is_json, json_argument};
 use crate::exit::Exit;
 use crate::out::out;
 use crate::place::Place;
@@ -17,17 +16,7 @@ pub(crate) const COMMAND: Command = Command {
               until `weft gc`. If a process holds the store, what it tells of itself follows:\n\
               its number, since when, and what its node has done.",
     examples: &["weft stat", "weft stat --output json"],
-    arguments: |command| {
-        let output = Arg::new("output")
-            .short('o')
-            .long("output")
-            .value_name("FORM")
-            .value_parser(PossibleValuesParser::new(["text", "json"]))
-            .default_value("text")
-            .hide_possible_values(true)
-            .help("text or json");
-        command.arg(output)
-    },
+    arguments: |command| command.arg(json_argument()),
     run,
 };
 
@@ -50,7 +39,7 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
     let holder = place.holder()?;
     let facts: Vec<(String, String)> =
         holder.iter().flatten().map(|fact| (fact.name.clone(), fact.value.clone())).collect();
-    match matches.get_one::<String>("output").is_some_and(|form| form == "json") {
+    match is_json(matches) {
         true => {
             let json = as_json(&counts, holder.is_some().then_some(&facts));
             out(|out| writeln!(out, "{json}"))

@@ -3,7 +3,6 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use serde_json::{Value, json};
 use weft_eval::{NoAnswerKind, Outcome};
@@ -12,7 +11,7 @@ use weft_notation::{Budget, describe};
 use weft_object::{Handle, Kind};
 use weft_store::{Mode, Relation, StoreError};
 
-use super::Command;
+use super::{Command, is_json, json_argument};
 use crate::argument::source;
 use crate::evaluate::{Answer, Options, ask, looking};
 use crate::exit::{Code, Exit};
@@ -51,14 +50,6 @@ pub(crate) const COMMAND: Command = Command {
             .long("repair")
             .action(ArgAction::SetTrue)
             .help("Put what is found in the place of what it disagrees with");
-        let output = Arg::new("output")
-            .short('o')
-            .long("output")
-            .value_name("FORM")
-            .value_parser(PossibleValuesParser::new(["text", "json"]))
-            .default_value("text")
-            .hide_possible_values(true)
-            .help("text or json");
         let deadline = Arg::new("deadline")
             .long("deadline")
             .value_name("TIME")
@@ -74,7 +65,7 @@ pub(crate) const COMMAND: Command = Command {
             .value_name("N")
             .value_parser(value_parser!(u16).range(1..=1024))
             .help("Threads that run functions [default: one a core]");
-        command.args([expression, sample, repair, output, deadline, memory, workers])
+        command.args([expression, sample, repair, json_argument(), deadline, memory, workers])
     },
     run,
 };
@@ -113,9 +104,9 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
         true => Some(repair(node, &place, &verified.disagreed, &options, terminal)?),
     };
     let done = Done { place: &place, answer: &answer, verified: &verified, repaired };
-    match matches.get_one::<String>("output").map(String::as_str) {
-        Some("json") => out(|out| writeln!(out, "{}", done.json()))?,
-        _ => out(|out| done.text(out))?,
+    match is_json(matches) {
+        true => out(|out| writeln!(out, "{}", done.json()))?,
+        false => out(|out| done.text(out))?,
     }
     if let (Some(signal), Outcome::NoAnswer(_)) = (interrupt.signal(), &answer.outcome) {
         return Err(Exit::signal(signal, "interrupted; the rest is not checked"));

@@ -10,12 +10,10 @@ use weft_explain::{Names, Question, Source, Why, why};
 use weft_object::{Handle, Kind};
 use weft_store::{Backend, files};
 
-use super::{Command, handle_argument, path_argument};
+use super::{Command, form, handle_argument, output_argument, path_argument};
 use crate::argument::plain;
 use crate::exit::{Code, Exit};
-use crate::explained::{
-    Evaluated, Subject, argument, evaluated, form, output_argument, run_argument, searching,
-};
+use crate::explained::{Evaluated, Subject, argument, evaluated, run_argument, searching};
 use crate::out::{name, out};
 use crate::terminal::Terminal;
 

@@ -84,6 +84,22 @@ fn a_dropped_result_comes_back_when_it_is_asked_for() {
 }
 
 #[test]
+fn a_dropped_result_goes_along_with_an_export() {
+    let world = World::new();
+    with_filled(&world);
+    let expression = "apply(./filled.wasm, 7u64)";
+    world.weft(["label", "job", expression]).ok();
+    let value = world.json(expression)["handle"].as_str().unwrap().to_owned();
+    world.weft(["gc", "--budget", "1"]).ok();
+    assert_eq!(stat(&world)["dropped"], 1);
+    world.weft(["export", "--results", "@job", "job.weft"]).ok();
+    let other = World::new();
+    std::fs::copy(world.path("job.weft"), other.path("job.weft")).unwrap();
+    other.weft(["import", "--trust", "job.weft"]).ok();
+    assert_eq!(other.weft(["cat", &value]).ok().text(), "\u{7}".repeat(50_000));
+}
+
+#[test]
 fn a_budget_is_kept_while_work_runs() {
     let world = World::new();
     world.remember();
