@@ -1,13 +1,15 @@
 use std::sync::Arc;
 
-use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
+use wasmtime::{Linker, PoolConcurrencyLimitError, Store, UpdateDeadline};
 use weft_object::{Blob, Handle, Kind, Tree};
 
-use crate::modules::{Job, Prepared, Ready, Refusal, prepare};
-use crate::outcome::{Applied, FailureKind, NoAnswerKind, Outcome};
+use crate::abi::table::EXPORT;
+use crate::check::{Shape, check};
+use crate::modules::{Abi, Job, Prepared, Ready, Refusal, prepare};
+use crate::outcome::{Applied, Failure, FailureKind, NoAnswerKind, Outcome};
 use crate::state::{State, interrupted};
 use crate::trap::{no_answer, outcome as outcome_of};
-use crate::way::{self, POOL_MEMORY_BYTES};
+use crate::way::{self, POOL_MEMORY_BYTES, Way};
 use crate::{Engine, Interrupt};
 
 /// The footprint of an application: everything that it reaches through
@@ -43,6 +45,23 @@ pub struct Run<'a> {
     pub interrupt: &'a Interrupt,
 }
 
+/// The modules of `docs/abi.md`.
+pub(crate) struct Codelet;
+
+impl Abi for Codelet {
+    type State = Box<State>;
+
+    const EXPORT: &'static str = EXPORT;
+
+    fn check(module: &[u8]) -> Result<Shape, Failure> {
+        check(module)
+    }
+
+    fn linker(way: &Way) -> wasmtime::Result<&Linker<Self::State>> {
+        Ok(&way.linker)
+    }
+}
+
 const WASM_MAGIC: &[u8] = b"\0asm";
 
 impl Engine {
@@ -65,7 +84,7 @@ impl Engine {
             Err(refusal) => return without_run(refusal.into()),
         };
         if ready.shape.memory_min_bytes > run.memory_limit_bytes {
-            return without_run(Outcome::Failure(crate::Failure {
+            return without_run(Outcome::Failure(Failure {
                 kind: FailureKind::MemoryLimit,
                 detail: format!(
                     "the module begins with {} bytes of memory and the limit is {}",
@@ -90,7 +109,7 @@ impl Engine {
     }
 
     #[cold]
-    fn outside_the_pool(&self, run: &Run<'_>) -> Result<Arc<Ready>, Refusal> {
+    fn outside_the_pool(&self, run: &Run<'_>) -> Result<Arc<Ready<Codelet>>, Refusal> {
         let name = procedure(run)?;
         self.roomy_modules.get(name, run.interrupt, || self.prepare(run, name, self.roomy_ways()?))
     }
@@ -101,7 +120,7 @@ impl Engine {
         run: &Run<'_>,
         name: Handle,
         ways: Vec<Arc<way::Way>>,
-    ) -> Result<Job, Refusal> {
+    ) -> Result<Job<Codelet>, Refusal> {
         let content = match name.literal_bytes() {
             Some(bytes) => Some(Blob::new(bytes.to_vec())),
             None => run.objects.blob(name),
@@ -185,7 +204,11 @@ fn without_run(outcome: Outcome) -> Applied {
     }
 }
 
-fn perform(run: &Run<'_>, prepared: &Prepared, engine: &Engine) -> Result<Applied, PoolFull> {
+fn perform(
+    run: &Run<'_>,
+    prepared: &Prepared<Codelet>,
+    engine: &Engine,
+) -> Result<Applied, PoolFull> {
     // SAFETY: `run` borrows both for longer than this function, and the state
     // is cleared or dropped, with the store that holds it, before it returns.
     let mut state = unsafe {
@@ -245,7 +268,7 @@ fn perform(run: &Run<'_>, prepared: &Prepared, engine: &Engine) -> Result<Applie
 
 fn call(
     run: &Run<'_>,
-    prepared: &Prepared,
+    prepared: &Prepared<Codelet>,
     store: &mut Store<Box<State>>,
 ) -> wasmtime::Result<i32> {
     if let Some(fuel) = run.fuel {
@@ -265,7 +288,7 @@ fn call(
 fn result_of(state: &State, index: i32) -> Outcome {
     match state.handle("weft_apply", index) {
         Ok(handle) => Outcome::Value(handle),
-        Err(_) => Outcome::Failure(crate::Failure {
+        Err(_) => Outcome::Failure(Failure {
             kind: FailureKind::BadHandle,
             detail: format!("weft_apply returned {index}, which is no handle of this run"),
             note: None,

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use crate::EngineError;
+use crate::apply::Codelet;
 use crate::artifact::Artifacts;
 use crate::modules::Modules;
 use crate::modules::Refusal;
@@ -81,9 +82,9 @@ pub struct Engine {
     pool_refused: Option<String>,
     roomy: OnceLock<Result<Arc<Way>, String>>,
     metered: OnceLock<Result<Arc<Way>, String>>,
-    pub(crate) standard_modules: Arc<Modules>,
-    pub(crate) roomy_modules: Arc<Modules>,
-    pub(crate) metered_modules: Arc<Modules>,
+    pub(crate) standard_modules: Arc<Modules<Codelet>>,
+    pub(crate) roomy_modules: Arc<Modules<Codelet>>,
+    pub(crate) metered_modules: Arc<Modules<Codelet>>,
     version: String,
 }
 

@@ -12,30 +12,43 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use wasmtime::{InstancePre, Module, ModuleExport};
+use wasmtime::{InstancePre, Linker, Module, ModuleExport};
 use weft_object::Handle;
 
 use crate::Interrupt;
-use crate::abi::table::EXPORT;
 use crate::artifact::Artifacts;
-use crate::check::{Shape, check};
+use crate::check::Shape;
 use crate::digest::ByDigest;
 use crate::outcome::{Failure, FailureKind, NoAnswerKind, Outcome};
-use crate::state::State;
 use crate::way::Way;
 
+/// What a module imports and exports, and what its runs have of the host.
+pub(crate) trait Abi: Sized + 'static {
+    /// Of one run.
+    type State: 'static;
+
+    /// The function that is called.
+    const EXPORT: &'static str;
+
+    /// Whether a module is one of these.
+    fn check(module: &[u8]) -> Result<Shape, Failure>;
+
+    /// The functions of the host.
+    fn linker(way: &Way) -> wasmtime::Result<&Linker<Self::State>>;
+}
+
 /// A module ready for one way to run.
-pub(crate) struct Prepared {
+pub(crate) struct Prepared<A: Abi> {
     pub(crate) way: Arc<Way>,
-    pub(crate) pre: InstancePre<Box<State>>,
+    pub(crate) pre: InstancePre<A::State>,
     pub(crate) apply: ModuleExport,
     pub(crate) memory: Option<ModuleExport>,
 }
 
 /// A module that can be applied.
-pub(crate) struct Ready {
+pub(crate) struct Ready<A: Abi> {
     pub(crate) shape: Shape,
-    pub(crate) prepared: Prepared,
+    pub(crate) prepared: Prepared<A>,
 }
 
 /// Why a module cannot be applied.
@@ -61,11 +74,10 @@ impl Refusal {
     }
 }
 
-type Answer = Result<Arc<Ready>, Refusal>;
+type Answer<A> = Result<Arc<Ready<A>>, Refusal>;
 
-#[derive(Default)]
-struct Place {
-    answer: OnceLock<Answer>,
+struct Place<A: Abi> {
+    answer: OnceLock<Answer<A>>,
     // 0 until it counts among the bytes of all.
     bytes: AtomicU64,
     used: AtomicBool,
@@ -73,18 +85,31 @@ struct Place {
     answered: Condvar,
 }
 
+// A derived one would want an `A` that has one.
+impl<A: Abi> Default for Place<A> {
+    fn default() -> Self {
+        Self {
+            answer: OnceLock::new(),
+            bytes: AtomicU64::new(0),
+            used: AtomicBool::new(false),
+            waiting: Mutex::default(),
+            answered: Condvar::new(),
+        }
+    }
+}
+
 // An interruption sets a flag and knows nobody to wake.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-impl Place {
-    fn publish(&self, answer: Answer) {
+impl<A: Abi> Place<A> {
+    fn publish(&self, answer: Answer<A>) {
         let _ = self.answer.set(answer);
         // Whoever found no answer under the lock waits by now.
         drop(self.waiting.lock());
         self.answered.notify_all();
     }
 
-    fn wait(&self, interrupt: &Interrupt) -> Answer {
+    fn wait(&self, interrupt: &Interrupt) -> Answer<A> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if let Some(answer) = self.answer.get() {
@@ -103,11 +128,11 @@ impl Place {
 }
 
 /// Makes a module ready, on a thread of its own.
-pub(crate) type Job = Box<dyn FnOnce() -> Made + Send>;
+pub(crate) type Job<A> = Box<dyn FnOnce() -> Made<A> + Send>;
 
 /// The modules that are ready for one way to run, within a budget of bytes.
-pub(crate) struct Modules {
-    places: RwLock<HashMap<Handle, Arc<Place>, ByDigest>>,
+pub(crate) struct Modules<A: Abi> {
+    places: RwLock<HashMap<Handle, Arc<Place<A>>, ByDigest>>,
     bytes: AtomicU64,
     budget_bytes: u64,
     compiled: AtomicU64,
@@ -117,7 +142,7 @@ pub(crate) struct Modules {
 // What a module takes beside its code, roughly.
 const OVERHEAD_BYTES: u64 = 16 << 10;
 
-impl Modules {
+impl<A: Abi> Modules<A> {
     pub(crate) fn new(budget_bytes: u64) -> Self {
         Self {
             places: RwLock::default(),
@@ -139,8 +164,8 @@ impl Modules {
         self: &Arc<Self>,
         module: Handle,
         interrupt: &Interrupt,
-        begin: impl FnOnce() -> Result<Job, Refusal>,
-    ) -> Answer {
+        begin: impl FnOnce() -> Result<Job<A>, Refusal>,
+    ) -> Answer<A> {
         let found = {
             let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
             places.get(&module).map(|place| match place.answer.get() {
@@ -165,8 +190,8 @@ impl Modules {
     fn begin(
         self: &Arc<Self>,
         module: Handle,
-        begin: impl FnOnce() -> Result<Job, Refusal>,
-    ) -> Arc<Place> {
+        begin: impl FnOnce() -> Result<Job<A>, Refusal>,
+    ) -> Arc<Place<A>> {
         let place = {
             let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
             match places.entry(module) {
@@ -194,7 +219,7 @@ impl Modules {
         place
     }
 
-    fn finish(&self, module: Handle, place: &Arc<Place>, made: Made) {
+    fn finish(&self, module: Handle, place: &Arc<Place<A>>, made: Made<A>) {
         match made.origin {
             Origin::Compiled => self.compiled.fetch_add(1, Ordering::Relaxed),
             Origin::Loaded => self.loaded.fetch_add(1, Ordering::Relaxed),
@@ -214,7 +239,7 @@ impl Modules {
     }
 
     /// Forgets a place that never counted, if it still is the module's.
-    fn forget(&self, module: Handle, place: &Arc<Place>) {
+    fn forget(&self, module: Handle, place: &Arc<Place<A>>) {
         let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
         if places.get(&module).is_some_and(|current| Arc::ptr_eq(current, place)) {
             places.remove(&module);
@@ -260,13 +285,13 @@ pub(crate) enum Origin {
 }
 
 /// An answer with what keeping it takes.
-pub(crate) struct Made {
-    answer: Answer,
+pub(crate) struct Made<A: Abi> {
+    answer: Answer<A>,
     bytes: u64,
     origin: Origin,
 }
 
-impl From<Refusal> for Made {
+impl<A: Abi> From<Refusal> for Made<A> {
     fn from(refusal: Refusal) -> Self {
         Self { answer: Err(refusal), bytes: 0, origin: Origin::Refused }
     }
@@ -274,13 +299,13 @@ impl From<Refusal> for Made {
 
 /// Makes a module ready: checked, then loaded from its artifact or compiled.
 /// Where the first of `ways` cannot hold the module, the next one is tried.
-pub(crate) fn prepare(
+pub(crate) fn prepare<A: Abi>(
     name: &Handle,
     module: &[u8],
     artifacts: Option<&Artifacts>,
     ways: &[Arc<Way>],
-) -> Made {
-    let shape = match check(module) {
+) -> Made<A> {
+    let shape = match A::check(module) {
         Ok(shape) => shape,
         Err(failure) => return Refusal::Failure(failure).into(),
     };
@@ -351,10 +376,10 @@ fn compile(module: &[u8], way: &Way) -> wasmtime::Result<Module> {
     pool.install(|| Module::from_binary(&way.engine, module))
 }
 
-fn link(code: &Module, way: &Arc<Way>) -> wasmtime::Result<Prepared> {
-    let pre = way.linker.instantiate_pre(code)?;
+fn link<A: Abi>(code: &Module, way: &Arc<Way>) -> wasmtime::Result<Prepared<A>> {
+    let pre = A::linker(way)?.instantiate_pre(code)?;
     let apply = code
-        .get_export_index(EXPORT)
+        .get_export_index(A::EXPORT)
         .ok_or_else(|| wasmtime::Error::msg("the checked export is gone"))?;
     Ok(Prepared { way: Arc::clone(way), pre, apply, memory: code.get_export_index("memory") })
 }
@@ -362,6 +387,7 @@ fn link(code: &Module, way: &Arc<Way>) -> wasmtime::Result<Prepared> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::apply::Codelet;
 
     fn refused() -> Refusal {
         Refusal::NoAnswer(NoAnswerKind::HostMemory, "no room".to_owned())
@@ -369,7 +395,7 @@ mod tests {
 
     #[test]
     fn who_gives_up_leaves_the_place_of_another_alone() {
-        let modules = Arc::new(Modules::new(1 << 30));
+        let modules = Arc::new(Modules::<Codelet>::new(1 << 30));
         let name = Handle::of_u64(7);
         let started = std::sync::mpsc::channel::<()>();
         let finished = std::sync::mpsc::channel::<()>();
@@ -395,7 +421,7 @@ mod tests {
 
     #[test]
     fn no_answer_is_neither_kept_nor_counted() {
-        let modules = Arc::new(Modules::new(1 << 30));
+        let modules = Arc::new(Modules::<Codelet>::new(1 << 30));
         let name = Handle::of_u64(7);
         let kinds: Vec<_> = (0..3)
             .map(|round| {
