@@ -1,6 +1,7 @@
 //! The benches, a module for each subject.
 
 pub(crate) mod add;
+pub(crate) mod collect;
 pub(crate) mod files;
 pub(crate) mod fork;
 pub(crate) mod idle;
@@ -39,6 +40,7 @@ pub(crate) const ALL: &[Bench] = &[
     Bench { name: "large_again", run: large::again },
     Bench { name: "relations_10m", run: relations::relations_10m },
     Bench { name: "store_open_10m", run: store::open },
+    Bench { name: "gc_10m", run: collect::gc },
 ];
 
 /// The names of all benches.

@@ -55,6 +55,8 @@ pub const PROMISES: &[Promise] = &[
     promise("relations_10m", Measure::More("longest call", Unit::Ns), 5e6),
     promise("store_open_10m", Measure::P50Ns, 1e9),
     promise("store_open_10m", Measure::More("a relation with its tree", Unit::Bytes), 320.0),
+    promise("gc_10m", Measure::P50Ns, 60e9),
+    promise("gc_10m", Measure::More("work beside it, slowed", Unit::Ratio), 1.3),
 ];
 
 impl Promise {

@@ -31,7 +31,8 @@ pub(crate) fn open(options: &Options) -> Result<Report, BenchError> {
         Ok(())
     };
     let times = compare_runs(options.size.pick(2, 9), 1, |_| open(&many), |_| open(&few))?;
-    let checked = Additions { seed: options.seed, count }.check(&many)?;
+    let store = FileBackend::open(&many, Mode::Read)?;
+    let checked = Additions { seed: options.seed, count }.check_in(NAME, &store)?;
     let baseline = ("a store of a thousandth", times.1);
     let report = Report::timed((NAME, "open"), times.0, baseline);
     Ok(Report { checked, ..report }.and("a relation with its tree", Unit::Bytes, bytes).and(
@@ -43,13 +44,13 @@ pub(crate) fn open(options: &Options) -> Result<Report, BenchError> {
 
 /// What adding numbers leaves behind: for each pair a canonical Tree and the
 /// relation under it.
-struct Additions {
-    seed: u64,
-    count: u64,
+pub(super) struct Additions {
+    pub(super) seed: u64,
+    pub(super) count: u64,
 }
 
 impl Additions {
-    fn each(&self) -> impl Iterator<Item = (Handle, Tree, Relation)> {
+    pub(super) fn each(&self) -> impl Iterator<Item = (Handle, Tree, Relation)> {
         let mut random = Random::new(self.seed, NAME);
         let module = Handle::of_blob(crate::guests::ADD);
         (0..self.count).map(move |_| {
@@ -82,9 +83,13 @@ impl Additions {
         Ok(())
     }
 
-    /// Whether a part of them, of which none was looked at before, is there.
-    fn check(&self, path: &Path) -> Result<usize, BenchError> {
-        let store = FileBackend::open(path, Mode::Read)?;
+    /// Whether a part of them, of which none was looked at before, is there; how
+    /// many that were.
+    pub(super) fn check_in(
+        &self,
+        bench: &'static str,
+        store: &dyn Backend,
+    ) -> Result<usize, BenchError> {
         let mut checked = 0;
         for (handle, tree, relation) in
             self.each().step_by(if self.count > 10_000 { 997 } else { 1 })
@@ -95,7 +100,7 @@ impl Additions {
                 || outcome != Some(relation.outcome)
             {
                 let detail = format!("#{handle} is another in the store, or is not there");
-                return Err(BenchError::Wrong { bench: NAME, detail });
+                return Err(BenchError::Wrong { bench, detail });
             }
             checked += 1;
         }
