@@ -21,6 +21,7 @@ mod man;
 mod migrate;
 pub(crate) mod pin;
 mod replay;
+mod run;
 mod stat;
 mod verify;
 mod version;
@@ -63,6 +64,7 @@ pub(crate) static TABLE: &[&Command] = &[
     &graph::COMMAND,
     &verify::COMMAND,
     &replay::COMMAND,
+    &run::COMMAND,
     &label::COMMAND,
     &labels::COMMAND,
     &pin::COMMAND,

@@ -1,14 +1,15 @@
 use std::sync::Arc;
 
 use wasmtime::{Linker, PoolConcurrencyLimitError, Store, UpdateDeadline};
-use weft_object::{Blob, Handle, Kind, Tree};
+use weft_object::{Blob, Content, Handle, Kind, Tree};
 
 use crate::abi::table::EXPORT;
 use crate::check::{Shape, check};
-use crate::modules::{Abi, Job, Prepared, Ready, Refusal, prepare};
+use crate::modules::{Abi, Caches, Job, PoolFull, Prepared, Ready, Refusal, prepare};
 use crate::outcome::{Applied, Failure, FailureKind, NoAnswerKind, Outcome};
 use crate::state::{State, interrupted};
 use crate::trap::{no_answer, outcome as outcome_of};
+use crate::wasi::{self, Program};
 use crate::way::{self, POOL_MEMORY_BYTES, Way};
 use crate::{Engine, Interrupt};
 
@@ -24,6 +25,18 @@ pub trait Objects: Sync {
     fn blob(&self, handle: Handle) -> Option<Blob>;
     /// The entries of an accessible Tree or Tag.
     fn tree(&self, handle: Handle) -> Option<Tree>;
+
+    /// What a program opens in a directory that it was given as a Ref, which is
+    /// no part of the footprint: brought in now, if it is not resident.
+    ///
+    /// # Errors
+    /// Why it cannot be had, for people.
+    fn fetch(&self, object: Handle, interrupt: &Interrupt) -> Result<Content, String> {
+        let _ = interrupt;
+        let blob = || self.blob(object).map(Content::Blob);
+        let found = blob().or_else(|| self.tree(object).map(Content::Tree));
+        found.ok_or_else(|| format!("#{object} is not resident"))
+    }
 }
 
 /// One application to perform.
@@ -57,8 +70,20 @@ impl Abi for Codelet {
         check(module)
     }
 
-    fn linker(way: &Way) -> wasmtime::Result<&Linker<Self::State>> {
-        Ok(&way.linker)
+    fn linker(way: &Way) -> &Linker<Self::State> {
+        &way.linker
+    }
+
+    fn caches(engine: &Engine) -> &Caches<Self> {
+        &engine.codelets
+    }
+
+    fn perform(
+        run: &Run<'_>,
+        prepared: &Prepared<Self>,
+        engine: &Engine,
+    ) -> Result<Applied, PoolFull> {
+        perform(run, prepared, engine)
     }
 }
 
@@ -70,17 +95,27 @@ impl Engine {
     /// Needs [`crate::THREAD_STACK_MIN_BYTES`] of stack.
     #[must_use]
     pub fn apply(&self, run: Run<'_>) -> Applied {
+        match wasi::program(&run) {
+            Some(program) => self.apply_as::<Program>(&run, program),
+            None => self.apply_as::<Codelet>(&run, procedure(&run)),
+        }
+    }
+
+    fn apply_as<A: Abi>(&self, run: &Run<'_>, module: Result<Handle, Refusal>) -> Applied {
+        let caches = A::caches(self);
         let modules = match run.fuel {
-            Some(_) => &self.metered_modules,
-            None => &self.standard_modules,
+            Some(_) => &caches.metered,
+            None => &caches.standard,
         };
-        let ready = match procedure(&run).and_then(|name| {
-            modules.get(name, run.interrupt, || match run.fuel {
-                Some(_) => self.prepare(&run, name, self.metered_ways()?),
-                None => self.prepare(&run, name, self.standard_ways()?),
-            })
-        }) {
-            Ok(ready) => ready,
+        let found = module.and_then(|name| {
+            let ready = modules.get(name, run.interrupt, || match run.fuel {
+                Some(_) => self.prepare(run, name, self.metered_ways()?),
+                None => self.prepare(run, name, self.standard_ways()?),
+            })?;
+            Ok((name, ready))
+        });
+        let (name, ready) = match found {
+            Ok(found) => found,
             Err(refusal) => return without_run(refusal.into()),
         };
         if ready.shape.memory_min_bytes > run.memory_limit_bytes {
@@ -95,32 +130,36 @@ impl Engine {
         }
         let pooled = matches!(ready.prepared.way.kind, way::Kind::Pooled { .. });
         if !pooled {
-            return perform(&run, &ready.prepared, self).unwrap_or_else(pool_is_full);
+            return A::perform(run, &ready.prepared, self).unwrap_or_else(pool_is_full);
         }
         if !(ready.shape.has_memory64 && run.memory_limit_bytes > POOL_MEMORY_BYTES)
-            && let Ok(applied) = perform(&run, &ready.prepared, self)
+            && let Ok(applied) = A::perform(run, &ready.prepared, self)
         {
             return applied;
         }
-        match self.outside_the_pool(&run) {
-            Ok(ready) => perform(&run, &ready.prepared, self).unwrap_or_else(pool_is_full),
+        match self.outside_the_pool::<A>(run, name) {
+            Ok(ready) => A::perform(run, &ready.prepared, self).unwrap_or_else(pool_is_full),
             Err(refusal) => without_run(refusal.into()),
         }
     }
 
     #[cold]
-    fn outside_the_pool(&self, run: &Run<'_>) -> Result<Arc<Ready<Codelet>>, Refusal> {
-        let name = procedure(run)?;
-        self.roomy_modules.get(name, run.interrupt, || self.prepare(run, name, self.roomy_ways()?))
+    fn outside_the_pool<A: Abi>(
+        &self,
+        run: &Run<'_>,
+        name: Handle,
+    ) -> Result<Arc<Ready<A>>, Refusal> {
+        let modules = &A::caches(self).roomy;
+        modules.get(name, run.interrupt, || self.prepare(run, name, self.roomy_ways()?))
     }
 
     #[cold]
-    fn prepare(
+    fn prepare<A: Abi>(
         &self,
         run: &Run<'_>,
         name: Handle,
         ways: Vec<Arc<way::Way>>,
-    ) -> Result<Job<Codelet>, Refusal> {
+    ) -> Result<Job<A>, Refusal> {
         let content = match name.literal_bytes() {
             Some(bytes) => Some(Blob::new(bytes.to_vec())),
             None => run.objects.blob(name),
@@ -186,14 +225,11 @@ fn is_built_in(literal: &[u8]) -> bool {
         && version.iter().all(u8::is_ascii_digit)
 }
 
-/// The pool has no room.
-struct PoolFull;
-
 fn pool_is_full(_: PoolFull) -> Applied {
     without_run(no_answer(NoAnswerKind::HostMemory, "no room for another instance"))
 }
 
-fn without_run(outcome: Outcome) -> Applied {
+pub(crate) fn without_run(outcome: Outcome) -> Applied {
     Applied {
         outcome,
         made: Vec::new(),

@@ -27,8 +27,26 @@ pub(crate) struct Shape {
 const TOLD_MAX: usize = 16;
 const NAME_MAX: usize = 80;
 
-/// Checks a module.
+/// What a module has to import and export to be applied in some way.
+pub(crate) struct Wanted<'a> {
+    /// The type of an import that there is, by module and name.
+    pub(crate) import: &'a dyn Fn(&str, &str) -> Option<String>,
+    /// The function that is called, its type, and what a module without it may
+    /// be instead.
+    pub(crate) export: (&'a str, &'a str, &'a str),
+}
+
+/// Checks a codelet.
 pub(crate) fn check(module: &[u8]) -> Result<Shape, Failure> {
+    let import = |module: &str, name: &str| {
+        let call = CALLS.iter().find(|call| module == MODULE && call.name == name);
+        call.map(|call| call.signature())
+    };
+    check_for(module, &Wanted { import: &import, export: (EXPORT, "(i32) -> i32", "") })
+}
+
+/// Checks a module.
+pub(crate) fn check_for(module: &[u8], wanted: &Wanted<'_>) -> Result<Shape, Failure> {
     let malformed = |note: Option<String>| {
         let detail = match module.starts_with(b"\0asm") {
             true => "malformed, or in need of a WebAssembly proposal that is not enabled",
@@ -39,8 +57,8 @@ pub(crate) fn check(module: &[u8]) -> Result<Shape, Failure> {
     let valid = validate(module).map_err(|error| malformed(Some(error.to_string())))?;
     let (types, too_much) = valid.ok_or_else(|| malformed(None))?;
     let types = types.as_ref();
-    imports(types)?;
-    export(types)?;
+    imports(types, wanted)?;
+    export(types, wanted)?;
     let tables = (0..types.table_count()).map(|i| types.table_at(i).initial);
     let elements = tables.fold(0u64, u64::saturating_add);
     if elements > TABLE_ELEMENTS_MAX {
@@ -75,16 +93,13 @@ fn told(name: &str) -> String {
 }
 
 /// Refuses imports that the ABI does not have, naming them.
-fn imports(types: TypesRef<'_>) -> Result<(), Failure> {
+fn imports(types: TypesRef<'_>, wanted: &Wanted<'_>) -> Result<(), Failure> {
     let mut unknown = Vec::new();
     for (module, name, entity) in types.core_imports().into_iter().flatten() {
-        let call = CALLS.iter().find(|call| module == MODULE && call.name == name);
         let found = signature(types, entity);
-        match call {
-            Some(call) if found == call.signature() => {}
-            Some(call) => {
-                unknown.push(format!("{MODULE}.{name} as {found}, which is {}", call.signature()))
-            }
+        match (wanted.import)(module, name) {
+            Some(known) if found == known => {}
+            Some(known) => unknown.push(format!("{module}.{name} as {found}, which is {known}")),
             None => unknown.push(format!("{}.{}", told(module), told(name))),
         }
     }
@@ -100,15 +115,16 @@ fn imports(types: TypesRef<'_>) -> Result<(), Failure> {
 }
 
 /// Refuses a module without the function that is applied.
-fn export(types: TypesRef<'_>) -> Result<(), Failure> {
+fn export(types: TypesRef<'_>, wanted: &Wanted<'_>) -> Result<(), Failure> {
+    let (export, ty, otherwise) = wanted.export;
     let mut exports = types.core_exports().into_iter().flatten();
-    let Some((_, entity)) = exports.find(|(name, _)| *name == EXPORT) else {
-        return Err(bad(format!("no export {EXPORT}")));
+    let Some((_, entity)) = exports.find(|(name, _)| *name == export) else {
+        return Err(bad(format!("no export {export}{otherwise}")));
     };
     let found = signature(types, entity);
-    match found.as_str() {
-        "(i32) -> i32" => Ok(()),
-        _ => Err(bad(format!("{EXPORT} is {found}, not (i32) -> i32"))),
+    match found == ty {
+        true => Ok(()),
+        false => Err(bad(format!("{export} is {found}, not {ty}"))),
     }
 }
 

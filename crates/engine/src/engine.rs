@@ -4,9 +4,9 @@ use std::sync::{Arc, OnceLock};
 use crate::EngineError;
 use crate::apply::Codelet;
 use crate::artifact::Artifacts;
-use crate::modules::Modules;
-use crate::modules::Refusal;
+use crate::modules::{Caches, Refusal};
 use crate::outcome::NoAnswerKind;
+use crate::wasi::Program;
 use crate::way::{Kind, Way};
 
 /// How an [`Engine`] is set up.
@@ -18,7 +18,8 @@ pub struct Config {
     /// How many functions can have their memory from the pool at a time; more
     /// run outside it, slower. 0 means no pool.
     pub instances: u32,
-    /// The compiled code that is kept ready in this process.
+    /// The compiled code that is kept ready in this process: so much of
+    /// codelets, and of programs.
     pub module_cache_bytes: u64,
     /// The largest module that is compiled.
     pub module_max_bytes: u64,
@@ -82,9 +83,8 @@ pub struct Engine {
     pool_refused: Option<String>,
     roomy: OnceLock<Result<Arc<Way>, String>>,
     metered: OnceLock<Result<Arc<Way>, String>>,
-    pub(crate) standard_modules: Arc<Modules<Codelet>>,
-    pub(crate) roomy_modules: Arc<Modules<Codelet>>,
-    pub(crate) metered_modules: Arc<Modules<Codelet>>,
+    pub(crate) codelets: Caches<Codelet>,
+    pub(crate) programs: Caches<Program>,
     version: String,
 }
 
@@ -115,9 +115,8 @@ impl Engine {
             pool_refused,
             roomy: OnceLock::new(),
             metered: OnceLock::new(),
-            standard_modules: Arc::new(Modules::new(config.module_cache_bytes)),
-            roomy_modules: Arc::new(Modules::new(config.module_cache_bytes / 4)),
-            metered_modules: Arc::new(Modules::new(config.module_cache_bytes / 4)),
+            codelets: Caches::new(config.module_cache_bytes),
+            programs: Caches::new(config.module_cache_bytes),
             version: format!("weft {} wasmtime {WASMTIME}", env!("CARGO_PKG_VERSION")),
             config,
         };
@@ -142,13 +141,8 @@ impl Engine {
     /// What was compiled and loaded so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let mut stats = Stats::default();
-        for modules in [&self.standard_modules, &self.roomy_modules, &self.metered_modules] {
-            let (compiled, loaded) = modules.counts();
-            stats.compiled += compiled;
-            stats.loaded += loaded;
-        }
-        stats
+        let (codelets, programs) = (self.codelets.counts(), self.programs.counts());
+        Stats { compiled: codelets.0 + programs.0, loaded: codelets.1 + programs.1 }
     }
 
     fn roomy(&self) -> Result<Arc<Way>, String> {

@@ -31,6 +31,7 @@ mod modules;
 mod outcome;
 mod state;
 mod trap;
+mod wasi;
 mod way;
 
 pub use apply::{Objects, Run};

@@ -15,12 +15,12 @@ use std::time::Duration;
 use wasmtime::{InstancePre, Linker, Module, ModuleExport};
 use weft_object::Handle;
 
-use crate::Interrupt;
 use crate::artifact::Artifacts;
 use crate::check::Shape;
 use crate::digest::ByDigest;
-use crate::outcome::{Failure, FailureKind, NoAnswerKind, Outcome};
+use crate::outcome::{Applied, Failure, FailureKind, NoAnswerKind, Outcome};
 use crate::way::Way;
+use crate::{Engine, Interrupt, Run};
 
 /// What a module imports and exports, and what its runs have of the host.
 pub(crate) trait Abi: Sized + 'static {
@@ -34,7 +34,43 @@ pub(crate) trait Abi: Sized + 'static {
     fn check(module: &[u8]) -> Result<Shape, Failure>;
 
     /// The functions of the host.
-    fn linker(way: &Way) -> wasmtime::Result<&Linker<Self::State>>;
+    fn linker(way: &Way) -> &Linker<Self::State>;
+
+    /// Where an engine keeps them.
+    fn caches(engine: &Engine) -> &Caches<Self>;
+
+    /// Runs one in a fresh instance.
+    fn perform(
+        run: &Run<'_>,
+        prepared: &Prepared<Self>,
+        engine: &Engine,
+    ) -> Result<Applied, PoolFull>;
+}
+
+/// The pool has no room.
+pub(crate) struct PoolFull;
+
+/// The modules of one sort that an engine has ready, by the way to run them.
+pub(crate) struct Caches<A: Abi> {
+    pub(crate) standard: Arc<Modules<A>>,
+    pub(crate) roomy: Arc<Modules<A>>,
+    pub(crate) metered: Arc<Modules<A>>,
+}
+
+impl<A: Abi> Caches<A> {
+    pub(crate) fn new(budget_bytes: u64) -> Self {
+        Self {
+            standard: Arc::new(Modules::new(budget_bytes)),
+            roomy: Arc::new(Modules::new(budget_bytes / 4)),
+            metered: Arc::new(Modules::new(budget_bytes / 4)),
+        }
+    }
+
+    /// How many modules were compiled, and loaded from artifacts.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let counts = [&self.standard, &self.roomy, &self.metered].map(|modules| modules.counts());
+        counts.iter().fold((0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1))
+    }
 }
 
 /// A module ready for one way to run.
@@ -377,7 +413,7 @@ fn compile(module: &[u8], way: &Way) -> wasmtime::Result<Module> {
 }
 
 fn link<A: Abi>(code: &Module, way: &Arc<Way>) -> wasmtime::Result<Prepared<A>> {
-    let pre = A::linker(way)?.instantiate_pre(code)?;
+    let pre = A::linker(way).instantiate_pre(code)?;
     let apply = code
         .get_export_index(A::EXPORT)
         .ok_or_else(|| wasmtime::Error::msg("the checked export is gone"))?;

@@ -152,6 +152,14 @@ impl State {
         })
     }
 
+    /// The footprint, and who may end the run; `None` of a state that is not
+    /// in use.
+    pub(crate) fn borrowed(&self) -> Option<(&dyn Objects, &Interrupt)> {
+        let borrowed = self.borrowed.as_ref()?;
+        // SAFETY: `borrowed` is set only while the contract of `begin` holds.
+        Some(unsafe { (borrowed.objects.as_ref(), borrowed.interrupt.as_ref()) })
+    }
+
     /// Ends the run if it was interrupted.
     pub(crate) fn go_on(&self) -> Result<(), Stop> {
         match self.interrupted() {

@@ -12,6 +12,7 @@ use crate::abi::link::link;
 use crate::interrupt;
 use crate::meaning::{TABLE_ELEMENTS_MAX, features};
 use crate::state::State;
+use crate::wasi::{self, Running};
 
 /// The native stack that compiled code may use. What the functions of the ABI
 /// need comes on top; see [`crate::THREAD_STACK_MIN_BYTES`].
@@ -41,6 +42,8 @@ pub(crate) enum Kind {
 pub(crate) struct Way {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<Box<State>>,
+    /// For programs.
+    pub(crate) programs: Linker<Running>,
     pub(crate) kind: Kind,
     /// Names compiler, target and settings: an artifact of one name is of no
     /// use under another.
@@ -53,10 +56,11 @@ impl Way {
         interrupt::register(&engine);
         let mut linker = Linker::new(&engine);
         link(&mut linker)?;
+        let programs = wasi::link(&engine)?;
         let mut bytes = Bytes(Vec::new());
         engine.precompile_compatibility_hash().hash(&mut bytes);
         let settings = Handle::of_blob(&bytes.0);
-        Ok(Self { engine, linker, kind, settings })
+        Ok(Self { engine, linker, programs, kind, settings })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use weft_engine::{Applied, Objects, Run};
+use weft_engine::{Applied, Interrupt, Objects, Run};
 use weft_eval::{Application, Outcome};
 use weft_object::{Blob, Content, Handle, Tree};
 use weft_store::Cost;
@@ -22,6 +22,15 @@ impl Objects for Resident<'_> {
 
     fn tree(&self, handle: Handle) -> Option<Tree> {
         self.0.memory.get(&handle)?.tree().cloned()
+    }
+
+    fn fetch(&self, object: Handle, interrupt: &Interrupt) -> Result<Content, String> {
+        if let Some(content) = self.0.memory.get(&object) {
+            return Ok(content);
+        }
+        self.0.load(object, interrupt).map_err(|why| why.detail.to_string())?;
+        let gone = || format!("the content of #{object} had to make room at once; ask again");
+        self.0.memory.get(&object).ok_or_else(gone)
     }
 }
 

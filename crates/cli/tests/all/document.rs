@@ -66,6 +66,11 @@ fn every_command_does_what_the_document_shows() {
     for guest in ["add.wasm", "fib.wasm", "wordcount.wasm"] {
         world.guest(guest);
     }
+    for program in ["hello", "calls"] {
+        world.guest(&format!("wasi-{program}.wasm"));
+        let name = |name: &str| world.path(format!("{name}.wasm"));
+        std::fs::rename(name(&format!("wasi-{program}")), name(program)).unwrap();
+    }
     world.wat("loop.wasm", LOOP);
     performs(&world, DOCUMENT, 25);
 }

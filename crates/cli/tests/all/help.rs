@@ -24,6 +24,7 @@ Commands:
   graph        Draw a computation: what it needed, what that took, and the longest chain
   verify       Compute again what is known, and compare
   replay       Run one past application again, with its log
+  run          Run a program for WASI, and remember what it came to
   label        Give a handle a name, or take the name away
   labels       List the labels and what they stand for
   pin          Keep something in the store without a label

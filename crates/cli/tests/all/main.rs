@@ -19,6 +19,7 @@ mod interrupts;
 mod processes;
 mod repair;
 mod replay;
+mod run;
 mod stores;
 mod terminal;
 mod verify;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use weft_object::Handle;
 
 use super::home::{Home, LARGE};
-use super::pack::PART;
+
 use super::record::content_length;
 use super::walk::blob_is_sound;
 use crate::StoreError;
@@ -62,10 +62,15 @@ pub(crate) fn write(
     }
 }
 
+/// At a time: the system then keeps the file in large pieces of memory. With 1
+/// MiB, reading 512 MiB of a mapping took 1.06 of what it takes of a file that
+/// was written at once; with this, 1.00.
+const WRITE: usize = 4 << 20;
+
 fn copy(new: &NewFile, bytes: &mut dyn Read) -> Result<bool, StoreError> {
     let wanted = content_length(&new.handle);
     let mut hasher = blake3::Hasher::new();
-    let mut part = vec![0; PART];
+    let mut part = vec![0; WRITE];
     let mut length = 0_u64;
     loop {
         let read = match bytes.read(&mut part) {

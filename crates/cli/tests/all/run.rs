@@ -1,0 +1,121 @@
+//! Programs for WASI under `weft run`.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use crate::world::{Ran, World};
+
+const CALLS: &str = "wasi-calls.wasm";
+
+fn world() -> World {
+    let world = World::new();
+    for guest in ["wasi-hello.wasm", CALLS, "wasi-libc.wasm", "add.wasm"] {
+        world.guest(guest);
+    }
+    for directory in ["dir", "other"] {
+        fs::create_dir(world.path(directory)).unwrap();
+    }
+    world
+}
+
+/// What guests/README.md says that some checks find.
+fn with_given(world: &World) {
+    let given = world.path("dir/given");
+    world.write("dir/given/file", "given\n");
+    world.write("dir/given/empty", "");
+    let run = world.write("dir/given/run", "#!run\n");
+    fs::set_permissions(run, fs::Permissions::from_mode(0o755)).unwrap();
+    symlink("file", given.join("link")).unwrap();
+    world.write("dir/given/sub/deep/file", "deep\n");
+    for number in 0..300 {
+        let name = format!("{number:03}");
+        world.write(format!("dir/given/sub/many/{name}"), &name);
+    }
+}
+
+fn program(world: &World, program: &str, arguments: &[&str]) -> Ran {
+    let directories = ["run", "--dir", "dir:/dir", "--dir", "other:/other", program, "--"];
+    world.weft(directories.iter().chain(arguments))
+}
+
+fn relations(world: &World) -> serde_json::Value {
+    let stat = world.weft(["stat", "-o", "json"]);
+    serde_json::from_str::<serde_json::Value>(stat.text()).unwrap()["relations"].clone()
+}
+
+/// Each call of preview 1 by programs in Rust and C.
+#[test]
+fn the_calls_do_what_programs_expect() {
+    let world = world();
+    with_given(&world);
+    for (guest, at_least) in [(CALLS, 105), ("wasi-libc.wasm", 11)] {
+        let names = program(&world, guest, &["--list"]).text().to_owned();
+        assert!(names.lines().count() >= at_least, "{names}");
+        let wrong: Vec<String> = names
+            .lines()
+            .filter_map(|name| {
+                let ran = program(&world, guest, &[name]);
+                (ran.code != Some(0)).then(|| format!("{name}: {ran:?}"))
+            })
+            .collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+}
+
+#[test]
+fn a_run_behaves_like_its_program_and_again_is_a_lookup() {
+    let world = world();
+    assert_eq!(world.weft(["run", "wasi-hello.wasm"]).text(), "hello\n");
+    let before = relations(&world);
+    assert_eq!(world.weft(["run", "wasi-hello.wasm"]).text(), "hello\n");
+    assert_eq!(relations(&world), before);
+    assert_eq!(world.weft(["run", CALLS, "--", "do", "exit", "7"]).code, Some(7));
+    world.write("input", "some text");
+    let copied = world.weft(["run", "--stdin", "input", CALLS, "--", "do", "copy"]);
+    assert_eq!((copied.code, &*copied.stdout), (Some(0), &b"some text"[..]));
+    assert!(copied.stderr.contains('9'), "{copied:?}");
+    let random = |seed: &str| world.weft(["run", "--seed", seed, CALLS, "--", "do", "random"]);
+    assert_eq!(random("1").stdout, random("1").stdout);
+    assert_ne!(random("1").stdout, random("2").stdout);
+    let environment = world.weft(["run", "--env", "A=b", CALLS, "--", "do", "environment"]);
+    assert!(environment.text().contains("A=b"));
+}
+
+#[test]
+fn what_a_program_writes_stays_in_memory_unless_it_is_asked_for() {
+    let world = world();
+    world.write("dir/there", "as it was");
+    let fill = ["do", "fill", "/dir/new", "5"];
+    program(&world, CALLS, &fill).ok();
+    assert!(!world.path("dir/new").exists());
+    let run = ["run", "--dir", "dir:/dir", "--out", "out", CALLS, "--"];
+    world.weft(run.iter().chain(&fill)).ok();
+    assert_eq!(fs::read(world.path("out/new")).unwrap().len(), 5);
+    assert!(!world.path("out/there").exists(), "it is what it was");
+    // Into what is there, which stays.
+    world.write("out/mine", "mine");
+    let fill = ["do", "fill", "/dir/new", "6"];
+    world.weft(run.iter().chain(&fill)).ok();
+    assert_eq!(fs::read(world.path("out/new")).unwrap().len(), 6);
+    assert_eq!(fs::read(world.path("out/mine")).unwrap(), b"mine");
+    assert_eq!(fs::read_dir(world.path("out")).unwrap().count(), 2);
+}
+
+#[test]
+fn what_cannot_run_says_why() {
+    let world = world();
+    world.weft(["run", "missing.wasm"]).fails(1, &["missing.wasm"]);
+    world.weft(["run", "add.wasm"]).fails(3, &["weft_1.", "unknown imports"]);
+    world.wat("silent.wasm", "(module)");
+    world.weft(["run", "silent.wasm"]).fails(3, &["no export _start", "WASI preview 1"]);
+    world.write("text", "no module, and long enough not to stand in its handle");
+    world.weft(["run", "text"]).fails(3, &["not a WebAssembly module"]);
+    world.weft(["run", "--env", "A", CALLS]).fails(2, &["--env A has no value", "A=VALUE"]);
+    world.weft(["run", "--dir", "text", CALLS]).fails(2, &["--dir text is no directory"]);
+    world.weft(["run", "--stdin", "nothing", CALLS]).fails(1, &["cannot read nothing"]);
+    world.weft(["run", CALLS, "--", "do", "trap"]).fails(3, &["the computation failed: trap"]);
+    world
+        .weft(["run", "--deadline", "300ms", CALLS, "--", "do", "spin"])
+        .fails(4, &["no answer: deadline"]);
+    world.is_intact();
+}

@@ -1,0 +1,198 @@
+//! Programs for WASI preview 1, under the built-in procedure `wasi/1`.
+//!
+//! What the calls do is the crate `weft-wasi`'s; here they are linked, and an
+//! application becomes an invocation and what the program leaves behind a value.
+
+mod form;
+mod link;
+
+use wasmtime::{Linker, PoolConcurrencyLimitError, Store, UpdateDeadline};
+use weft_object::{Content, Handle, Kind};
+use weft_wasi::{CALLS, MODULE, Process, Source, Stop as Halt};
+
+pub(crate) use link::link;
+
+use crate::apply::without_run;
+use crate::check::{Shape, Wanted, check_for};
+use crate::modules::{Abi, Caches, PoolFull, Prepared, Refusal};
+use crate::outcome::{Applied, Failure, FailureKind, NoAnswerKind, Outcome};
+use crate::state::{State, interrupted};
+use crate::trap::outcome as outcome_of;
+use crate::way::Way;
+use crate::{Engine, Interrupt, Objects, Run};
+
+/// The name of the procedure.
+const NAME: &[u8] = b"wasi/1";
+
+/// A module with an entry for a whole program.
+pub(crate) struct Program;
+
+/// The state of one run.
+pub(crate) struct Running {
+    base: Box<State>,
+    process: Process,
+    /// Why content was missing.
+    why: Option<String>,
+}
+
+/// The program to run, if an application is of one; or why it cannot be.
+pub(crate) fn program(run: &Run<'_>) -> Option<Result<Handle, Refusal>> {
+    let entries = run.entries.entries();
+    if entries.get(1)?.literal_bytes() != Some(NAME) {
+        return None;
+    }
+    Some(match entries.get(2) {
+        Some(program) if program.kind() == Kind::Blob => Ok(*program),
+        Some(program) => {
+            Err(Refusal::bad_module(&format!("the program is {}, not blob", program.kind())))
+        }
+        None => Err(Refusal::bad_module("wasi/1 needs a program, a blob, as its first argument")),
+    })
+}
+
+impl Abi for Program {
+    type State = Running;
+
+    const EXPORT: &'static str = "_start";
+
+    fn check(module: &[u8]) -> Result<Shape, Failure> {
+        let import = |module: &str, name: &str| {
+            let call = CALLS.iter().find(|call| module == MODULE && call.name == name);
+            call.map(link::signature)
+        };
+        let otherwise = ", so it is no command for WASI preview 1";
+        check_for(
+            module,
+            &Wanted { import: &import, export: (Self::EXPORT, "() -> ()", otherwise) },
+        )
+    }
+
+    fn linker(way: &Way) -> &Linker<Self::State> {
+        &way.programs
+    }
+
+    fn caches(engine: &Engine) -> &Caches<Self> {
+        &engine.programs
+    }
+
+    fn perform(
+        run: &Run<'_>,
+        prepared: &Prepared<Self>,
+        engine: &Engine,
+    ) -> Result<Applied, PoolFull> {
+        let process = match form::invocation(run).map(Process::new) {
+            Ok(Ok(process)) => process,
+            Ok(Err(error)) => return Ok(without_run(ill_formed(error.to_string()))),
+            Err(outcome) => return Ok(without_run(outcome)),
+        };
+        // SAFETY: `run` borrows both for longer than this function, and the
+        // state is cleared or dropped, with the store that holds it, before it
+        // returns.
+        // JUSTIFICATION: as for codelets, see `State::begin`.
+        let base = unsafe {
+            State::begin(
+                run.objects,
+                run.interrupt,
+                (run.application, run.entries),
+                run.memory_limit_bytes,
+                engine.config.bounds,
+            )
+        };
+        let mut store = Store::new(&prepared.way.engine, Running { base, process, why: None });
+        store.limiter(|running| &mut running.base.limits);
+        store.epoch_deadline_callback(|context| match context.data().base.interrupted() {
+            true => Err(interrupted().into()),
+            false => Ok(UpdateDeadline::Continue(1)),
+        });
+        store.set_epoch_deadline(1);
+        let result = match run.interrupt.set_after_deadline() {
+            true => Err(interrupted().into()),
+            false => call(run, prepared, &mut store),
+        };
+        let fuel_used =
+            run.fuel.and_then(|fuel| store.get_fuel().ok().map(|left| fuel.saturating_sub(left)));
+        let mut running = store.into_data();
+        let ended = match result {
+            Ok(()) => running.ended(0),
+            Err(error) => match error.downcast_ref::<link::Exit>() {
+                Some(link::Exit(code)) => running.ended(*code),
+                None if error.is::<PoolConcurrencyLimitError>() => {
+                    running.base.end();
+                    return Err(PoolFull);
+                }
+                None => Err(outcome_of(&error)),
+            },
+        };
+        let memory_peak_bytes = running.base.limits.memory_peak_bytes();
+        running.base.end();
+        let applied = match ended {
+            Ok((value, made)) => Applied { made, ..without_run(Outcome::Value(value)) },
+            Err(outcome) => without_run(outcome),
+        };
+        Ok(Applied { fuel_used, memory_peak_bytes, ..applied })
+    }
+}
+
+fn call(
+    run: &Run<'_>,
+    prepared: &Prepared<Program>,
+    store: &mut Store<Running>,
+) -> wasmtime::Result<()> {
+    if let Some(fuel) = run.fuel {
+        store.set_fuel(fuel)?;
+    }
+    let instance = prepared.pre.instantiate(&mut *store)?;
+    let start = instance
+        .get_module_export(&mut *store, &prepared.apply)
+        .and_then(wasmtime::Extern::into_func)
+        .ok_or_else(|| wasmtime::Error::msg("the checked export is gone"))?
+        .typed::<(), ()>(&*store)?;
+    start.call(store, ())
+}
+
+impl Running {
+    /// What is left behind by a program that ended itself.
+    fn ended(&mut self, code: u32) -> Result<(Handle, Vec<(Handle, Content)>), Outcome> {
+        let Self { base, process, why } = self;
+        let finished = process.finish(&mut Reading { of: base.borrowed(), why });
+        let finished = finished.map_err(|halt| outcome_of(&stop(halt, why.take()).into()))?;
+        Ok(form::value(code, finished))
+    }
+}
+
+/// The directories of a run, as its calls read them.
+struct Reading<'a> {
+    of: Option<(&'a dyn Objects, &'a Interrupt)>,
+    why: &'a mut Option<String>,
+}
+
+impl Source for Reading<'_> {
+    fn content(&mut self, handle: &Handle) -> Result<Content, Halt> {
+        let (objects, interrupt) = self.of.ok_or(Halt::Interrupted)?;
+        if interrupt.is_set() {
+            return Err(Halt::Interrupted);
+        }
+        objects.fetch(*handle, interrupt).map_err(|why| {
+            *self.why = Some(why);
+            Halt::Missing(*handle)
+        })
+    }
+}
+
+/// What ends a run beside the program's own exit, in the engine's words.
+fn stop(halt: Halt, why: Option<String>) -> crate::outcome::Stop {
+    use crate::outcome::Stop;
+    match halt {
+        Halt::Interrupted => interrupted(),
+        Halt::Missing(_) => {
+            let detail = why.unwrap_or_else(|| halt.to_string());
+            Stop::NoAnswer(NoAnswerKind::Missing, detail)
+        }
+        other => Stop::Failure(FailureKind::BadHandle, other.to_string()),
+    }
+}
+
+fn ill_formed(detail: String) -> Outcome {
+    let kind = FailureKind::BadHandle;
+    Outcome::Failure(Failure { kind, detail: format!("wasi/1: {detail}"), note: None })
+}

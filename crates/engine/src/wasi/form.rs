@@ -1,0 +1,106 @@
+//! The form of an application of `wasi/1`, and of its value: `docs/wasi.md`.
+
+use weft_object::{Blob, Content, Handle, Kind, Tree};
+use weft_wasi::{ClockRule, Finished, Invocation, Limits, Preopen};
+
+use super::ill_formed;
+use crate::Run;
+use crate::outcome::{NoAnswerKind, Outcome};
+use crate::trap::no_answer;
+
+// Behind limits, procedure and program.
+const FIRST: usize = 3;
+
+/// `[limits, "wasi/1", program, arguments, environment, stdin, seed, clock,
+/// (path, directory)...]`; what is left out at the end is empty.
+pub(super) fn invocation(run: &Run<'_>) -> Result<Invocation, Outcome> {
+    let rest = run.entries.entries().get(FIRST..).unwrap_or_default();
+    let blob = |at: usize, name: &str| match rest.get(at) {
+        Some(handle) => bytes(run, handle, name),
+        None => Ok(Blob::new(Vec::new())),
+    };
+    let mut invocation = Invocation {
+        arguments: strings(run, rest.first(), "the arguments")?,
+        environment: strings(run, rest.get(1), "the environment")?,
+        stdin: blob(2, "standard input")?,
+        limits: Limits { written_bytes: run.memory_limit_bytes, ..Limits::default() },
+        ..Invocation::default()
+    };
+    invocation.seed = Invocation::seed_of(number(&blob(3, "the seed")?, "the seed")?.unwrap_or(0));
+    if let Some(start_ns) = number(&blob(4, "the clock")?, "the clock")? {
+        invocation.clock = ClockRule { start_ns, ..ClockRule::default() };
+    }
+    let pairs = rest.get(5..).unwrap_or_default().chunks(2);
+    invocation.preopens = pairs
+        .map(|pair| match pair {
+            [path, root] => {
+                let path = bytes(run, path, "the path of a directory")?.bytes().to_vec();
+                Ok(Preopen { path, root: *root })
+            }
+            _ => Err(ill_formed("a path has no directory behind it".to_owned())),
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(invocation)
+}
+
+/// `[exit code, stdout, stderr, directory...]`, and the content that is new.
+pub(super) fn value(code: u32, finished: Finished) -> (Handle, Vec<(Handle, Content)>) {
+    let mut made = finished.content;
+    let mut keep = |blob: Blob| {
+        let handle = blob.handle();
+        if !handle.is_literal() {
+            made.push((handle, Content::Blob(blob)));
+        }
+        handle
+    };
+    let mut entries =
+        vec![Handle::of_u64(code.into()), keep(finished.stdout), keep(finished.stderr)];
+    entries.extend(finished.roots);
+    let tree = Tree::new(entries);
+    let handle = tree.handle();
+    made.push((handle, Content::Tree(tree)));
+    (handle, made)
+}
+
+/// The bytes of a Blob, Object or Ref.
+fn bytes(run: &Run<'_>, handle: &Handle, name: &str) -> Result<Blob, Outcome> {
+    if !matches!(handle.kind(), Kind::Blob | Kind::BlobRef) {
+        return Err(ill_formed(format!("{name} is {}, not blob", handle.kind())));
+    }
+    if let Some(bytes) = handle.content().literal_bytes() {
+        return Ok(Blob::new(bytes.to_vec()));
+    }
+    let fetched = run.objects.fetch(handle.content(), run.interrupt);
+    let content = fetched.map_err(|why| no_answer(NoAnswerKind::Missing, &why))?;
+    content.blob().cloned().ok_or_else(|| ill_formed(format!("{name} is no blob")))
+}
+
+/// The bytes of each entry of a Tree.
+fn strings(run: &Run<'_>, handle: Option<&Handle>, name: &str) -> Result<Vec<Vec<u8>>, Outcome> {
+    let Some(handle) = handle else { return Ok(Vec::new()) };
+    // As nothing is written shortest.
+    if handle.literal_bytes() == Some(b"") {
+        return Ok(Vec::new());
+    }
+    if handle.kind() != Kind::Tree {
+        return Err(ill_formed(format!("{name} are {}, not tree", handle.kind())));
+    }
+    let missing = || no_answer(NoAnswerKind::Missing, &format!("#{handle} is not resident"));
+    let tree = run.objects.tree(*handle).ok_or_else(missing)?;
+    let bytes = |entry: &Handle| bytes(run, entry, name).map(|blob| blob.bytes().to_vec());
+    tree.entries().iter().map(bytes).collect()
+}
+
+/// A number of up to 8 bytes, little-endian; `None` of none.
+fn number(blob: &Blob, name: &str) -> Result<Option<u64>, Outcome> {
+    let bytes = blob.bytes();
+    let mut raw = [0; 8];
+    match raw.get_mut(..bytes.len()) {
+        None => Err(ill_formed(format!("{name} has {} bytes, not up to 8", bytes.len()))),
+        Some(_) if bytes.is_empty() => Ok(None),
+        Some(low) => {
+            low.copy_from_slice(bytes);
+            Ok(Some(u64::from_le_bytes(raw)))
+        }
+    }
+}
