@@ -66,8 +66,9 @@ impl Shared {
         if verifier.is_some_and(|verifier| verifier.takes(&key)) {
             return None;
         }
-        let outcome = self.recalled(key, &known)?;
-        if let Some(verifier) = verifier {
+        let (outcome, inserted) = self.recalled(key, &known)?;
+        // Of threads that look at once, one counts it.
+        if let Some(verifier) = verifier.filter(|_| matches!(inserted, Inserted::New)) {
             verifier.left_out(key);
         }
         Some(outcome)
@@ -75,14 +76,14 @@ impl Shared {
 
     /// The outcome of a relation that a backend has, if it can still be had;
     /// then it is known in memory from now on.
-    pub(crate) fn recalled(&self, key: Handle, known: &Relation) -> Option<Outcome> {
+    pub(crate) fn recalled(&self, key: Handle, known: &Relation) -> Option<(Outcome, Inserted)> {
         let at = known.outcome.handle();
         if !self.is_there(&at) {
             return None;
         }
         let outcome = self.outcome(known.outcome)?;
-        self.relations.insert(&key, known, self.epoch());
-        Some(outcome)
+        let inserted = self.relations.insert(&key, known, self.epoch());
+        Some((outcome, inserted))
     }
 
     /// Whether content is in memory or in the backend, or that can bring it back.

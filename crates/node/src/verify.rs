@@ -180,7 +180,7 @@ impl Shared {
                 verifier.findings.lock().verified.unchecked.push(Unchecked { key, why });
             }
         }
-        self.recalled(key, &known).unwrap_or(outcome)
+        self.recalled(key, &known).map_or(outcome, |(known, _)| known)
     }
 
     /// What is known of an application that cannot run again because part of its
@@ -201,7 +201,7 @@ impl Shared {
         let known = self.known_to_backend(&key)?;
         let why = format!("#{lost} of what it reads is not here; add or import it");
         verifier.findings.lock().verified.unchecked.push(Unchecked { key, why });
-        self.recalled(key, &known)
+        self.recalled(key, &known).map(|(known, _)| known)
     }
 
     fn known_to_backend(&self, key: &Handle) -> Option<Relation> {

@@ -104,6 +104,7 @@ fn what_a_program_writes_stays_in_memory_unless_it_is_asked_for() {
 #[test]
 fn what_cannot_run_says_why() {
     let world = world();
+    world.remember();
     world.weft(["run", "missing.wasm"]).fails(1, &["missing.wasm"]);
     world.weft(["run", "add.wasm"]).fails(3, &["weft_1.", "unknown imports"]);
     world.wat("silent.wasm", "(module)");
