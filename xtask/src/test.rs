@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::command::{cargo, run as run_command};
 use crate::json::Json;
 use crate::libtest::{self, Tally};
-use crate::{Result, deny, in_ci, real, tidy};
+use crate::{Result, deny, in_ci, tidy};
 
 /// How long each fuzz target gets, here and in CI.
 const FUZZ_SECONDS: u32 = 1;
@@ -42,7 +42,6 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
     run.step("format", |_| passed(cargo(["fmt", "--all", "--", "--check"])));
     run.step("tidy", |_| tidy::run().map(|()| Done::Passed));
     run.step("clippy", |_| passed(clippy()));
-    run.step("real", |_| Ok(real::for_tests(long)));
     run.step("build", |_| passed(cargo(["test", "--workspace", "--no-run"])));
     run.step("test", |tally| libtest::run(&mut tests(long), tally).map(|()| Done::Passed));
     run.step("examples", |_| examples());
