@@ -1,9 +1,10 @@
 //! The power goes, at every operation in turn.
 
-use weft_store::Mode;
+use weft_object::Handle;
 use weft_store::disk::crash::{CrashDisk, Fault};
+use weft_store::{Backend, Cost, Expect, FileBackend, Label, Mode, Outcome, Relation};
 
-use crate::workload::{Done, Step, create, disk, open, round};
+use crate::workload::{Done, Step, create, disk, open, round, sized};
 
 fn steps() -> Vec<Step> {
     (0..4).flat_map(round).collect()
@@ -81,4 +82,105 @@ fn the_power_may_go_again_while_a_store_recovers() {
         }
     }
     assert!(cuts > 50, "{cuts}");
+}
+
+/// So many Blobs and a label at the last, at the same places in the log for
+/// any number of four digits.
+fn put_and_label(store: &FileBackend, number: usize, count: usize) -> Handle {
+    let blobs: Vec<_> = (0..count).map(|at| sized(number + at, 500)).collect();
+    let last = blobs[count - 1].0;
+    store.put(&blobs).unwrap();
+    store.set_label(&Label::new("l").unwrap(), Expect::Any, Some(last)).unwrap();
+    last
+}
+
+/// What was cut off may be on the disk again after the next crash, unless that
+/// it is gone was synced. Where the log grows as it did before, with other
+/// content, nothing else tells it from what belongs there.
+#[test]
+fn what_was_cut_off_does_not_come_back() {
+    let mut cuts = (0, 0);
+    // Of five the label is in the next pack.
+    for count in 1..6 {
+        for seed in 0..60 {
+            let disk = disk();
+            let store = create(&disk).unwrap();
+            put_and_label(&store, 1000, 1);
+            store.sync().unwrap();
+            let stale = put_and_label(&store, 2000, count);
+            let disk = disk.restart(seed);
+            let packs = pack_lengths(&disk);
+            let store = create(&disk).unwrap();
+            let is_cut = pack_lengths(&disk);
+            if is_cut == packs {
+                continue;
+            }
+            cuts.0 += usize::from(is_cut.len() < packs.len());
+            cuts.1 += usize::from(is_cut.len() == packs.len());
+            put_and_label(&store, 3000, count);
+            for again in 0..60 {
+                let store = open(&disk.copy().restart(again), Mode::Read).unwrap();
+                let label = Label::new("l").unwrap();
+                let found = store.label(&label).unwrap();
+                assert_ne!(found, Some(stale), "{count} Blobs, seed {seed}, then {again}");
+            }
+        }
+    }
+    assert!(cuts.0 > 10 && cuts.1 > 10, "{cuts:?}");
+}
+
+fn pack_lengths(disk: &CrashDisk) -> Vec<usize> {
+    let files = disk.files().into_iter();
+    let packs = files.filter(|(path, _)| path.to_string_lossy().contains("/packs/"));
+    packs.map(|(_, bytes)| bytes.len()).collect()
+}
+
+/// Of what failed, what had been written is cut off; nor does that come back
+/// behind what was written in its place.
+#[test]
+fn what_failed_does_not_come_back() {
+    // More than two packs of them, at the same places each time.
+    let batch = |outcome: u64| -> Vec<(Handle, Relation)> {
+        let outcome = Outcome::Value(Handle::of_u64(outcome));
+        let relation = |key| (Handle::of_tree(&[key]), Relation::new(outcome, Cost::default()));
+        (0..60).map(Handle::of_u64).map(relation).collect()
+    };
+    let (failed, taken) = (batch(1), batch(2));
+    let mut failures = 0;
+    for (operation, cut) in (0..7).flat_map(|operation| (1..16).map(move |cut| (operation, cut))) {
+        let disk = disk();
+        let store = create(&disk).unwrap();
+        store.put(&[sized(1, 400)]).unwrap();
+        store.sync().unwrap();
+        disk.fail_at(disk.operations() + operation, Fault::NoSpace, 0);
+        failures += u32::from(store.put_relations(&failed).is_err());
+        disk.fail_at(disk.operations() + cut, Fault::PowerCut, cut);
+        let _ = store.put_relations(&taken);
+        for seed in 0..400 {
+            let store = open(&disk.restart(seed), Mode::Read).unwrap();
+            let found = taken.iter().filter_map(|(key, _)| store.relation(key).unwrap());
+            let first: Vec<_> =
+                found.map(|relation| relation.outcome == failed[0].1.outcome).collect();
+            let mixed = first.contains(&true) && first.contains(&false);
+            assert!(!mixed, "no space at {operation}, cut at {cut}, seed {seed}: {first:?}");
+        }
+    }
+    assert!(failures > 90, "{failures}");
+}
+
+/// More than are left open for the sync to come: those before have been synced
+/// by then, and are not left out.
+#[test]
+fn many_large_blobs_at_once_last() {
+    let disk = disk();
+    let store = create(&disk).unwrap();
+    let blobs: Vec<_> = (0..80).map(|number| sized(number, 900)).collect();
+    blobs.iter().for_each(|blob| store.put(std::slice::from_ref(blob)).unwrap());
+    store.sync().unwrap();
+    for seed in 0..6 {
+        let store = open(&disk.restart(seed), Mode::Read).unwrap();
+        for (handle, _) in &blobs {
+            assert!(store.get(handle).unwrap().is_some(), "seed {seed}: #{handle}");
+        }
+    }
 }
