@@ -22,6 +22,7 @@ mod names;
 mod near;
 mod out;
 mod place;
+mod program;
 mod progress;
 mod recover;
 mod report;

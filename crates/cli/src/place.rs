@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use weft_node::{Node, Stat};
 use weft_object::Handle;
-use weft_store::files::{self, Added, Options};
+use weft_store::files::{self, Added, Options, Stamps};
 use weft_store::socket::Fact;
 use weft_store::{Backend, Mode, SharedBackend, StoreError, Writing, locate};
 
@@ -24,6 +24,7 @@ pub(crate) struct Place {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) mode: Mode,
     shared: Arc<SharedBackend>,
+    stamps: OnceLock<Option<Stamps>>,
     terminal: Terminal,
 }
 
@@ -47,7 +48,7 @@ impl Place {
             );
             terminal.say("warning", &text);
         }
-        Ok(Self { backend: shared.clone(), mode, shared, terminal })
+        Ok(Self { backend: shared.clone(), mode, shared, stamps: OnceLock::new(), terminal })
     }
 
     /// The directory that holds the store.
@@ -75,10 +76,25 @@ impl Place {
 
     /// Adds a file, or a directory with all below it, and syncs.
     pub(crate) fn add(&self, path: &Path) -> Result<(Handle, Added), Exit> {
+        self.add_without(path, &[], &[])
+    }
+
+    /// The same, of a directory without these directories in it, and without
+    /// what has one of these names.
+    pub(crate) fn add_without(
+        &self,
+        path: &Path,
+        directories: &[PathBuf],
+        names: &[&str],
+    ) -> Result<(Handle, Added), Exit> {
         let so_far = SoFar::default();
         let tell = |added: Added| so_far.set(added);
+        let leave_out = [directories, &[self.directory().to_owned()]].concat();
+        let stamps = self.stamps();
         let options = Options {
-            leave_out: &[self.directory().to_owned()],
+            leave_out: &leave_out,
+            leave_out_names: names,
+            stamps,
             progress: Some(&tell),
             ..Options::default()
         };
@@ -107,7 +123,16 @@ impl Place {
             self.backend.sync()?;
             Ok(handle)
         })?;
+        if let Some(stamps) = stamps {
+            // If it cannot be written, all is read again; nothing else is lost.
+            let _ = stamps.keep();
+        }
         Ok((handle, so_far.get()))
+    }
+
+    /// What is known of this user's files, unless there is no place for it.
+    fn stamps(&self) -> Option<&Stamps> {
+        self.stamps.get_or_init(|| Some(Stamps::open(&cache()?.join("stamps")))).as_ref()
     }
 }
 

@@ -40,6 +40,13 @@ pub enum StoreError {
         /// The version it says.
         found: u32,
     },
+    /// A file of stamps ([`crate::files::Stamps`]) cannot be used.
+    Stamps {
+        /// The file.
+        path: PathBuf,
+        /// The version it says, if that is the reason.
+        version: Option<u32>,
+    },
     /// A part of the store is gone or not what it was.
     Damaged {
         /// The file.
@@ -198,6 +205,14 @@ impl fmt::Display for StoreError {
                 path.display(),
                 crate::file::VERSION
             ),
+            Self::Stamps { path, version: Some(version) } => write!(
+                f,
+                "{} has stamps of version {version}, which is not known here; remove it",
+                path.display()
+            ),
+            Self::Stamps { path, version: None } => {
+                write!(f, "{} has no stamps, or is damaged; remove it", path.display())
+            }
             Self::Damaged { path, what } => write!(
                 f,
                 "{} is damaged, {what}; see what is left with `weft fsck`, and keep that with \

@@ -6,9 +6,11 @@
 
 mod add;
 mod get;
+mod stamps;
 
 pub use add::{Added, Options, add, add_stream};
 pub use get::{GetOptions, get, get_with};
+pub use stamps::Stamps;
 
 use weft_object::directory::{DirectoryError, Entry, List, Lookup, Step};
 use weft_object::{Blob, Content, Handle};

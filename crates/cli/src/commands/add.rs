@@ -56,7 +56,7 @@ pub(crate) const COMMAND: Command = Command {
             };
             if terminal.is_terminal {
                 terminal.remark(&format!(
-                    "added {}: {} files, {} in {} ({})",
+                    "added {}: {} files, {} read in {} ({})",
                     path.display(),
                     count(added.files),
                     size(added.bytes),

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -52,11 +53,20 @@ pub(crate) const PINS: Command = Command {
 /// How long what a command has made is kept, so that there is time to label it.
 const LEASE: Duration = Duration::from_secs(24 * 3600);
 
+/// A lease that has lost less than this is not written again: nothing at all is
+/// written by a command that finds everything known.
+const LEASE_LOST: Duration = Duration::from_secs(3600);
+
 /// Pins what a command has made, for a day.
 pub(crate) fn lease(backend: &dyn Backend, handles: &[Handle]) -> Result<(), StoreError> {
+    let until_s = now_s() + LEASE.as_secs();
+    let enough_s = until_s - LEASE_LOST.as_secs();
+    let pins = backend.pins()?.into_iter();
+    let pins: HashMap<Handle, Pin> = pins.map(|pin| (pin.handle, pin)).collect();
     for handle in handles.iter().filter(|handle| !handle.is_literal()) {
-        let until_s = Some(now_s() + LEASE.as_secs());
-        backend.pin(&Pin { handle: *handle, until_s })?;
+        if !pins.get(handle).is_some_and(|pin| pin.holds_at(enough_s)) {
+            backend.pin(&Pin { handle: *handle, until_s: Some(until_s) })?;
+        }
     }
     Ok(())
 }

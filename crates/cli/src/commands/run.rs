@@ -5,19 +5,21 @@ mod changed;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
+use std::iter;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
-use weft_object::{Blob, Content, Handle, Kind, Tree};
+use weft_object::{Blob, Handle, Kind};
 use weft_store::{Mode, StoreError, Writing, files};
 
 use super::{Command, pin};
 use crate::argument;
-use crate::evaluate::{Answer, Options, evaluate};
+use crate::evaluate::{Options, evaluate};
 use crate::exit::{Code, Exit};
 use crate::place::Place;
+use crate::program::{self, Left, MEMORY_BYTES, Made};
 use crate::report;
 use crate::terminal::Terminal;
 use crate::units::{parse_duration, parse_memory};
@@ -54,6 +56,11 @@ pub(crate) const COMMAND: Command = Command {
             .last(true)
             .value_parser(value_parser!(OsString))
             .help("What the program gets as arguments");
+        let argv0 = Arg::new("argv0")
+            .long("argv0")
+            .value_name("NAME")
+            .value_parser(value_parser!(OsString))
+            .help("What the program gets as its own name [default: the file's]");
         let seed = Arg::new("seed")
             .long("seed")
             .value_name("N")
@@ -83,7 +90,7 @@ pub(crate) const COMMAND: Command = Command {
             .arg(many(flag("env", "K=V", "A variable of the environment")))
             .arg(flag("stdin", "FILE", "Standard input; - is that of this command"))
             .arg(flag("out", "DIR", "Where to write what the program has changed"))
-            .args([seed, memory, deadline, rest])
+            .args([argv0, seed, memory, deadline, rest])
     },
     run,
 };
@@ -103,7 +110,7 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
     };
     let answer = evaluate(&place, application.thunk, &options, terminal)?;
     let value = report::value(&answer)?;
-    let left = Left::read(&answer, value)?;
+    let left = Left::read(&answer.session, value)?;
     write(io::stdout().lock(), &left.stdout)?;
     write(io::stderr().lock(), &left.stderr)?;
     if let Some(target) = target {
@@ -139,39 +146,32 @@ impl Given<'_> {
     fn application(&self) -> Result<Application, Exit> {
         let path = self.matches.get_one::<PathBuf>("PROG").cloned().unwrap_or_default();
         let program = self.place.add(&path)?.0;
-        let argv0 = path.file_name().unwrap_or_default();
-        let arguments: Vec<&OsStr> =
-            std::iter::once(argv0).chain(self.all("ARGS").map(OsString::as_os_str)).collect();
+        let own = path.file_name().unwrap_or_default();
+        let name = self.matches.get_one("argv0").map_or(own, OsString::as_os_str);
+        let rest = self.all("ARGS").map(OsString::as_os_str);
+        let bytes = |text: &OsStr| text.as_bytes().to_vec();
         let environment: Vec<&OsStr> = self.all("env").map(OsString::as_os_str).collect();
         if let Some(wrong) = environment.iter().find(|entry| !entry.as_bytes().contains(&b'=')) {
             let wrong = wrong.display();
             return Err(Exit::usage(format!("--env {wrong} has no value; write {wrong}=VALUE")));
         }
-        let directories = self.directories()?;
-        let seed = self.matches.get_one::<u64>("seed").copied().unwrap_or(0);
-        let memory = self.matches.get_one::<u64>("memory").copied().unwrap_or(1 << 30);
+        let given = program::Given {
+            memory_bytes: self.matches.get_one("memory").copied().unwrap_or(MEMORY_BYTES),
+            program,
+            arguments: iter::once(name).chain(rest).map(bytes).collect(),
+            environment: environment.into_iter().map(bytes).collect(),
+            stdin: self.stdin()?,
+            seed: self.matches.get_one("seed").copied().unwrap_or(0),
+            directories: self.directories()?,
+        };
         let backend = &*self.place.backend;
         let writing = Writing::begin(backend)?;
-        let mut made = Made(Vec::new());
-        let mut entries = vec![
-            Handle::of_u64(memory),
-            made.blob(b"wasi/1"),
-            program,
-            made.strings(&arguments),
-            made.strings(&environment),
-            self.stdin()?,
-            Handle::of_u64(seed),
-            made.blob(b""),
-        ];
-        for (path, root) in &directories {
-            entries.extend([made.blob(path), root.lower().unwrap_or(*root)]);
-        }
-        let thunk = made.tree(entries).application();
-        let thunk = thunk.ok_or_else(|| Exit::other("the run has no form; please report it"))?;
+        let mut made = Made::default();
+        let thunk = given.application(&mut made)?;
         backend.put(&made.0)?;
         pin::lease(backend, &[thunk])?;
         drop(writing);
-        Ok(Application { thunk, directories })
+        Ok(Application { thunk, directories: given.directories })
     }
 
     fn directories(&self) -> Result<Vec<(Vec<u8>, Handle)>, Exit> {
@@ -229,62 +229,6 @@ fn split(given: &OsStr) -> (OsString, Option<OsString>) {
     match bytes.iter().rposition(|byte| *byte == b':') {
         Some(at) => (owned(&bytes[..at]), Some(owned(&bytes[at + 1..]))),
         None => (owned(bytes), None),
-    }
-}
-
-/// Content for the store.
-struct Made(Vec<(Handle, Content)>);
-
-impl Made {
-    fn blob(&mut self, bytes: &[u8]) -> Handle {
-        let blob = Blob::new(bytes.to_vec());
-        let handle = blob.handle();
-        if !handle.is_literal() {
-            self.0.push((handle, Content::Blob(blob)));
-        }
-        handle
-    }
-
-    fn tree(&mut self, entries: Vec<Handle>) -> Handle {
-        let tree = Tree::new(entries);
-        let handle = tree.handle();
-        self.0.push((handle, Content::Tree(tree)));
-        handle
-    }
-
-    fn strings(&mut self, strings: &[&OsStr]) -> Handle {
-        let entries = strings.iter().map(|text| self.blob(text.as_bytes())).collect();
-        self.tree(entries)
-    }
-}
-
-/// What a program has left behind.
-struct Left {
-    code: u64,
-    stdout: Blob,
-    stderr: Blob,
-    directories: Vec<Handle>,
-}
-
-impl Left {
-    fn read(answer: &Answer, value: Handle) -> Result<Self, Exit> {
-        let content = answer.session.content(value)?;
-        let missing = || Exit::from(StoreError::Missing(value.content()));
-        let tree = content.as_ref().and_then(Content::tree).ok_or_else(missing)?;
-        let blob = |at: usize| -> Result<Blob, Exit> {
-            let handle = tree.entries().get(at).ok_or_else(missing)?;
-            let content = answer.session.content(*handle)?;
-            content.and_then(|content| content.blob().cloned()).ok_or_else(missing)
-        };
-        let mut code = [0; 8];
-        let bytes = blob(0)?;
-        code.get_mut(..bytes.bytes().len()).ok_or_else(missing)?.copy_from_slice(bytes.bytes());
-        Ok(Self {
-            code: u64::from_le_bytes(code),
-            stdout: blob(1)?,
-            stderr: blob(2)?,
-            directories: tree.entries().get(3..).unwrap_or_default().to_vec(),
-        })
     }
 }
 

@@ -77,6 +77,10 @@ fn a_run_behaves_like_its_program_and_again_is_a_lookup() {
     let random = |seed: &str| world.weft(["run", "--seed", seed, CALLS, "--", "do", "random"]);
     assert_eq!(random("1").stdout, random("1").stdout);
     assert_ne!(random("1").stdout, random("2").stdout);
+    let arguments = world.weft(["run", "--argv0", "me", CALLS, "--", "do", "arguments"]);
+    assert!(arguments.text().starts_with("me\n"), "{arguments:?}");
+    let arguments = world.weft(["run", CALLS, "--", "do", "arguments"]);
+    assert!(arguments.text().starts_with(CALLS), "{arguments:?}");
     let environment = world.weft(["run", "--env", "A=b", CALLS, "--", "do", "environment"]);
     assert!(environment.text().contains("A=b"));
 }

@@ -17,6 +17,7 @@ pub use self::stream::add_stream;
 use self::chunk::Chunk;
 use self::leaf::{Job, Leaf};
 use self::walk::Walk;
+use super::stamps::Stamps;
 use crate::sync::Mutex;
 use crate::{Backend, StoreError, Writing};
 
@@ -39,6 +40,10 @@ pub struct Options<'a> {
     /// Directories left out beside every `.weft`: a store that is kept
     /// elsewhere.
     pub leave_out: &'a [PathBuf],
+    /// Names of what is left out wherever it stands.
+    pub leave_out_names: &'a [&'a str],
+    /// What is known of files that need not be read again.
+    pub stamps: Option<&'a Stamps>,
     /// Called now and then, from any of the threads.
     pub progress: Option<&'a (dyn Fn(Added) + Sync)>,
 }
@@ -70,7 +75,7 @@ pub fn add(
         chunk.flush(backend)?;
         return Ok(leaf.child);
     }
-    let walk = walk::walk(path, options.leave_out)?;
+    let walk = walk::walk(path, options)?;
     let leaves = read_all(backend, options, &walk)?;
     tree::build_all(backend, &walk, &leaves)
 }

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 
 use weft_object::directory::{Entry, FileKind, Name, Part, build};
 use weft_object::{Blob, Handle, Tree};
-use weft_store::files::{Added, Options, add, add_stream, find, get, list};
+use weft_store::files::{Added, Options, Stamps, add, add_stream, find, get, list};
 use weft_store::{Backend, Content, FileBackend, MemoryBackend, StoreError};
 
 use crate::scratch::Scratch;
@@ -404,4 +404,81 @@ fn get_stays_inside_whatever_the_tree_says() {
     let refused = get(&source, &long, &scratch.join("missing"));
     assert!(matches!(refused, Err(StoreError::Missing(handle)) if handle == long));
     assert!(!scratch.join("missing").exists());
+}
+
+/// What an add with stamps came to, and how many files and bytes it read.
+fn stamped(backend: &dyn Backend, path: &Path, stamps: &Path) -> (Handle, Added) {
+    let stamps = Stamps::open(stamps);
+    let last = Mutex::new(Added::default());
+    let tell = |added: Added| {
+        let mut last = last.lock().unwrap();
+        last.files = last.files.max(added.files);
+        last.bytes = last.bytes.max(added.bytes);
+    };
+    let options = Options { stamps: Some(&stamps), progress: Some(&tell), ..Options::default() };
+    let handle = add(backend, path, &options).unwrap();
+    stamps.keep().unwrap();
+    (handle, last.into_inner().unwrap())
+}
+
+#[test]
+fn what_was_read_and_has_not_changed_is_not_read_again() {
+    let scratch = Scratch::new();
+    let stamps = scratch.join("stamps");
+    // Files that nobody has written in the last seconds.
+    let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/files");
+    let backend = MemoryBackend::new();
+    let plain = added(&backend, &old).unwrap();
+    let (handle, first) = stamped(&backend, &old, &stamps);
+    assert_eq!(handle, plain);
+    assert!(first.files > 5 && first.bytes > 10_000, "{first:?}");
+    let (handle, again) = stamped(&backend, &old, &stamps);
+    assert_eq!((handle, again), (plain, Added { bytes: 0, ..first }));
+    // One file by itself, too.
+    let file = old.join("get.rs");
+    let (handle, again) = stamped(&backend, &file, &stamps);
+    assert_eq!((handle, again.bytes), (Handle::of_blob(&fs::read(&file).unwrap()), 0));
+    // A backend that does not have it gets it.
+    let other = MemoryBackend::new();
+    let (handle, other_first) = stamped(&other, &old, &stamps);
+    assert_eq!((handle, other_first), (plain, first));
+    assert!(other.contains(&handle).unwrap());
+    assert!(get(&|wanted| other.get(wanted), &handle, &scratch.join("back")).is_ok());
+}
+
+#[test]
+fn what_is_written_twice_at_once_is_seen() {
+    let scratch = Scratch::new();
+    let stamps = scratch.join("stamps");
+    let (path, backend) = (scratch.join("file"), MemoryBackend::new());
+    let mut seen = Vec::new();
+    for text in ["first of some length", "after of same length"] {
+        fs::write(&path, text).unwrap();
+        // All of the stamp that a program can set.
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH).unwrap();
+        seen.push(stamped(&backend, &path, &stamps).0);
+        assert_eq!(seen.last(), Some(&Handle::of_blob(text.as_bytes())));
+    }
+    assert_ne!(seen[0], seen[1]);
+}
+
+#[test]
+fn names_are_left_out_wherever_they_stand() {
+    let scratch = Scratch::new();
+    let root = scratch.join("root");
+    fs::create_dir_all(root.join("in/.git")).unwrap();
+    fs::create_dir_all(root.join(".git/objects")).unwrap();
+    for name in ["kept", ".gitignore", ".git/objects/x", "in/.git/y", "in/kept"] {
+        fs::write(root.join(name), "").unwrap();
+    }
+    fs::create_dir(root.join("in/tree")).unwrap();
+    fs::write(root.join("in/tree/.git"), "gitdir: elsewhere").unwrap();
+    let backend = MemoryBackend::new();
+    let options = Options { leave_out_names: &[".git"], ..Options::default() };
+    let handle = add(&backend, &root, &options).unwrap();
+    for name in [".git", "in/.git", "in/tree/.git"] {
+        fs::remove_dir_all(root.join(name)).or_else(|_| fs::remove_file(root.join(name))).unwrap();
+    }
+    assert_eq!(handle, added(&backend, &root).unwrap());
 }

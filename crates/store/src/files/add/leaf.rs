@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use weft_object::Handle;
 use weft_object::directory::{Entry, FileKind};
@@ -13,6 +14,7 @@ use weft_object::directory::{Entry, FileKind};
 use super::chunk::{Chunk, HELD_MAX};
 use super::walk::{permissions, special};
 use super::{Added, Options};
+use crate::files::stamps::{Stamp, Stamps};
 use crate::{Backend, StoreError, open};
 
 /// A file or symlink as a directory's entry will have it.
@@ -27,6 +29,7 @@ pub(super) struct Leaf {
 pub(super) struct Job<'a> {
     pub(super) backend: &'a dyn Backend,
     progress: Option<&'a (dyn Fn(Added) + Sync)>,
+    stamps: Option<&'a Stamps>,
     files_total: u64,
     files: AtomicU64,
     bytes: AtomicU64,
@@ -37,6 +40,7 @@ impl<'a> Job<'a> {
         Self {
             backend,
             progress: options.progress,
+            stamps: options.stamps,
             files_total: files as u64,
             files: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -64,7 +68,12 @@ impl<'a> Job<'a> {
         follow: bool,
     ) -> Result<Leaf, StoreError> {
         let read = |error| StoreError::io("read", path)(error);
+        if let Some(leaf) = self.known(path, follow)? {
+            self.report(1, 0);
+            return Ok(leaf);
+        }
         for _ in 0..3 {
+            let read_at = SystemTime::now();
             // Opening says what it is as well as looking at it first would, and
             // does not follow a symlink, nor wait.
             let mut file = match open::to_look(path, follow) {
@@ -91,10 +100,27 @@ impl<'a> Job<'a> {
             };
             if let Some((child, mode)) = child {
                 self.report(1, 0);
+                if let Some(stamps) = self.stamps {
+                    // Of before it was read: if it has another by now, this one
+                    // is not found again.
+                    stamps.learn(Stamp::of(&before), child, read_at);
+                }
                 return Ok(Leaf { kind: FileKind::File, mode, child });
             }
         }
         Err(StoreError::Changed(path.into()))
+    }
+
+    /// What stands there, if its stamp is that of what the backend has.
+    fn known(&self, path: &Path, follow: bool) -> Result<Option<Leaf>, StoreError> {
+        let Some(stamps) = self.stamps.filter(|stamps| !stamps.is_empty()) else {
+            return Ok(None);
+        };
+        let found = if follow { fs::metadata(path) } else { fs::symlink_metadata(path) };
+        let Some(found) = found.ok().filter(Metadata::is_file) else { return Ok(None) };
+        let Some(child) = stamps.find(&Stamp::of(&found)) else { return Ok(None) };
+        let here = child.is_literal() || self.backend.contains(&child)?;
+        Ok(here.then(|| Leaf { kind: FileKind::File, mode: permissions(&found), child }))
     }
 
     fn symlink(&self, path: &Path, chunk: &mut Chunk) -> Result<Leaf, StoreError> {

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use super::Options;
 use crate::{StoreError, locate};
 
 /// What a directory holds, before anything is read.
@@ -33,10 +34,11 @@ pub(super) fn permissions(metadata: &Metadata) -> u16 {
     (metadata.mode() & 0o777) as u16
 }
 
-pub(super) fn walk(root: &Path, leave_out: &[PathBuf]) -> Result<Walk, StoreError> {
+pub(super) fn walk(root: &Path, options: &Options<'_>) -> Result<Walk, StoreError> {
     let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
+    let left_out = options.leave_out.iter();
     let left_out: Vec<_> =
-        leave_out.iter().filter_map(|path| fs::metadata(path).ok().map(identity)).collect();
+        left_out.filter_map(|path| fs::metadata(path).ok().map(identity)).collect();
     let mut walk = Walk { directories: Vec::new(), leaves: Vec::new() };
     walk.directories.push(Directory { path: root.into(), mode: 0, entries: Vec::new() });
     let mut next = 0;
@@ -54,6 +56,9 @@ pub(super) fn walk(root: &Path, leave_out: &[PathBuf]) -> Result<Walk, StoreErro
         let mut entries = Vec::with_capacity(names.len());
         for (name, file_type) in names {
             let inside = path.join(&name);
+            if options.leave_out_names.iter().any(|left_out| name == *left_out) {
+                continue;
+            }
             if !file_type.is_dir() {
                 if !file_type.is_symlink() {
                     special(&inside, &file_type)?;
