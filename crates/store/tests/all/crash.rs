@@ -1,10 +1,13 @@
 //! The power goes, at every operation in turn.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use weft_object::Handle;
 use weft_store::disk::crash::{CrashDisk, Fault};
-use weft_store::{Backend, Cost, Expect, FileBackend, Label, Mode, Outcome, Relation};
+use weft_store::{Backend, Cost, Expect, FileBackend, Label, Mode, Options, Outcome, Relation};
 
-use crate::workload::{Done, Step, create, disk, open, round, sized};
+use crate::workload::{Done, PLACE, Step, create, disk, open, options, round, sized};
 
 fn steps() -> Vec<Step> {
     (0..4).flat_map(round).collect()
@@ -173,7 +176,9 @@ fn what_failed_does_not_come_back() {
 #[test]
 fn many_large_blobs_at_once_last() {
     let disk = disk();
-    let store = create(&disk).unwrap();
+    // No run is written meanwhile, for which they would be synced.
+    let options = Options { flush_entries: 1000, ..options() };
+    let store = FileBackend::create_on(Arc::new(disk.clone()), Path::new(PLACE), options).unwrap();
     let blobs: Vec<_> = (0..80).map(|number| sized(number, 900)).collect();
     blobs.iter().for_each(|blob| store.put(std::slice::from_ref(blob)).unwrap());
     store.sync().unwrap();
