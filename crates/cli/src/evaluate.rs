@@ -64,7 +64,7 @@ pub(crate) fn evaluate(
     let kept = progress::during(terminal, keeping, || {
         let _writing = Writing::begin(&*place.backend)?;
         // What was known already was made by somebody else.
-        if answer.stat.applied > 0 {
+        if answer.stat.applied + answer.stat.matched > 0 {
             pin::lease(&*place.backend, &roots)?;
         }
         node.keep(&roots)
@@ -242,6 +242,7 @@ fn since(after: Stat, before: Stat) -> Stat {
         applied: after.applied - before.applied,
         failed: after.failed - before.failed,
         run_ns: after.run_ns - before.run_ns,
+        matched: after.matched - before.matched,
         hits: after.hits - before.hits,
         loaded: after.loaded - before.loaded,
         loaded_bytes: after.loaded_bytes - before.loaded_bytes,

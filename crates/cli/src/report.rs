@@ -154,6 +154,7 @@ pub(crate) fn json(answer: &Answer) -> Value {
         "cost".into(),
         json!({
             "applied": answer.stat.applied,
+            "matched": answer.stat.matched,
             "hits": answer.stat.hits,
             "run_ns": answer.stat.run_ns,
             "wall_ns": u64::try_from(answer.wall.as_nanos()).unwrap_or(u64::MAX),

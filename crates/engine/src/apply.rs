@@ -6,7 +6,7 @@ use weft_object::{Blob, Content, Handle, Kind, Tree};
 use crate::abi::table::EXPORT;
 use crate::check::{Shape, check};
 use crate::modules::{Abi, Caches, Job, PoolFull, Prepared, Ready, Refusal, prepare};
-use crate::outcome::{Applied, Failure, FailureKind, NoAnswerKind, Outcome};
+use crate::outcome::{Applied, Failure, FailureKind, NoAnswerKind, Outcome, Steps};
 use crate::state::{State, interrupted};
 use crate::trap::{no_answer, outcome as outcome_of};
 use crate::wasi::{self, Program};
@@ -237,6 +237,7 @@ pub(crate) fn without_run(outcome: Outcome) -> Applied {
         log_truncated: false,
         fuel_used: None,
         memory_peak_bytes: 0,
+        steps: Steps::default(),
     }
 }
 
@@ -297,6 +298,7 @@ fn perform(
         log_truncated: state.log_truncated,
         fuel_used,
         memory_peak_bytes: state.limits.memory_peak_bytes(),
+        steps: Steps::default(),
     };
     state.end();
     Ok(applied)

@@ -42,7 +42,8 @@ pub use interrupt::Interrupt;
 pub use meaning::{
     FAIL_MESSAGE_MAX_BYTES, MEANING_VERSION, MEMORY_LIMIT_DEFAULT_BYTES, TABLE_ELEMENTS_MAX,
 };
-pub use outcome::{Applied, Failure, FailureKind, NoAnswerKind, Outcome};
+pub use outcome::{Applied, Failure, FailureKind, NoAnswerKind, Outcome, Steps};
+pub use wasi::{Matching, matching};
 
 /// The least stack of a thread that calls [`Engine::apply`]: what compiled code
 /// may use, and as much again for everything below it. Rust's default of 2 MiB

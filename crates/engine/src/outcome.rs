@@ -1,6 +1,7 @@
 use std::fmt;
 
 use weft_object::{Content, Handle};
+pub use weft_wasi::Steps;
 
 /// What an application came to.
 ///
@@ -136,6 +137,9 @@ pub struct Applied {
     pub fuel_used: Option<u64>,
     /// The most that its memories came to, in bytes.
     pub memory_peak_bytes: u64,
+    /// What a program with directories found out on the way to its end: see
+    /// [`matching`](crate::matching).
+    pub steps: Steps,
 }
 
 /// Why the run stops, as it travels through compiled code: an error that the

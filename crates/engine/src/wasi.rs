@@ -5,12 +5,14 @@
 
 mod form;
 mod link;
+mod matching;
 
 use wasmtime::{Linker, PoolConcurrencyLimitError, Store, UpdateDeadline};
 use weft_object::{Content, Handle, Kind};
-use weft_wasi::{CALLS, MODULE, Process, Source, Stop as Halt};
+use weft_wasi::{CALLS, End, MODULE, Process, Source, Start, Steps, Stop as Halt};
 
 pub(crate) use link::link;
+pub use matching::{Matching, matching};
 
 use crate::apply::without_run;
 use crate::check::{Shape, Wanted, check_for};
@@ -113,9 +115,9 @@ impl Abi for Program {
             run.fuel.and_then(|fuel| store.get_fuel().ok().map(|left| fuel.saturating_sub(left)));
         let mut running = store.into_data();
         let ended = match result {
-            Ok(()) => running.ended(0),
+            Ok(()) => running.ended(run, 0),
             Err(error) => match error.downcast_ref::<link::Exit>() {
-                Some(link::Exit(code)) => running.ended(*code),
+                Some(link::Exit(code)) => running.ended(run, *code),
                 None if error.is::<PoolConcurrencyLimitError>() => {
                     running.base.end();
                     return Err(PoolFull);
@@ -126,7 +128,7 @@ impl Abi for Program {
         let memory_peak_bytes = running.base.limits.memory_peak_bytes();
         running.base.end();
         let applied = match ended {
-            Ok((value, made)) => Applied { made, ..without_run(Outcome::Value(value)) },
+            Ok(applied) => applied,
             Err(outcome) => without_run(outcome),
         };
         Ok(Applied { fuel_used, memory_peak_bytes, ..applied })
@@ -152,11 +154,19 @@ fn call(
 
 impl Running {
     /// What is left behind by a program that ended itself.
-    fn ended(&mut self, code: u32) -> Result<(Handle, Vec<(Handle, Content)>), Outcome> {
+    fn ended(&mut self, run: &Run<'_>, code: u32) -> Result<Applied, Outcome> {
         let Self { base, process, why } = self;
         let finished = process.finish(&mut Reading { of: base.borrowed(), why });
-        let finished = finished.map_err(|halt| outcome_of(&stop(halt, why.take()).into()))?;
-        Ok(form::value(code, finished))
+        let mut finished = finished.map_err(|halt| outcome_of(&stop(halt, why.take()).into()))?;
+        let observations = finished.observations.take();
+        let edits = std::mem::take(&mut finished.edits);
+        let value = form::value(code, finished);
+        let end = End { code, stdout: value.stdout, stderr: value.stderr, edits };
+        let start = Start::of(run.entries.entries());
+        let steps = start.zip(observations);
+        let steps = steps.map(|(start, seen)| Steps::new(start.place, &seen, &end));
+        let applied = without_run(Outcome::Value(value.handle));
+        Ok(Applied { made: value.made, steps: steps.unwrap_or_default(), ..applied })
     }
 }
 

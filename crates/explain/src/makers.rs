@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use weft_object::{Handle, Kind};
-use weft_store::{Backend, Relation, StoreError};
+use weft_store::{Backend, Relation, StoreError, is_step};
 
 use crate::Source;
 use crate::diff::Step;
@@ -50,7 +50,7 @@ pub fn makers(
         seen += 1;
         told(tell, seen);
         let outcome = relation.outcome.handle().content();
-        if !wanted.contains(&outcome) {
+        if !wanted.contains(&outcome) || is_step(key) {
             return ControlFlow::Continue(());
         }
         let maker = || Maker { key: *key, relation: *relation, within: Vec::new() };
@@ -99,7 +99,7 @@ pub fn holder(
             if seen > done {
                 told(tell, seen);
                 let outcome = relation.outcome.handle();
-                if is_tree(&outcome) && !search.is_without(&outcome) {
+                if is_tree(&outcome) && !is_step(key) && !search.is_without(&outcome) {
                     batch.push((*key, *relation));
                 }
             }

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use weft_eval::Outcome;
 use weft_object::{Content, Handle, Kind};
-use weft_store::{Backend, Cost, Finder, HandleHash, Origin, Relation, StoreError, Writing};
+use weft_store::{
+    Backend, Cost, Finder, HandleHash, Origin, Relation, StoreError, Writing, is_step,
+};
 
 use crate::Node;
 use crate::node::Shared;
@@ -248,19 +250,19 @@ impl Shared {
 
     /// What is new and worth a write.
     fn worth_keeping(&self) -> Vec<(Handle, Relation)> {
-        // Only applications are facts; what was derived follows from them. Of
-        // that, the answers to requests are worth keeping.
+        // Only applications and steps are facts; what was derived follows from
+        // them. Of that, the answers to requests are worth keeping.
         let mut relations = Vec::new();
         self.relations.for_each(|key, relation| {
             let is_answer = Self::answer_key(*key) == Some(*key);
-            if (key.kind() == Kind::Tree || is_answer) && !relation.durable {
+            let is_fact = key.kind() == Kind::Tree || is_step(key);
+            if (is_fact || is_answer) && !relation.durable {
                 relations.push((*key, *relation));
             }
         });
         if relations.len() > FLOOD {
-            relations.retain(|(key, relation)| {
-                key.kind() != Kind::Tree || relation.cost.run_ns >= WORTH_NS
-            });
+            let is_answer = |key: &Handle| key.kind() != Kind::Tree && !is_step(key);
+            relations.retain(|(key, relation)| is_answer(key) || relation.cost.run_ns >= WORTH_NS);
         }
         relations
     }
@@ -315,8 +317,10 @@ impl Writer<'_> {
         if let Some(notes) = relation.notes {
             self.reach(notes)?;
         }
-        // What was applied is kept if it is still here.
-        self.reach(key)?;
+        // What was applied is kept if it is still here; a place never is.
+        if !is_step(&key) {
+            self.reach(key)?;
+        }
         Ok(true)
     }
 

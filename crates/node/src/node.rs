@@ -108,6 +108,7 @@ pub(crate) struct Counts {
     pub(crate) conflicts: AtomicU64,
     pub(crate) recorded: AtomicU64,
     pub(crate) recovered: AtomicU64,
+    pub(crate) matched: AtomicU64,
 }
 
 /// What a node has done and is doing.
@@ -119,6 +120,9 @@ pub struct Stat {
     pub failed: u64,
     /// Nanoseconds that they took, added up over all threads.
     pub run_ns: u64,
+    /// Programs that did not run, because earlier runs have looked at nothing
+    /// that is different.
+    pub matched: u64,
     /// Questions that were answered by what was known.
     pub hits: u64,
     /// Objects loaded from the backend.
@@ -300,6 +304,7 @@ impl Shared {
             applied: load(&counts.applied),
             failed: load(&counts.failed),
             run_ns: load(&counts.run_ns),
+            matched: load(&counts.matched),
             hits: load(&counts.hits),
             loaded: load(&counts.loaded),
             loaded_bytes: load(&counts.loaded_bytes),

@@ -224,7 +224,7 @@ impl Platform for View<'_> {
         let relation = key.relation()?;
         let outcome = match self.shared.relations.outcome(&relation) {
             Some(stored) => self.shared.outcome(stored),
-            // Only applications are facts that a backend keeps.
+            // Of what the rules ask, only applications are facts that a backend keeps.
             None if matches!(key, Key::Apply(_)) => self.shared.recall_stored(relation),
             None => None,
         }?;
@@ -265,6 +265,13 @@ impl View<'_> {
     /// of what is set aside for direct runs. The caller has told the slot of it.
     pub(crate) fn attempt(&mut self, application: &Application, granted: Granted) -> Attempt {
         let shared = self.shared;
+        // Before the footprint is brought in, of which that takes little. Who
+        // has a claim has come through here without one.
+        if granted == Granted::No
+            && let Some(outcome) = self.matched(application)
+        {
+            return Attempt::Done(outcome);
+        }
         let mut found = self.survey(application.handle);
         if shared.map_large(&found, application.memory_limit_bytes, self.interrupt) {
             found = self.survey(application.handle);

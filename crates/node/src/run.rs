@@ -13,7 +13,7 @@ use crate::platform::View;
 use crate::{Event, failure};
 
 /// The memory tier as the engine reads it.
-struct Resident<'a>(&'a Shared);
+pub(crate) struct Resident<'a>(pub(crate) &'a Shared);
 
 impl Objects for Resident<'_> {
     fn blob(&self, handle: Handle) -> Option<Blob> {
@@ -102,6 +102,7 @@ impl View<'_> {
         let cost = Cost { run_ns, fuel: applied.fuel_used };
         match &shared.verifier {
             None => {
+                self.record_steps(&applied.steps, run_ns);
                 shared.record(application.handle, &outcome, cost, notes);
                 outcome
             }

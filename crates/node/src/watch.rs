@@ -25,6 +25,16 @@ pub enum Event {
         /// Nanoseconds from start to end.
         run_ns: u64,
     },
+    /// A program did not run: earlier runs of it have looked at nothing that is
+    /// different in its directories, and ended so.
+    Matched {
+        /// The canonical application Tree, whose relation that is now.
+        application: Handle,
+        /// What it comes to.
+        outcome: Outcome,
+        /// How many questions about its directories lead there.
+        asked: u64,
+    },
     /// Something was known already.
     Hit {
         /// What.

@@ -62,7 +62,7 @@ pub use memory::{Before, Epoch, Holder, Marking, Memory, Swept};
 pub use memory_backend::MemoryBackend;
 pub use migrate::{Migrated, migrate, version};
 pub use pin::Pin;
-pub use relation::{Cost, Finder, Origin, Outcome, Relation};
+pub use relation::{Cost, Finder, Origin, Outcome, Relation, is_step};
 pub use relations::{Inserted, Relations};
 pub use run::Run;
 pub use shared::SharedBackend;

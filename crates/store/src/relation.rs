@@ -1,4 +1,4 @@
-use weft_object::Handle;
+use weft_object::{Handle, Kind};
 
 use crate::StoreError;
 
@@ -55,7 +55,8 @@ pub struct Finder {
 /// outcome.
 ///
 /// The key of a fact `apply(tree) -> outcome` is the handle of the canonical
-/// Tree; of what was derived from such facts, that of the Thunk or Encode.
+/// Tree; of a step of a program, a Ref, see [`is_step`]; of what was derived from
+/// such facts, that of the Thunk or Encode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Relation {
     /// What it came to.
@@ -68,6 +69,14 @@ pub struct Relation {
     pub origin: Origin,
     /// Whether a backend holds it too.
     pub durable: bool,
+}
+
+/// Whether a relation under this key is a step of a program: what it asks of its
+/// directories in some place, or how it ends there (`docs/wasi.md`). Nobody has the
+/// Tree that such a key names, and it is no application.
+#[must_use]
+pub const fn is_step(key: &Handle) -> bool {
+    matches!(key.kind(), Kind::TreeRef)
 }
 
 const FAILURE: u8 = 1;

@@ -1,6 +1,7 @@
 //! What a run leaves behind.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use weft_object::directory::{DirectoryError, Entry, FileKind, Name, Part, build};
 use weft_object::{Blob, Content, Handle};
@@ -23,7 +24,8 @@ pub struct Finished {
     pub roots: Vec<Handle>,
     /// The content of all that is new in them, children before parents.
     pub content: Vec<(Handle, Content)>,
-    /// What the run has looked at; `None` if that was too much to keep.
+    /// What the run has looked at, in that order; `None` if it was too much to
+    /// keep.
     pub observations: Option<Vec<Observation>>,
     /// What it has changed.
     pub edits: Vec<Edit>,
@@ -91,7 +93,7 @@ struct Ending<'a> {
 /// with all that is above it.
 struct Place {
     ino: Ino,
-    origin: Option<(u32, Box<[u8]>)>,
+    origin: Option<(u32, Arc<[u8]>)>,
 }
 
 impl Ending<'_> {
@@ -138,7 +140,7 @@ impl Ending<'_> {
     }
 
     /// The place of a child in the input, if that is where it stands.
-    fn still_at(&self, parent: &Place, name: &Name, child: Ino) -> Option<(u32, Box<[u8]>)> {
+    fn still_at(&self, parent: &Place, name: &Name, child: Ino) -> Option<(u32, Arc<[u8]>)> {
         let (preopen, path) = parent.origin.as_ref()?;
         let path = join(path, name);
         let origin = self.fs.inode(child).ok()?.origin.as_ref()?;

@@ -74,7 +74,7 @@ impl Fs {
             now_ns: born_ns,
         };
         for (preopen, root) in (0..).zip(roots) {
-            let origin = Origin { preopen, path: Box::default() };
+            let origin = Origin { preopen, path: [].into() };
             let number = inode::number(&origin);
             let body = Body::Directory(Directory::of_base(*root, None));
             let inode = Inode::new(number, inode::DIRECTORY_MODE, born_ns, body, Some(origin));

@@ -18,9 +18,10 @@
 //!   what answer, is an [`Observation`]: absences and sizes too, and less than
 //!   what lies in the nodes that were read.
 //! - *New directory and edits.* [`Finished::roots`] are whole directories. The
-//!   [`Edit`]s say the same as changes, and hold for every directory that
-//!   [`agrees`] with the observations: on that one they can be replayed
-//!   ([`apply`]) instead of running the program again.
+//!   [`Edit`]s say the same as changes, and hold for every directory that answers
+//!   what the run has asked as its own did: on that one they can be made
+//!   ([`apply`]) instead of running the program again. Which these are a [`Walk`]
+//!   along the [`Steps`] of earlier runs finds out.
 //!
 //! `docs/wasi.md` lists the calls, from the same table that the engine links
 //! ([`CALLS`]).
@@ -48,6 +49,9 @@ pub use errno::Errno;
 pub use finish::Finished;
 pub use fuzz::fuzz_calls;
 pub use invocation::{Invocation, InvocationError, Limits, Preopen};
-pub use observe::{Answer, Applied, Edit, EditKind, Observation, agrees, apply, listing_digest};
+pub use observe::{
+    Answer, Applied, Asked, Directories, Edit, EditKind, End, Observation, Question, Start, Step,
+    Steps, Walk, apply, listing_digest,
+};
 pub use process::Process;
 pub use source::{Source, Stop};

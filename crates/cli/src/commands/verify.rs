@@ -9,7 +9,7 @@ use weft_eval::{NoAnswerKind, Outcome};
 use weft_node::{Disagreement, Node, Sample, Session, Unchecked, Verified};
 use weft_notation::{Budget, describe};
 use weft_object::{Handle, Kind};
-use weft_store::{Mode, Relation, StoreError};
+use weft_store::{Mode, Relation, StoreError, is_step};
 
 use super::{Command, is_json, json_argument};
 use crate::argument::source;
@@ -125,7 +125,7 @@ pub(super) fn computation(place: &Place, handle: Handle) -> Result<Handle, Exit>
     }
     let mut found = None;
     place.backend.each_relation(&mut |key, relation| {
-        if relation.outcome.handle().content() != data {
+        if relation.outcome.handle().content() != data || is_step(key) {
             return ControlFlow::Continue(());
         }
         found = Some(key.application().unwrap_or(*key));
@@ -163,7 +163,7 @@ fn repair(
     drop(node);
     let mut answers = Vec::new();
     place.backend.each_relation(&mut |key, _| {
-        if key.kind() != Kind::Tree {
+        if key.kind() != Kind::Tree && !is_step(key) {
             answers.push(*key);
         }
         ControlFlow::Continue(())

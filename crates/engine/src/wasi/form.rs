@@ -43,8 +43,16 @@ pub(super) fn invocation(run: &Run<'_>) -> Result<Invocation, Outcome> {
     Ok(invocation)
 }
 
-/// `[exit code, stdout, stderr, directory...]`, and the content that is new.
-pub(super) fn value(code: u32, finished: Finished) -> (Handle, Vec<(Handle, Content)>) {
+/// `[exit code, stdout, stderr, directory...]`.
+pub(super) struct Value {
+    pub(super) handle: Handle,
+    pub(super) stdout: Handle,
+    pub(super) stderr: Handle,
+    /// The content that is new.
+    pub(super) made: Vec<(Handle, Content)>,
+}
+
+pub(super) fn value(code: u32, finished: Finished) -> Value {
     let mut made = finished.content;
     let mut keep = |blob: Blob| {
         let handle = blob.handle();
@@ -53,13 +61,23 @@ pub(super) fn value(code: u32, finished: Finished) -> (Handle, Vec<(Handle, Cont
         }
         handle
     };
-    let mut entries =
-        vec![Handle::of_u64(code.into()), keep(finished.stdout), keep(finished.stderr)];
-    entries.extend(finished.roots);
+    let (stdout, stderr) = (keep(finished.stdout), keep(finished.stderr));
+    value_of(code, stdout, stderr, finished.roots, made)
+}
+
+pub(super) fn value_of(
+    code: u32,
+    stdout: Handle,
+    stderr: Handle,
+    roots: Vec<Handle>,
+    mut made: Vec<(Handle, Content)>,
+) -> Value {
+    let mut entries = vec![Handle::of_u64(code.into()), stdout, stderr];
+    entries.extend(roots);
     let tree = Tree::new(entries);
     let handle = tree.handle();
     made.push((handle, Content::Tree(tree)));
-    (handle, made)
+    Value { handle, stdout, stderr, made }
 }
 
 /// The bytes of a Blob, Object or Ref.

@@ -6,6 +6,7 @@
 mod collection;
 mod guests;
 mod outcomes;
+mod programs;
 mod recovery;
 mod sharing;
 mod stopping;

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use weft_object::directory::{Entry, FileKind, Name};
 use weft_object::{Blob, Handle};
 
@@ -12,7 +14,7 @@ pub(crate) struct Ino(pub(super) u64);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
     pub(crate) preopen: u32,
-    pub(crate) path: Box<[u8]>,
+    pub(crate) path: Arc<[u8]>,
 }
 
 impl Origin {
@@ -31,7 +33,7 @@ impl Origin {
     }
 }
 
-pub(crate) fn join(path: &[u8], name: &Name) -> Box<[u8]> {
+pub(crate) fn join(path: &[u8], name: &Name) -> Arc<[u8]> {
     match path {
         [] => name.as_bytes().into(),
         _ => [path, b"/", name.as_bytes()].concat().into(),

@@ -1,25 +1,54 @@
+use std::sync::Arc;
+
 use weft_object::Handle;
 use weft_object::directory::{Entry, FileKind};
 
-/// One thing that a run asked of a directory that it was given, with the answer.
+/// How much of a place a run wanted to know.
 ///
-/// What the run itself had made or changed by then is no observation. In a
-/// list of observations, each (preopen, path) stands once for its entry, with
-/// the most that was asked, and once for its listing; they are in order.
+/// Each but the last says all that those before it say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Question {
+    /// What sort of thing is there, if anything.
+    Kind,
+    /// How many bytes it has as well.
+    Size,
+    /// Which.
+    Content,
+    /// The entry as it stands.
+    Exact,
+    /// Which names there are below it.
+    Listing,
+}
+
+/// What a run asked of a directory that it was given.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Observation {
+pub struct Asked {
     /// The position of the preopened directory.
-    pub preopen: u32,
+    pub preopen: u16,
     /// The path in it: names joined by `/`, empty for the directory itself.
-    pub path: Box<[u8]>,
+    pub path: Arc<[u8]>,
+    /// What about it.
+    pub question: Question,
+}
+
+/// A question and what the directory answered.
+///
+/// What the run itself had made or changed by then is no observation. Of what
+/// it knew already it does not ask again: the observations of a run stand in
+/// the order in which it came to need them, and each says more than those
+/// before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// The question.
+    pub asked: Asked,
     /// What the run came to know.
     pub answer: Answer,
 }
 
 /// What there is at a path, as far as a run looked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Nothing.
+    /// Nothing; to a listing, no directory.
     Absent,
     /// Something of this kind.
     Kind(FileKind),
@@ -37,20 +66,23 @@ pub enum Answer {
 }
 
 impl Answer {
-    pub(crate) const fn is_listing(&self) -> bool {
-        matches!(self, Self::Listing(_))
-    }
-
-    /// Each answer about an entry says all that those before it say.
-    pub(crate) const fn rank(&self) -> u8 {
+    /// What was asked, to be told this of something that is there.
+    pub(super) const fn question(&self) -> Question {
         match self {
-            Self::Absent => 0,
-            Self::Kind(_) => 1,
-            Self::Size(..) => 2,
-            Self::Content(..) => 3,
-            Self::Exact(..) => 4,
-            Self::Listing(_) => 5,
+            Self::Absent | Self::Kind(_) => Question::Kind,
+            Self::Size(..) => Question::Size,
+            Self::Content(..) => Question::Content,
+            Self::Exact(..) => Question::Exact,
+            Self::Listing(_) => Question::Listing,
         }
+    }
+}
+
+pub(super) const fn number(kind: FileKind) -> u8 {
+    match kind {
+        FileKind::File => 0,
+        FileKind::Directory => 1,
+        FileKind::Symlink => 2,
     }
 }
 
@@ -62,13 +94,8 @@ pub fn listing_digest(entries: &[Entry]) -> Handle {
     let mut bytes = Vec::new();
     for entry in entries {
         let name = entry.name.as_bytes();
-        bytes.push(match entry.kind {
-            FileKind::File => 0,
-            FileKind::Directory => 1,
-            FileKind::Symlink => 2,
-        });
         // A name has at most 255 bytes.
-        bytes.push(name.len() as u8);
+        bytes.extend_from_slice(&[number(entry.kind), name.len() as u8]);
         bytes.extend_from_slice(name);
     }
     Handle::of_blob(&bytes)

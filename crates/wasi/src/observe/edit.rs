@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use weft_object::Handle;
 use weft_object::directory::FileKind;
 
@@ -11,7 +13,7 @@ pub struct Edit {
     /// The position of the preopened directory.
     pub preopen: u32,
     /// The path in it: names joined by `/`.
-    pub path: Box<[u8]>,
+    pub path: Arc<[u8]>,
     /// What becomes of it.
     pub kind: EditKind,
 }
@@ -26,4 +28,15 @@ pub enum EditKind {
     Write(Handle),
     /// This stands there now, whatever was there.
     Place(FileKind, u16, Handle),
+}
+
+impl EditKind {
+    /// What stands there then, if the edit says so.
+    #[must_use]
+    pub const fn child(&self) -> Option<Handle> {
+        match self {
+            Self::Remove => None,
+            Self::Write(child) | Self::Place(_, _, child) => Some(*child),
+        }
+    }
 }

@@ -1,53 +1,56 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::{Answer, Observation};
+use super::{Answer, Asked, Observation, Question};
 use crate::fs::Origin;
 
-/// Beyond this many bytes a run is known by its exact inputs alone: somebody
-/// who asks for a million names that do not exist should not fill the memory.
-const BYTES_MAX: usize = 64 << 20;
-const ENTRY_BYTES: usize = 128;
+/// Beyond this many questions, or bytes of paths in them, a run is known by its
+/// exact inputs alone: somebody who asks for a million names that do not exist
+/// should not fill the memory, nor the store.
+pub(super) const QUESTIONS_MAX: usize = 1 << 16;
+const BYTES_MAX: usize = 16 << 20;
 
-/// Collects observations, each path once.
+/// Collects observations as they are made, each only if it is news.
 #[derive(Debug, Default)]
 pub(crate) struct Observed {
-    entries: BTreeMap<(u32, Box<[u8]>, bool), Answer>,
+    /// The most that was asked of a place, and of its names apart.
+    known: BTreeMap<(u16, Arc<[u8]>, bool), Question>,
+    observations: Vec<Observation>,
     bytes: usize,
     overflown: bool,
 }
 
 impl Observed {
     pub(crate) fn note(&mut self, origin: &Origin, answer: Answer) {
-        self.note_at(origin.preopen, &origin.path, answer);
-    }
-
-    pub(crate) fn note_at(&mut self, preopen: u32, path: &[u8], answer: Answer) {
         if self.overflown {
             return;
         }
-        let key = (preopen, Box::from(path), answer.is_listing());
-        if let Some(known) = self.entries.get_mut(&key) {
-            if answer.rank() > known.rank() {
-                *known = answer;
+        let Ok(preopen) = u16::try_from(origin.preopen) else { return self.overflow() };
+        let path = &origin.path;
+        let question = answer.question();
+        let most = self.known.entry((preopen, path.clone(), question == Question::Listing));
+        let mut is_news = false;
+        let most = most.or_insert_with(|| {
+            is_news = true;
+            question
+        });
+        if is_news || question > *most {
+            *most = question;
+            self.bytes += path.len();
+            let asked = Asked { preopen, path: path.clone(), question };
+            self.observations.push(Observation { asked, answer });
+            if self.observations.len() > QUESTIONS_MAX || self.bytes > BYTES_MAX {
+                self.overflow();
             }
-            return;
         }
-        self.bytes += ENTRY_BYTES + path.len();
-        if self.bytes > BYTES_MAX {
-            self.overflown = true;
-            self.entries.clear();
-            return;
-        }
-        self.entries.insert(key, answer);
     }
 
-    /// All of them in order; `None` if they were too many to keep.
+    fn overflow(&mut self) {
+        *self = Self { overflown: true, ..Self::default() };
+    }
+
+    /// All of them, the first first; `None` if they were too many to keep.
     pub(crate) fn into_list(self) -> Option<Vec<Observation>> {
-        if self.overflown {
-            return None;
-        }
-        let entries = self.entries.into_iter();
-        let observation = |((preopen, path, _), answer)| Observation { preopen, path, answer };
-        Some(entries.map(observation).collect())
+        (!self.overflown).then_some(self.observations)
     }
 }
