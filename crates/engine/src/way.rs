@@ -26,6 +26,9 @@ pub(crate) const POOL_MEMORY_BYTES: u64 = 4 << 30;
 const POOL_MEMORIES_PER_MODULE: u32 = 4;
 const POOL_TABLES_PER_MODULE: u32 = 4;
 
+/// What the host may keep of an instance beside its memories and tables.
+const INSTANCE_MAX_BYTES: usize = 16 << 20;
+
 /// How memory is provided and whether fuel is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -110,6 +113,9 @@ const PAGE_BYTES: usize = 4096;
 fn pool(instances: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_core_instances(instances)
+        // Not reserved, only checked, and after all was compiled. A module of
+        // 130,000 functions, 37,000 of them in its table, needs 1.2 MiB.
+        .max_core_instance_size(INSTANCE_MAX_BYTES)
         .total_memories(2 * instances)
         .total_tables(2 * instances)
         .max_memories_per_module(POOL_MEMORIES_PER_MODULE)
