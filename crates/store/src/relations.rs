@@ -342,6 +342,7 @@ impl Table {
     fn insert(&mut self, hash: u64, slot: Slot, extra: Option<Extra>, hasher: &HandleHash) {
         if let Some(extra) = extra {
             self.extras.insert(slot.key, extra);
+            self.fit_extras();
         }
         let at = self.slots.push(slot) as u32;
         let slots = &self.slots;
@@ -380,11 +381,17 @@ impl Table {
         let slot = self.slots.swap_remove(at)?;
         if slot.has_extra() {
             self.extras.remove(&slot.key);
-            if self.extras.len() < self.extras.capacity() / 8 * 3 {
-                self.extras.shrink_to_fit();
-            }
+            self.fit_extras();
         }
         Some(slot)
+    }
+
+    /// Also after an insert: a table that is full of what was removed doubles
+    /// from little more than half of it on.
+    fn fit_extras(&mut self) {
+        if self.extras.len() < self.extras.capacity() / 8 * 3 {
+            self.extras.shrink_to_fit();
+        }
     }
 
     fn unindex(&mut self, at: usize, hasher: &HandleHash) {

@@ -58,6 +58,8 @@ pub(crate) fn begin(home: &Home, number: u32) -> Result<(), StoreError> {
     for part in &parts {
         home.disk.sync_directory(part)?;
     }
+    // The names of these, too: a manifest without its packs is a damaged store.
+    home.disk.sync_directory(&home.directory)?;
     let manifest = Manifest {
         indexed: Location::new(number, START),
         packs: vec![(number, None)],
