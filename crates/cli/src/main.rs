@@ -19,7 +19,6 @@ mod exit;
 mod explained;
 mod interrupt;
 mod names;
-mod near;
 mod out;
 mod place;
 mod program;

@@ -4,12 +4,12 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use weft_engine::near;
 use weft_notation::{BuildError, Expr, Form, Resolver, build, parse};
 use weft_object::{Blob, Handle, Prefix, Tree};
 use weft_store::{Content, Label, Mode, Resolved};
 
 use crate::exit::{Code, Exit};
-use crate::near::near;
 use crate::place::Place;
 
 /// Parses an expression, pointing at what is wrong with it.

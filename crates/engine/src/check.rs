@@ -1,7 +1,7 @@
 //! Decides whether a module can be applied at all: by the meaning version's
 //! features and ABI, whatever a compiler accepts or refuses.
 
-use std::fmt::Write;
+mod imports;
 
 use wasmparser::ValType;
 use wasmparser::types::{EntityType, TypesRef};
@@ -22,15 +22,18 @@ pub(crate) struct Shape {
     pub(crate) too_much: Option<String>,
 }
 
-// At most so many imports, and characters of a name, are told: the text is part
-// of the failure's identity and travels with it.
-const TOLD_MAX: usize = 16;
-const NAME_MAX: usize = 80;
+// So many types of a list are told, for the same reason as with names.
+const TYPES_MAX: usize = 80;
 
 /// What a module has to import and export to be applied in some way.
 pub(crate) struct Wanted<'a> {
     /// The type of an import that there is, by module and name.
     pub(crate) import: &'a dyn Fn(&str, &str) -> Option<String>,
+    /// The module and the names of all that there are, to look for what
+    /// somebody may have meant.
+    pub(crate) known: (&'a str, &'a [&'a str]),
+    /// What else to say of an import from a module, if anything.
+    pub(crate) hint: &'a dyn Fn(&str) -> Option<&'static str>,
     /// The function that is called, its type, and what a module without it may
     /// be instead.
     pub(crate) export: (&'a str, &'a str, &'a str),
@@ -42,7 +45,13 @@ pub(crate) fn check(module: &[u8]) -> Result<Shape, Failure> {
         let call = CALLS.iter().find(|call| module == MODULE && call.name == name);
         call.map(|call| call.signature())
     };
-    check_for(module, &Wanted { import: &import, export: (EXPORT, "(i32) -> i32", "") })
+    let hint = |module: &str| {
+        let wasi = module == weft_wasi::MODULE || module.starts_with("wasi:");
+        wasi.then_some("this is a program for WASI, which `weft run` runs")
+    };
+    let names: Vec<_> = CALLS.iter().map(|call| call.name).collect();
+    let export = (EXPORT, "(i32) -> i32", "");
+    check_for(module, &Wanted { import: &import, known: (MODULE, &names), hint: &hint, export })
 }
 
 /// Checks a module.
@@ -57,7 +66,7 @@ pub(crate) fn check_for(module: &[u8], wanted: &Wanted<'_>) -> Result<Shape, Fai
     let valid = validate(module).map_err(|error| malformed(Some(error.to_string())))?;
     let (types, too_much) = valid.ok_or_else(|| malformed(None))?;
     let types = types.as_ref();
-    imports(types, wanted)?;
+    imports::check(types, wanted)?;
     export(types, wanted)?;
     let tables = (0..types.table_count()).map(|i| types.table_at(i).initial);
     let elements = tables.fold(0u64, u64::saturating_add);
@@ -85,35 +94,6 @@ fn bad(detail: String) -> Failure {
     Failure { kind: FailureKind::BadModule, detail, note: None }
 }
 
-fn told(name: &str) -> String {
-    match name.char_indices().nth(NAME_MAX) {
-        Some((end, _)) => format!("{}...", &name[..end]),
-        None => name.to_owned(),
-    }
-}
-
-/// Refuses imports that the ABI does not have, naming them.
-fn imports(types: TypesRef<'_>, wanted: &Wanted<'_>) -> Result<(), Failure> {
-    let mut unknown = Vec::new();
-    for (module, name, entity) in types.core_imports().into_iter().flatten() {
-        let found = signature(types, entity);
-        match (wanted.import)(module, name) {
-            Some(known) if found == known => {}
-            Some(known) => unknown.push(format!("{module}.{name} as {found}, which is {known}")),
-            None => unknown.push(format!("{}.{}", told(module), told(name))),
-        }
-    }
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    let mut detail = String::from("unknown imports: ");
-    detail += &unknown[..unknown.len().min(TOLD_MAX)].join(", ");
-    if unknown.len() > TOLD_MAX {
-        let _ = write!(detail, " and {} more", unknown.len() - TOLD_MAX);
-    }
-    Err(bad(detail))
-}
-
 /// Refuses a module without the function that is applied.
 fn export(types: TypesRef<'_>, wanted: &Wanted<'_>) -> Result<(), Failure> {
     let (export, ty, otherwise) = wanted.export;
@@ -139,7 +119,7 @@ fn signature(types: TypesRef<'_>, entity: EntityType) -> String {
     };
     let Some(func) = func.map(|ty| ty.unwrap_func()) else { return "a function".to_owned() };
     let list = |types: &[ValType]| {
-        let shown: Vec<_> = types.iter().take(NAME_MAX).map(ToString::to_string).collect();
+        let shown: Vec<_> = types.iter().take(TYPES_MAX).map(ToString::to_string).collect();
         shown.join(", ")
     };
     match func.results() {

@@ -28,6 +28,7 @@ mod interrupt;
 mod limits;
 mod meaning;
 mod modules;
+mod near;
 mod outcome;
 mod state;
 mod trap;
@@ -42,6 +43,7 @@ pub use interrupt::Interrupt;
 pub use meaning::{
     FAIL_MESSAGE_MAX_BYTES, MEANING_VERSION, MEMORY_LIMIT_DEFAULT_BYTES, TABLE_ELEMENTS_MAX,
 };
+pub use near::near;
 pub use outcome::{Applied, Failure, FailureKind, NoAnswerKind, Outcome, Steps};
 pub use wasi::{Matching, matching};
 

@@ -63,10 +63,16 @@ impl Abi for Program {
             call.map(link::signature)
         };
         let otherwise = ", so it is no command for WASI preview 1";
-        check_for(
-            module,
-            &Wanted { import: &import, export: (Self::EXPORT, "() -> ()", otherwise) },
-        )
+        let hint = |module: &str| match module {
+            crate::abi::table::MODULE => Some("this is a function for `weft eval`, not a program"),
+            "wasi_unstable" => {
+                Some("wasi_unstable came before preview 1; compile the program for wasm32-wasip1")
+            }
+            _ => None,
+        };
+        let names: Vec<_> = CALLS.iter().map(|call| call.name).collect();
+        let export = (Self::EXPORT, "() -> ()", otherwise);
+        check_for(module, &Wanted { import: &import, known: (MODULE, &names), hint: &hint, export })
     }
 
     fn linker(way: &Way) -> &Linker<Self::State> {

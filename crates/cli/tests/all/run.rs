@@ -110,7 +110,10 @@ fn what_cannot_run_says_why() {
     let world = world();
     world.remember();
     world.weft(["run", "missing.wasm"]).fails(1, &["missing.wasm"]);
-    world.weft(["run", "add.wasm"]).fails(3, &["weft_1.", "unknown imports"]);
+    world.weft(["run", "add.wasm"]).fails(3, &["weft_1.", "unknown imports", "for `weft eval`"]);
+    let import = r#"(module (import "wasi_snapshot_preview1" "fd_wirte" (func)))"#;
+    world.wat("wrong.wasm", import);
+    world.weft(["run", "wrong.wasm"]).fails(3, &["fd_wirte", "preview1.fd_write"]);
     world.wat("silent.wasm", "(module)");
     world.weft(["run", "silent.wasm"]).fails(3, &["no export _start", "WASI preview 1"]);
     world.write("text", "no module, and long enough not to stand in its handle");

@@ -11,5 +11,6 @@ mod harness;
 mod limits;
 mod made;
 mod modules;
+mod programs;
 mod scarce;
 mod stop;

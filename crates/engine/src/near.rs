@@ -2,7 +2,8 @@
 
 /// The names that differ from `word` in a letter or two: exchanged, added, left
 /// out or another. The nearest first, and few.
-pub(crate) fn near<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+#[must_use]
+pub fn near<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     const SHOWN: usize = 3;
     let most = if word.len() < 4 { 1 } else { 2 };
     let measured = names.map(|name| (distance(word.as_bytes(), name.as_bytes()), name));

@@ -1,0 +1,82 @@
+//! Imports: those that there are, and what is said of others.
+
+use std::fmt::Write;
+
+use wasmparser::types::TypesRef;
+
+use super::{Wanted, bad, signature};
+use crate::near::near;
+use crate::outcome::Failure;
+
+// At most so many imports, and characters of a name, are told: the text is part
+// of the failure's identity and travels with it.
+const TOLD_MAX: usize = 16;
+const NAME_MAX: usize = 80;
+
+/// Refuses imports that the ABI does not have, naming them. What somebody may
+/// have meant is a note: it may change with the names that there are.
+pub(super) fn check(types: TypesRef<'_>, wanted: &Wanted<'_>) -> Result<(), Failure> {
+    let mut unknown = Vec::new();
+    let mut note = Note::default();
+    for (module, name, entity) in types.core_imports().into_iter().flatten() {
+        let found = signature(types, entity);
+        match (wanted.import)(module, name) {
+            Some(known) if found == known => {}
+            Some(known) => unknown.push(format!("{module}.{name} as {found}, which is {known}")),
+            None => {
+                unknown.push(format!("{}.{}", told(module), told(name)));
+                if unknown.len() <= TOLD_MAX {
+                    note.add(module, name, wanted);
+                }
+            }
+        }
+    }
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let mut detail = String::from("unknown imports: ");
+    detail += &unknown[..unknown.len().min(TOLD_MAX)].join(", ");
+    if unknown.len() > TOLD_MAX {
+        let _ = write!(detail, " and {} more", unknown.len() - TOLD_MAX);
+    }
+    Err(Failure { note: note.text(), ..bad(detail) })
+}
+
+/// What may help with unknown imports, a line each.
+#[derive(Default)]
+struct Note {
+    near: Vec<String>,
+    hints: Vec<&'static str>,
+}
+
+impl Note {
+    fn add(&mut self, module: &str, name: &str, wanted: &Wanted<'_>) {
+        if let Some(hint) = (wanted.hint)(module)
+            && !self.hints.contains(&hint)
+        {
+            self.hints.push(hint);
+        }
+        let (known, names) = wanted.known;
+        // Longer than any name that there is.
+        let nearest = match name.len() <= NAME_MAX {
+            true => near(name, names.iter().copied()).first().copied(),
+            false => None,
+        };
+        if let Some(nearest) = nearest {
+            let module = told(module);
+            self.near.push(format!("{module}.{name}: the nearest known is {known}.{nearest}"));
+        }
+    }
+
+    fn text(self) -> Option<String> {
+        let lines: Vec<_> = self.hints.iter().map(ToString::to_string).chain(self.near).collect();
+        (!lines.is_empty()).then(|| lines.join("\n"))
+    }
+}
+
+fn told(name: &str) -> String {
+    match name.char_indices().nth(NAME_MAX) {
+        Some((end, _)) => format!("{}...", &name[..end]),
+        None => name.to_owned(),
+    }
+}
