@@ -15,7 +15,7 @@ pub(crate) const MEMORY_BYTES: u64 = 1 << 30;
 #[derive(Clone, Debug)]
 pub(crate) struct Given {
     pub(crate) memory_bytes: u64,
-    /// A Blob.
+    /// A Blob, or a Tree with it.
     pub(crate) program: Handle,
     /// The first is its own name.
     pub(crate) arguments: Vec<Vec<u8>>,

@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
-use wasmtime::{Linker, PoolConcurrencyLimitError, Store, UpdateDeadline};
+use wasmtime::{InstancePre, Module, ModuleExport};
+use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
 use weft_object::{Blob, Content, Handle, Kind, Tree};
 
 use crate::abi::table::EXPORT;
 use crate::check::{Shape, check};
-use crate::modules::{Abi, Caches, Job, PoolFull, Prepared, Ready, Refusal, prepare};
+use crate::modules::{Abi, Caches, Job, PoolFull, Prepared, Ready, Refusal, Target, prepare};
 use crate::outcome::{Applied, Failure, FailureKind, NoAnswerKind, Outcome, Steps};
 use crate::state::{State, interrupted};
 use crate::trap::{no_answer, outcome as outcome_of};
@@ -61,17 +62,26 @@ pub struct Run<'a> {
 /// The modules of `docs/abi.md`.
 pub(crate) struct Codelet;
 
+/// One that is linked.
+pub(crate) struct Linked {
+    pre: InstancePre<Box<State>>,
+    apply: ModuleExport,
+    memory: Option<ModuleExport>,
+}
+
 impl Abi for Codelet {
-    type State = Box<State>;
+    type Entry = ();
+    type Code = Module;
+    type Linked = Linked;
 
-    const EXPORT: &'static str = EXPORT;
-
-    fn check(module: &[u8]) -> Result<Shape, Failure> {
+    fn check(module: &[u8], (): &()) -> Result<Shape, Failure> {
         check(module)
     }
 
-    fn linker(way: &Way) -> &Linker<Self::State> {
-        &way.linker
+    fn link(code: &Module, (): &(), way: &Way) -> wasmtime::Result<Linked> {
+        let pre = way.linker.instantiate_pre(code)?;
+        let apply = export(code, EXPORT)?;
+        Ok(Linked { pre, apply, memory: code.get_export_index("memory") })
     }
 
     fn caches(engine: &Engine) -> &Caches<Self> {
@@ -87,6 +97,11 @@ impl Abi for Codelet {
     }
 }
 
+/// Where an export stands that a module was checked for.
+pub(crate) fn export(code: &Module, name: &str) -> wasmtime::Result<ModuleExport> {
+    code.get_export_index(name).ok_or_else(|| wasmtime::Error::msg("the checked export is gone"))
+}
+
 const WASM_MAGIC: &[u8] = b"\0asm";
 
 impl Engine {
@@ -97,24 +112,24 @@ impl Engine {
     pub fn apply(&self, run: Run<'_>) -> Applied {
         match wasi::program(&run) {
             Some(program) => self.apply_as::<Program>(&run, program),
-            None => self.apply_as::<Codelet>(&run, procedure(&run)),
+            None => self.apply_as::<Codelet>(&run, procedure(&run).map(codelet)),
         }
     }
 
-    fn apply_as<A: Abi>(&self, run: &Run<'_>, module: Result<Handle, Refusal>) -> Applied {
+    fn apply_as<A: Abi>(&self, run: &Run<'_>, target: Result<Target<A>, Refusal>) -> Applied {
         let caches = A::caches(self);
         let modules = match run.fuel {
             Some(_) => &caches.metered,
             None => &caches.standard,
         };
-        let found = module.and_then(|name| {
-            let ready = modules.get(name, run.interrupt, || match run.fuel {
-                Some(_) => self.prepare(run, name, self.metered_ways()?),
-                None => self.prepare(run, name, self.standard_ways()?),
+        let found = target.and_then(|target| {
+            let ready = modules.get(target.name, run.interrupt, || match run.fuel {
+                Some(_) => self.prepare(run, &target, self.metered_ways()?),
+                None => self.prepare(run, &target, self.standard_ways()?),
             })?;
-            Ok((name, ready))
+            Ok((target, ready))
         });
-        let (name, ready) = match found {
+        let (target, ready) = match found {
             Ok(found) => found,
             Err(refusal) => return without_run(refusal.into()),
         };
@@ -137,7 +152,7 @@ impl Engine {
         {
             return applied;
         }
-        match self.outside_the_pool::<A>(run, name) {
+        match self.outside_the_pool(run, &target) {
             Ok(ready) => A::perform(run, &ready.prepared, self).unwrap_or_else(pool_is_full),
             Err(refusal) => without_run(refusal.into()),
         }
@@ -147,19 +162,20 @@ impl Engine {
     fn outside_the_pool<A: Abi>(
         &self,
         run: &Run<'_>,
-        name: Handle,
+        target: &Target<A>,
     ) -> Result<Arc<Ready<A>>, Refusal> {
         let modules = &A::caches(self).roomy;
-        modules.get(name, run.interrupt, || self.prepare(run, name, self.roomy_ways()?))
+        modules.get(target.name, run.interrupt, || self.prepare(run, target, self.roomy_ways()?))
     }
 
     #[cold]
     fn prepare<A: Abi>(
         &self,
         run: &Run<'_>,
-        name: Handle,
+        target: &Target<A>,
         ways: Vec<Arc<way::Way>>,
     ) -> Result<Job<A>, Refusal> {
+        let (name, entry) = (target.module, target.entry.clone());
         let content = match name.literal_bytes() {
             Some(bytes) => Some(Blob::new(bytes.to_vec())),
             None => run.objects.blob(name),
@@ -184,9 +200,13 @@ impl Engine {
                 let detail = format!("#{name} is the module to apply and is not what it was");
                 return Refusal::NoAnswer(NoAnswerKind::Missing, detail).into();
             }
-            prepare(&name, &bytes, artifacts.as_deref(), &ways)
+            prepare(&name, &bytes, &entry, artifacts.as_deref(), &ways)
         }))
     }
+}
+
+fn codelet(module: Handle) -> Target<Codelet> {
+    Target { name: module, module, entry: () }
 }
 
 /// The module to apply, or why there is none.
@@ -257,7 +277,7 @@ fn perform(
             engine.config.bounds,
         )
     };
-    state.memory_export = prepared.memory;
+    state.memory_export = prepared.linked.memory;
     let mut store = Store::new(&prepared.way.engine, state);
     // Closures without captures: neither of them is allocated.
     store.limiter(|state| &mut state.limits);
@@ -312,10 +332,10 @@ fn call(
     if let Some(fuel) = run.fuel {
         store.set_fuel(fuel)?;
     }
-    let instance = prepared.pre.instantiate(&mut *store)?;
+    let instance = prepared.linked.pre.instantiate(&mut *store)?;
     store.data_mut().instance = Some(instance);
     let apply = instance
-        .get_module_export(&mut *store, &prepared.apply)
+        .get_module_export(&mut *store, &prepared.linked.apply)
         .and_then(wasmtime::Extern::into_func)
         .ok_or_else(|| wasmtime::Error::msg("the checked export is gone"))?
         .typed::<i32, i32>(&*store)?;

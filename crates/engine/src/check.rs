@@ -3,12 +3,12 @@
 
 mod imports;
 
-use wasmparser::ValType;
 use wasmparser::types::{EntityType, TypesRef};
+use wasmparser::{FuncType, ValType, WasmFeatures};
 
 use crate::abi::table::{CALLS, EXPORT, MODULE};
 use crate::effort::validate;
-use crate::meaning::TABLE_ELEMENTS_MAX;
+use crate::meaning::{TABLE_ELEMENTS_MAX, features};
 use crate::outcome::{Failure, FailureKind};
 
 /// What is known of a valid module before it runs.
@@ -25,33 +25,48 @@ pub(crate) struct Shape {
 // So many types of a list are told, for the same reason as with names.
 const TYPES_MAX: usize = 80;
 
+/// Of a module, a name and the type of a function there.
+type Import<'a> = dyn Fn(&str, &str, Option<&FuncType>) -> Option<String> + 'a;
+
+/// More of a failure's detail, and its note.
+type Otherwise<'a> = dyn Fn(&[&str]) -> (&'static str, Option<String>) + 'a;
+
 /// What a module has to import and export to be applied in some way.
 pub(crate) struct Wanted<'a> {
-    /// The type of an import that there is, by module and name.
-    pub(crate) import: &'a dyn Fn(&str, &str) -> Option<String>,
+    pub(crate) features: WasmFeatures,
+    /// The type that an import must have, by module, name and the type that it
+    /// has; `None` if there is none like it.
+    pub(crate) import: &'a Import<'a>,
     /// The module and the names of all that there are, to look for what
     /// somebody may have meant.
     pub(crate) known: (&'a str, &'a [&'a str]),
     /// What else to say of an import from a module, if anything.
     pub(crate) hint: &'a dyn Fn(&str) -> Option<&'static str>,
-    /// The function that is called, its type, and what a module without it may
-    /// be instead.
-    pub(crate) export: (&'a str, &'a str, &'a str),
+    /// The function that is called, and the types that it may have.
+    pub(crate) export: (&'a str, &'a [&'a str]),
+    /// What to say of a module without it: more of the detail, and the note,
+    /// by the names of all functions of a type that it may have.
+    pub(crate) otherwise: &'a Otherwise<'a>,
 }
 
 /// Checks a codelet.
 pub(crate) fn check(module: &[u8]) -> Result<Shape, Failure> {
-    let import = |module: &str, name: &str| {
-        let call = CALLS.iter().find(|call| module == MODULE && call.name == name);
-        call.map(|call| call.signature())
-    };
-    let hint = |module: &str| {
-        let wasi = module == weft_wasi::MODULE || module.starts_with("wasi:");
-        wasi.then_some("this is a program for WASI, which `weft run` runs")
-    };
     let names: Vec<_> = CALLS.iter().map(|call| call.name).collect();
-    let export = (EXPORT, "(i32) -> i32", "");
-    check_for(module, &Wanted { import: &import, known: (MODULE, &names), hint: &hint, export })
+    let wanted = Wanted {
+        features: features(),
+        import: &|module, name, _| {
+            let call = CALLS.iter().find(|call| module == MODULE && call.name == name);
+            call.map(|call| call.signature())
+        },
+        known: (MODULE, &names),
+        hint: &|module| {
+            let wasi = module == weft_wasi::MODULE || module.starts_with("wasi:");
+            wasi.then_some("this is a program for WASI, which `weft run` runs")
+        },
+        export: (EXPORT, &["(i32) -> i32"]),
+        otherwise: &|_| ("", None),
+    };
+    check_for(module, &wanted)
 }
 
 /// Checks a module.
@@ -63,7 +78,8 @@ pub(crate) fn check_for(module: &[u8], wanted: &Wanted<'_>) -> Result<Shape, Fai
         };
         Failure { note, ..bad(detail.to_owned()) }
     };
-    let valid = validate(module).map_err(|error| malformed(Some(error.to_string())))?;
+    let valid = validate(module, wanted.features);
+    let valid = valid.map_err(|error| malformed(Some(error.to_string())))?;
     let (types, too_much) = valid.ok_or_else(|| malformed(None))?;
     let types = types.as_ref();
     imports::check(types, wanted)?;
@@ -96,28 +112,49 @@ fn bad(detail: String) -> Failure {
 
 /// Refuses a module without the function that is applied.
 fn export(types: TypesRef<'_>, wanted: &Wanted<'_>) -> Result<(), Failure> {
-    let (export, ty, otherwise) = wanted.export;
-    let mut exports = types.core_exports().into_iter().flatten();
-    let Some((_, entity)) = exports.find(|(name, _)| *name == export) else {
-        return Err(bad(format!("no export {export}{otherwise}")));
-    };
-    let found = signature(types, entity);
-    match found == ty {
-        true => Ok(()),
-        false => Err(bad(format!("{export} is {found}, not {ty}"))),
+    let (export, allowed) = wanted.export;
+    let exports = || types.core_exports().into_iter().flatten();
+    let fits = |entity| allowed.contains(&&*signature(types, entity));
+    match exports().find(|(name, _)| *name == export) {
+        Some((_, entity)) if fits(entity) => Ok(()),
+        Some((_, entity)) => {
+            let (found, allowed) = (signature(types, entity), allowed.join(" or "));
+            Err(bad(format!("{export} is {found}, not {allowed}")))
+        }
+        None => {
+            let fitting = exports().filter(|(_, entity)| fits(*entity)).map(|(name, _)| name);
+            let (more, note) = (wanted.otherwise)(&fitting.collect::<Vec<_>>());
+            let detail = format!("no export {}{more}", imports::told(export));
+            Err(Failure { note, ..bad(detail) })
+        }
     }
 }
 
-/// The type of an import or export, in the table's notation.
+/// The type of an import or export, if it is a function's.
+fn func_type(types: TypesRef<'_>, entity: EntityType) -> Option<&FuncType> {
+    match entity {
+        EntityType::Func(id) | EntityType::FuncExact(id) => {
+            types.get(id).map(|ty| ty.unwrap_func())
+        }
+        _ => None,
+    }
+}
+
+/// The same in the table's notation.
 fn signature(types: TypesRef<'_>, entity: EntityType) -> String {
-    let func = match entity {
-        EntityType::Func(id) | EntityType::FuncExact(id) => types.get(id),
-        EntityType::Table(_) => return "a table".to_owned(),
-        EntityType::Memory(_) => return "a memory".to_owned(),
-        EntityType::Global(_) => return "a global".to_owned(),
-        EntityType::Tag(_) => return "a tag".to_owned(),
-    };
-    let Some(func) = func.map(|ty| ty.unwrap_func()) else { return "a function".to_owned() };
+    match entity {
+        EntityType::Func(_) | EntityType::FuncExact(_) => match func_type(types, entity) {
+            Some(func) => signature_of(func),
+            None => "a function".to_owned(),
+        },
+        EntityType::Table(_) => "a table".to_owned(),
+        EntityType::Memory(_) => "a memory".to_owned(),
+        EntityType::Global(_) => "a global".to_owned(),
+        EntityType::Tag(_) => "a tag".to_owned(),
+    }
+}
+
+pub(crate) fn signature_of(func: &FuncType) -> String {
     let list = |types: &[ValType]| {
         let shown: Vec<_> = types.iter().take(TYPES_MAX).map(ToString::to_string).collect();
         shown.join(", ")

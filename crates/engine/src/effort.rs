@@ -8,9 +8,7 @@
 
 use wasmparser::types::Types;
 use wasmparser::{FuncToValidate, FuncValidator, FuncValidatorAllocations, FunctionBody, Parser};
-use wasmparser::{Result, ValidPayload, Validator, ValidatorResources};
-
-use crate::meaning::features;
+use wasmparser::{Result, ValidPayload, Validator, ValidatorResources, WasmFeatures};
 
 /// The most bytes of one function that are compiled.
 pub(crate) const BODY_MAX_BYTES: usize = 4 << 20;
@@ -26,10 +24,13 @@ pub(crate) const EFFORT_MAX: u64 = 32 << 20;
 const PAIRS_PER_VALUE: u64 = 32;
 
 /// Validates a module: its types, and why it is too much to compile, if it is.
-pub(crate) fn validate(module: &[u8]) -> Result<Option<(Types, Option<String>)>> {
-    let mut validator = Validator::new_with_features(features());
+pub(crate) fn validate(
+    module: &[u8],
+    features: WasmFeatures,
+) -> Result<Option<(Types, Option<String>)>> {
+    let mut validator = Validator::new_with_features(features);
     let mut parser = Parser::new(0);
-    parser.set_features(features());
+    parser.set_features(features);
     let mut functions: Vec<(FuncToValidate<ValidatorResources>, FunctionBody<'_>)> = Vec::new();
     let mut last = None;
     for payload in parser.parse_all(module) {
@@ -44,7 +45,7 @@ pub(crate) fn validate(module: &[u8]) -> Result<Option<(Types, Option<String>)>>
     for (function, body) in functions {
         let index = function.index;
         let mut validator = function.into_validator(allocations);
-        let effort = function_of(&mut validator, &body)?;
+        let effort = function_of(&mut validator, &body, features)?;
         allocations = validator.into_allocations();
         let bytes = body.range().len();
         if bytes > BODY_MAX_BYTES || effort > EFFORT_MAX {
@@ -65,12 +66,14 @@ pub(crate) fn validate(module: &[u8]) -> Result<Option<(Types, Option<String>)>>
 fn function_of(
     validator: &mut FuncValidator<ValidatorResources>,
     body: &FunctionBody<'_>,
+    features: WasmFeatures,
 ) -> Result<u64> {
     let (mut branches, mut at_branches) = (0u64, 0u64);
+    let mut catches = false;
     let content = body.as_bytes();
     let mut reader = body.get_binary_reader();
     validator.read_locals(&mut reader)?;
-    reader.set_features(features());
+    reader.set_features(features);
     while !reader.eof() {
         let at = reader.current_position();
         let values = validator.len_locals() + validator.operand_stack_height();
@@ -80,6 +83,13 @@ fn function_of(
             Some(0x02..=0x04 | 0x0d) => 1,
             // br_table: its targets take a byte each, or more.
             Some(0x0e) => (reader.current_position() - at) as u64,
+            // try_table: the same of its catches.
+            Some(0x1f) => {
+                catches = true;
+                (reader.current_position() - at) as u64
+            }
+            // call, call_indirect: what they throw goes to a catch.
+            Some(0x10 | 0x11) if catches => 1,
             _ => continue,
         };
         branches += here;

@@ -18,6 +18,7 @@ pub mod abi;
 mod apply;
 mod artifact;
 mod check;
+mod code;
 mod digest;
 mod effort;
 mod engine;

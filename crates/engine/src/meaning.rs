@@ -22,8 +22,8 @@ pub const FAIL_MESSAGE_MAX_BYTES: usize = 4096;
 /// deterministic and needs no collector. Not enabled: threads and shared
 /// memory (not deterministic), garbage-collected types and with them
 /// `externref` (the size of a collected heap is the machine's business),
-/// function references and exceptions (wait until a toolchain needs them),
-/// and whatever is no standard yet.
+/// function references and exceptions (wait until a toolchain for functions
+/// needs them; programs have them), and whatever is no standard yet.
 pub(crate) fn features() -> WasmFeatures {
     WasmFeatures::MUTABLE_GLOBAL
         | WasmFeatures::SATURATING_FLOAT_TO_INT
@@ -38,4 +38,11 @@ pub(crate) fn features() -> WasmFeatures {
         | WasmFeatures::MULTI_MEMORY
         | WasmFeatures::MEMORY64
         | WasmFeatures::EXTENDED_CONST
+}
+
+/// The same for programs: exceptions too, because `setjmp` and C++ are compiled
+/// to them. Their objects lie in a collected heap, which grows as this engine
+/// has it and counts among the memory; who fills that with them has no answer.
+pub(crate) fn program_features() -> WasmFeatures {
+    features() | WasmFeatures::EXCEPTIONS
 }

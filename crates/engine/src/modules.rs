@@ -12,11 +12,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use wasmtime::{InstancePre, Linker, Module, ModuleExport};
 use weft_object::Handle;
 
 use crate::artifact::Artifacts;
 use crate::check::Shape;
+use crate::code::{Code, code};
 use crate::digest::ByDigest;
 use crate::outcome::{Applied, Failure, FailureKind, NoAnswerKind, Outcome};
 use crate::way::Way;
@@ -24,17 +24,20 @@ use crate::{Engine, Interrupt, Run};
 
 /// What a module imports and exports, and what its runs have of the host.
 pub(crate) trait Abi: Sized + 'static {
-    /// Of one run.
-    type State: 'static;
+    /// What beside its bytes says how a module is linked and entered.
+    type Entry: Clone + Send + Sync + 'static;
 
-    /// The function that is called.
-    const EXPORT: &'static str;
+    /// A module, compiled.
+    type Code: Code;
+
+    /// The same, linked for one way to run.
+    type Linked: Send + Sync + 'static;
 
     /// Whether a module is one of these.
-    fn check(module: &[u8]) -> Result<Shape, Failure>;
+    fn check(module: &[u8], entry: &Self::Entry) -> Result<Shape, Failure>;
 
-    /// The functions of the host.
-    fn linker(way: &Way) -> &Linker<Self::State>;
+    /// Links a module that was checked.
+    fn link(code: &Self::Code, entry: &Self::Entry, way: &Way) -> wasmtime::Result<Self::Linked>;
 
     /// Where an engine keeps them.
     fn caches(engine: &Engine) -> &Caches<Self>;
@@ -45,6 +48,14 @@ pub(crate) trait Abi: Sized + 'static {
         prepared: &Prepared<Self>,
         engine: &Engine,
     ) -> Result<Applied, PoolFull>;
+}
+
+/// What is to be run.
+pub(crate) struct Target<A: Abi> {
+    /// Names the module and how it is entered.
+    pub(crate) name: Handle,
+    pub(crate) module: Handle,
+    pub(crate) entry: A::Entry,
 }
 
 /// The pool has no room.
@@ -76,9 +87,7 @@ impl<A: Abi> Caches<A> {
 /// A module ready for one way to run.
 pub(crate) struct Prepared<A: Abi> {
     pub(crate) way: Arc<Way>,
-    pub(crate) pre: InstancePre<A::State>,
-    pub(crate) apply: ModuleExport,
-    pub(crate) memory: Option<ModuleExport>,
+    pub(crate) linked: A::Linked,
 }
 
 /// A module that can be applied.
@@ -338,10 +347,11 @@ impl<A: Abi> From<Refusal> for Made<A> {
 pub(crate) fn prepare<A: Abi>(
     name: &Handle,
     module: &[u8],
+    entry: &A::Entry,
     artifacts: Option<&Artifacts>,
     ways: &[Arc<Way>],
 ) -> Made<A> {
-    let shape = match A::check(module) {
+    let shape = match A::check(module, entry) {
         Ok(shape) => shape,
         Err(failure) => return Refusal::Failure(failure).into(),
     };
@@ -350,16 +360,14 @@ pub(crate) fn prepare<A: Abi>(
     }
     let mut last = String::from("no way to run it");
     for way in ways {
-        let code = code(name, module, artifacts, way).and_then(|(code, origin)| {
-            let prepared = link(&code, way)?;
-            Ok((code, origin, prepared))
+        let code = code::<A::Code>(name, module, artifacts, way).and_then(|(code, origin)| {
+            let linked = A::link(&code, entry, way)?;
+            Ok((code, origin, Prepared { way: Arc::clone(way), linked }))
         });
         match code {
             Ok((code, origin, prepared)) => {
-                let range = code.image_range();
-                let bytes = (range.end as usize).saturating_sub(range.start as usize) as u64;
                 let answer = Ok(Arc::new(Ready { shape, prepared }));
-                return Made { answer, bytes, origin };
+                return Made { answer, bytes: code.bytes(), origin };
             }
             Err(error) => last = format!("{error:#}"),
         }
@@ -370,54 +378,6 @@ pub(crate) fn prepare<A: Abi>(
         format!("the compiler refuses this valid module: {last}"),
     )
     .into()
-}
-
-fn code(
-    name: &Handle,
-    module: &[u8],
-    artifacts: Option<&Artifacts>,
-    way: &Way,
-) -> wasmtime::Result<(Module, Origin)> {
-    if let Some(artifact) = artifacts.and_then(|artifacts| artifacts.load(name, &way.settings)) {
-        // SAFETY: `Artifacts::load` returns only bytes that it found to be what
-        // `Artifacts::store` wrote below for this module and these settings, in
-        // a directory that nobody else may write to.
-        // JUSTIFICATION: compiling a large module takes seconds; its artifact
-        // loads in microseconds to milliseconds.
-        if let Ok(code) = unsafe { Module::deserialize(&way.engine, artifact) } {
-            return Ok((code, Origin::Loaded));
-        }
-    }
-    let code = compile(module, way)?;
-    if let Some(artifacts) = artifacts
-        && let Ok(artifact) = code.serialize()
-    {
-        artifacts.store(name, &way.settings, &artifact);
-    }
-    Ok((code, Origin::Compiled))
-}
-
-// Functions are compiled in parallel where there are enough of them.
-const ALONE_BYTES: usize = 64 << 10;
-
-/// Compiles on threads of this module alone: on those that a process shares, a
-/// few functions that take long would hold up every other module.
-fn compile(module: &[u8], way: &Way) -> wasmtime::Result<Module> {
-    let threads = match module.len() {
-        0..ALONE_BYTES => 1,
-        _ => std::thread::available_parallelism().map_or(1, usize::from),
-    };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    let pool = pool.map_err(|error| wasmtime::Error::msg(error.to_string()))?;
-    pool.install(|| Module::from_binary(&way.engine, module))
-}
-
-fn link<A: Abi>(code: &Module, way: &Arc<Way>) -> wasmtime::Result<Prepared<A>> {
-    let pre = A::linker(way).instantiate_pre(code)?;
-    let apply = code
-        .get_export_index(A::EXPORT)
-        .ok_or_else(|| wasmtime::Error::msg("the checked export is gone"))?;
-    Ok(Prepared { way: Arc::clone(way), pre, apply, memory: code.get_export_index("memory") })
 }
 
 #[cfg(test)]

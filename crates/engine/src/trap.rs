@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use wasmtime::{Error, Trap, WasmBacktrace};
+use wasmtime::{Error, GcHeapOutOfMemory, ThrownException, Trap, WasmBacktrace};
 
 use crate::outcome::{Failure, FailureKind, NoAnswerKind, Outcome, Stop};
 
@@ -35,6 +35,15 @@ pub(crate) fn outcome(error: &Error) -> Outcome {
             }),
             None => no_answer(NoAnswerKind::Unsupported, &format!("unexpected trap: {trap}")),
         },
+        None if error.is::<ThrownException>() => Outcome::Failure(Failure {
+            kind: FailureKind::Trap,
+            detail: "uncaught exception".to_owned(),
+            note: backtrace(error),
+        }),
+        None if error.is::<GcHeapOutOfMemory<()>>() => no_answer(
+            NoAnswerKind::HostMemory,
+            "more exceptions are alive than the memory limit has room for; raise it",
+        ),
         // Nothing of the function's doing is left: instantiation could not get
         // what it needs from the machine.
         None => no_answer(NoAnswerKind::HostMemory, &format!("{error:#}")),

@@ -3,20 +3,24 @@
 //! What the calls do is the crate `weft-wasi`'s; here they are linked, and an
 //! application becomes an invocation and what the program leaves behind a value.
 
+mod check;
+mod entry;
 mod form;
 mod link;
 mod matching;
 
-use wasmtime::{Linker, PoolConcurrencyLimitError, Store, UpdateDeadline};
+use wasmtime::{Func, Instance, InstancePre, Module, ModuleExport};
+use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
 use weft_object::{Content, Handle, Kind};
-use weft_wasi::{CALLS, End, MODULE, Process, Source, Start, Steps, Stop as Halt};
+use weft_wasi::{End, Process, Source, Start, Steps, Stop as Halt};
 
 pub(crate) use link::link;
 pub use matching::{Matching, matching};
 
-use crate::apply::without_run;
-use crate::check::{Shape, Wanted, check_for};
-use crate::modules::{Abi, Caches, PoolFull, Prepared, Refusal};
+use self::entry::{Entry, INITIALIZE, START};
+use crate::apply::{export, without_run};
+use crate::check::Shape;
+use crate::modules::{Abi, Caches, PoolFull, Prepared, Refusal, Target};
 use crate::outcome::{Applied, Failure, FailureKind, NoAnswerKind, Outcome};
 use crate::state::{State, interrupted};
 use crate::trap::outcome as outcome_of;
@@ -38,45 +42,55 @@ pub(crate) struct Running {
 }
 
 /// The program to run, if an application is of one; or why it cannot be.
-pub(crate) fn program(run: &Run<'_>) -> Option<Result<Handle, Refusal>> {
+pub(crate) fn program(run: &Run<'_>) -> Option<Result<Target<Program>, Refusal>> {
     let entries = run.entries.entries();
     if entries.get(1)?.literal_bytes() != Some(NAME) {
         return None;
     }
     Some(match entries.get(2) {
-        Some(program) if program.kind() == Kind::Blob => Ok(*program),
+        Some(&module) if module.kind() == Kind::Blob => {
+            Ok(Target { name: module, module, entry: Entry::default() })
+        }
+        Some(&name) if name.kind() == Kind::Tree => {
+            Entry::read(run, name).map(|(module, entry)| Target { name, module, entry })
+        }
         Some(program) => {
-            Err(Refusal::bad_module(&format!("the program is {}, not blob", program.kind())))
+            let kind = program.kind();
+            Err(Refusal::bad_module(&format!("the program is {kind}, not blob or tree")))
         }
         None => Err(Refusal::bad_module("wasi/1 needs a program, a blob, as its first argument")),
     })
 }
 
+/// A program that is linked.
+pub(crate) struct Linked {
+    pre: InstancePre<Running>,
+    initialize: Option<ModuleExport>,
+    function: ModuleExport,
+}
+
 impl Abi for Program {
-    type State = Running;
+    type Entry = Entry;
+    type Code = Module;
+    type Linked = Linked;
 
-    const EXPORT: &'static str = "_start";
-
-    fn check(module: &[u8]) -> Result<Shape, Failure> {
-        let import = |module: &str, name: &str| {
-            let call = CALLS.iter().find(|call| module == MODULE && call.name == name);
-            call.map(link::signature)
-        };
-        let otherwise = ", so it is no command for WASI preview 1";
-        let hint = |module: &str| match module {
-            crate::abi::table::MODULE => Some("this is a function for `weft eval`, not a program"),
-            "wasi_unstable" => {
-                Some("wasi_unstable came before preview 1; compile the program for wasm32-wasip1")
-            }
-            _ => None,
-        };
-        let names: Vec<_> = CALLS.iter().map(|call| call.name).collect();
-        let export = (Self::EXPORT, "() -> ()", otherwise);
-        check_for(module, &Wanted { import: &import, known: (MODULE, &names), hint: &hint, export })
+    fn check(module: &[u8], entry: &Entry) -> Result<Shape, Failure> {
+        check::check(module, entry)
     }
 
-    fn linker(way: &Way) -> &Linker<Self::State> {
-        &way.programs
+    fn link(code: &Module, entry: &Entry, way: &Way) -> wasmtime::Result<Linked> {
+        let pre = match entry.stubs.is_empty() {
+            true => way.programs.instantiate_pre(code)?,
+            false => {
+                let mut linker = way.programs.clone();
+                entry.link(code, &mut linker)?;
+                linker.instantiate_pre(code)?
+            }
+        };
+        let function = export(code, entry.function.as_deref().unwrap_or(START))?;
+        // A command has none.
+        let initialize = entry.function.as_ref().and_then(|_| initialize(code));
+        Ok(Linked { pre, initialize, function })
     }
 
     fn caches(engine: &Engine) -> &Caches<Self> {
@@ -90,8 +104,8 @@ impl Abi for Program {
     ) -> Result<Applied, PoolFull> {
         let process = match form::invocation(run).map(Process::new) {
             Ok(Ok(process)) => process,
-            Ok(Err(error)) => return Ok(without_run(ill_formed(error.to_string()))),
-            Err(outcome) => return Ok(without_run(outcome)),
+            Ok(Err(error)) => return Ok(without_run(ill_formed(error.to_string()).into())),
+            Err(refusal) => return Ok(without_run(refusal.into())),
         };
         // SAFETY: `run` borrows both for longer than this function, and the
         // state is cleared or dropped, with the store that holds it, before it
@@ -121,7 +135,7 @@ impl Abi for Program {
             run.fuel.and_then(|fuel| store.get_fuel().ok().map(|left| fuel.saturating_sub(left)));
         let mut running = store.into_data();
         let ended = match result {
-            Ok(()) => running.ended(run, 0),
+            Ok(code) => running.ended(run, code),
             Err(error) => match error.downcast_ref::<link::Exit>() {
                 Some(link::Exit(code)) => running.ended(run, *code),
                 None if error.is::<PoolConcurrencyLimitError>() => {
@@ -141,21 +155,42 @@ impl Abi for Program {
     }
 }
 
+/// What a reactor wants called first, if it has the type for it.
+fn initialize(code: &Module) -> Option<ModuleExport> {
+    let ty = code.get_export(INITIALIZE)?;
+    let ty = ty.func()?;
+    let fits = ty.params().len() == 0 && ty.results().len() == 0;
+    fits.then(|| code.get_export_index(INITIALIZE)).flatten()
+}
+
+/// Runs the program to the end; its exit code, if it did not end itself.
 fn call(
     run: &Run<'_>,
     prepared: &Prepared<Program>,
     store: &mut Store<Running>,
-) -> wasmtime::Result<()> {
+) -> wasmtime::Result<u32> {
     if let Some(fuel) = run.fuel {
         store.set_fuel(fuel)?;
     }
-    let instance = prepared.pre.instantiate(&mut *store)?;
-    let start = instance
-        .get_module_export(&mut *store, &prepared.apply)
-        .and_then(wasmtime::Extern::into_func)
-        .ok_or_else(|| wasmtime::Error::msg("the checked export is gone"))?
-        .typed::<(), ()>(&*store)?;
-    start.call(store, ())
+    let linked = &prepared.linked;
+    let instance = linked.pre.instantiate(&mut *store)?;
+    if let Some(initialize) = &linked.initialize {
+        function(&instance, store, initialize)?.typed::<(), ()>(&*store)?.call(&mut *store, ())?;
+    }
+    let function = function(&instance, store, &linked.function)?;
+    match function.typed::<(), ()>(&*store) {
+        Ok(function) => function.call(store, ()).map(|()| 0),
+        Err(_) => function.typed::<(), i32>(&*store)?.call(store, ()).map(i32::cast_unsigned),
+    }
+}
+
+fn function(
+    instance: &Instance,
+    store: &mut Store<Running>,
+    export: &ModuleExport,
+) -> wasmtime::Result<Func> {
+    let found = instance.get_module_export(store, export).and_then(wasmtime::Extern::into_func);
+    found.ok_or_else(|| wasmtime::Error::msg("the checked export is gone"))
 }
 
 impl Running {
@@ -208,7 +243,7 @@ fn stop(halt: Halt, why: Option<String>) -> crate::outcome::Stop {
     }
 }
 
-fn ill_formed(detail: String) -> Outcome {
+fn ill_formed(detail: String) -> Refusal {
     let kind = FailureKind::BadHandle;
-    Outcome::Failure(Failure { kind, detail: format!("wasi/1: {detail}"), note: None })
+    Refusal::Failure(Failure { kind, detail: format!("wasi/1: {detail}"), note: None })
 }

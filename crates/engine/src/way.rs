@@ -4,13 +4,13 @@
 
 use std::hash::{Hash, Hasher};
 
-use wasmtime::{Enabled, OptLevel, Strategy, WasmFeatures};
+use wasmtime::{Collector, Enabled, OptLevel, Strategy, WasmFeatures};
 use wasmtime::{Engine, InstanceAllocationStrategy, Linker, PoolingAllocationConfig, Result};
 use weft_object::Handle;
 
 use crate::abi::link::link;
 use crate::interrupt;
-use crate::meaning::{TABLE_ELEMENTS_MAX, features};
+use crate::meaning::{TABLE_ELEMENTS_MAX, program_features};
 use crate::state::State;
 use crate::wasi::{self, Running};
 
@@ -70,8 +70,11 @@ impl Way {
 fn config(kind: Kind, debug: bool) -> wasmtime::Config {
     let mut config = wasmtime::Config::new();
     config
-        .wasm_features(WasmFeatures::all().difference(features()), false)
-        .wasm_features(features(), true)
+        .wasm_features(WasmFeatures::all().difference(compiled()), false)
+        .wasm_features(compiled(), true)
+        // What throws much and keeps little stays at one page with it, and
+        // exceptions make no cycles.
+        .collector(Collector::DeferredReferenceCounting)
         .strategy(Strategy::Cranelift)
         .cranelift_opt_level(OptLevel::Speed)
         // Meaning: equal bits everywhere.
@@ -99,6 +102,13 @@ fn config(kind: Kind, debug: bool) -> wasmtime::Config {
     config
 }
 
+/// What the compiler takes; what a codelet or program may use is decided before,
+/// by the [meaning](crate::meaning). Exceptions want the heap of collected types
+/// but not those types.
+fn compiled() -> WasmFeatures {
+    program_features() | WasmFeatures::GC_TYPES
+}
+
 const PAGE_BYTES: usize = 4096;
 
 // How a used memory is made pristine, measured with an `add` that dirties one
@@ -123,6 +133,8 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
         .table_elements(TABLE_ELEMENTS_MAX as usize)
         .max_memory_size(POOL_MEMORY_BYTES as usize)
         .total_component_instances(0)
+        // Each has a memory's place for itself when a program throws.
+        .total_gc_heaps(instances)
         .table_keep_resident(PAGE_BYTES);
     match PoolingAllocationConfig::is_pagemap_scan_available() {
         true => pool.pagemap_scan(Enabled::Yes).linear_memory_keep_resident(2048 * PAGE_BYTES),

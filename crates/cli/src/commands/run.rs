@@ -1,6 +1,7 @@
 //! A program for WASI, run as a computation.
 
 mod changed;
+mod entry;
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -27,7 +28,9 @@ use crate::units::{parse_duration, parse_memory};
 pub(crate) const COMMAND: Command = Command {
     name: "run",
     about: "Run a program for WASI, and remember what it came to",
-    details: "PROG is a command for WASI preview 1. It sees its arguments, the environment\n\
+    details: "PROG is a command for WASI preview 1, or a reactor of which --invoke names a\n\
+              function, called after _initialize; an i32 that it returns is the exit code.\n\
+              It sees its arguments, the environment\n\
               and standard input that are given here, and the directories, which it changes\n\
               in memory only: --out writes what it has changed. Clocks and random numbers\n\
               follow from --seed. So the same run again is a lookup. Its output comes when\n\
@@ -90,6 +93,7 @@ pub(crate) const COMMAND: Command = Command {
             .arg(many(flag("env", "K=V", "A variable of the environment")))
             .arg(flag("stdin", "FILE", "Standard input; - is that of this command"))
             .arg(flag("out", "DIR", "Where to write what the program has changed"))
+            .args(entry::arguments())
             .args([argv0, seed, memory, deadline, rest])
     },
     run,
@@ -145,7 +149,9 @@ impl Given<'_> {
     /// In the store, as docs/wasi.md has it.
     fn application(&self) -> Result<Application, Exit> {
         let path = self.matches.get_one::<PathBuf>("PROG").cloned().unwrap_or_default();
-        let program = self.place.add(&path)?.0;
+        let module = self.place.add(&path)?.0;
+        let mut made = Made::default();
+        let program = entry::program(module, self.matches, &mut made)?;
         let own = path.file_name().unwrap_or_default();
         let name = self.matches.get_one("argv0").map_or(own, OsString::as_os_str);
         let rest = self.all("ARGS").map(OsString::as_os_str);
@@ -166,7 +172,6 @@ impl Given<'_> {
         };
         let backend = &*self.place.backend;
         let writing = Writing::begin(backend)?;
-        let mut made = Made::default();
         let thunk = given.application(&mut made)?;
         backend.put(&made.0)?;
         pin::lease(backend, &[thunk])?;

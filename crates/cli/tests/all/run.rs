@@ -106,6 +106,36 @@ fn what_a_program_writes_stays_in_memory_unless_it_is_asked_for() {
 }
 
 #[test]
+fn of_a_reactor_a_function_is_called() {
+    let world = world();
+    world.wat(
+        "reactor.wasm",
+        r#"(module
+            (import "host" "call" (func $call (result i32)))
+            (global $ready (mut i32) (i32.const 0))
+            (func (export "_initialize") (global.set $ready (i32.const 3)))
+            (func (export "run") (result i32) (i32.add (global.get $ready) (call $call))))"#,
+    );
+    let run = ["run", "--invoke", "run", "--stub"];
+    let with = |stub| world.weft(run.iter().chain(&[stub, "reactor.wasm"]));
+    assert_eq!(with("host.call=4").code, Some(7));
+    let before = relations(&world);
+    assert_eq!(with("host.call=4").code, Some(7));
+    assert_eq!(relations(&world), before, "a lookup");
+    assert_eq!(with("host.call=-1").code, Some(2));
+    with("host.call").fails(3, &["trap", "host.call was called, and its stub has no value"]);
+    with("host").fails(2, &["--stub host has no module", "write MODULE.NAME"]);
+    world.weft(["run", "reactor.wasm"]).fails(3, &["host.call", "--stub MODULE.NAME=VALUE"]);
+    let stub = ["run", "--stub", "host.call", "reactor.wasm"];
+    world.weft(stub).fails(3, &["no export _start", "--invoke NAME", "there is run"]);
+    world.wat("command.wasm", r#"(module (func (export "_start")))"#);
+    world.weft(["run", "command.wasm"]).ok();
+    let before = relations(&world);
+    world.weft(["run", "--invoke", "_start", "command.wasm"]).ok();
+    assert_eq!(relations(&world), before, "a lookup");
+}
+
+#[test]
 fn what_cannot_run_says_why() {
     let world = world();
     world.remember();

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use wasmparser::types::TypesRef;
 
-use super::{Wanted, bad, signature};
+use super::{Wanted, bad, func_type, signature};
 use crate::near::near;
 use crate::outcome::Failure;
 
@@ -20,9 +20,12 @@ pub(super) fn check(types: TypesRef<'_>, wanted: &Wanted<'_>) -> Result<(), Fail
     let mut note = Note::default();
     for (module, name, entity) in types.core_imports().into_iter().flatten() {
         let found = signature(types, entity);
-        match (wanted.import)(module, name) {
+        match (wanted.import)(module, name, func_type(types, entity)) {
             Some(known) if found == known => {}
-            Some(known) => unknown.push(format!("{module}.{name} as {found}, which is {known}")),
+            Some(known) => {
+                let (module, name) = (told(module), told(name));
+                unknown.push(format!("{module}.{name} as {found}, which is {known}"));
+            }
             None => {
                 unknown.push(format!("{}.{}", told(module), told(name)));
                 if unknown.len() <= TOLD_MAX {
@@ -69,12 +72,13 @@ impl Note {
     }
 
     fn text(self) -> Option<String> {
-        let lines: Vec<_> = self.hints.iter().map(ToString::to_string).chain(self.near).collect();
+        let hints = self.hints.into_iter().map(str::to_owned);
+        let lines: Vec<_> = self.near.into_iter().chain(hints).collect();
         (!lines.is_empty()).then(|| lines.join("\n"))
     }
 }
 
-fn told(name: &str) -> String {
+pub(super) fn told(name: &str) -> String {
     match name.char_indices().nth(NAME_MAX) {
         Some((end, _)) => format!("{}...", &name[..end]),
         None => name.to_owned(),

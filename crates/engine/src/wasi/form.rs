@@ -5,15 +5,15 @@ use weft_wasi::{ClockRule, Finished, Invocation, Limits, Preopen};
 
 use super::ill_formed;
 use crate::Run;
-use crate::outcome::{NoAnswerKind, Outcome};
-use crate::trap::no_answer;
+use crate::modules::Refusal;
+use crate::outcome::NoAnswerKind;
 
 // Behind limits, procedure and program.
 const FIRST: usize = 3;
 
 /// `[limits, "wasi/1", program, arguments, environment, stdin, seed, clock,
 /// (path, directory)...]`; what is left out at the end is empty.
-pub(super) fn invocation(run: &Run<'_>) -> Result<Invocation, Outcome> {
+pub(super) fn invocation(run: &Run<'_>) -> Result<Invocation, Refusal> {
     let rest = run.entries.entries().get(FIRST..).unwrap_or_default();
     let blob = |at: usize, name: &str| match rest.get(at) {
         Some(handle) => bytes(run, handle, name),
@@ -81,7 +81,7 @@ pub(super) fn value_of(
 }
 
 /// The bytes of a Blob, Object or Ref.
-fn bytes(run: &Run<'_>, handle: &Handle, name: &str) -> Result<Blob, Outcome> {
+pub(super) fn bytes(run: &Run<'_>, handle: &Handle, name: &str) -> Result<Blob, Refusal> {
     if !matches!(handle.kind(), Kind::Blob | Kind::BlobRef) {
         return Err(ill_formed(format!("{name} is {}, not blob", handle.kind())));
     }
@@ -89,12 +89,12 @@ fn bytes(run: &Run<'_>, handle: &Handle, name: &str) -> Result<Blob, Outcome> {
         return Ok(Blob::new(bytes.to_vec()));
     }
     let fetched = run.objects.fetch(handle.content(), run.interrupt);
-    let content = fetched.map_err(|why| no_answer(NoAnswerKind::Missing, &why))?;
+    let content = fetched.map_err(|why| Refusal::NoAnswer(NoAnswerKind::Missing, why))?;
     content.blob().cloned().ok_or_else(|| ill_formed(format!("{name} is no blob")))
 }
 
 /// The bytes of each entry of a Tree.
-fn strings(run: &Run<'_>, handle: Option<&Handle>, name: &str) -> Result<Vec<Vec<u8>>, Outcome> {
+fn strings(run: &Run<'_>, handle: Option<&Handle>, name: &str) -> Result<Vec<Vec<u8>>, Refusal> {
     let Some(handle) = handle else { return Ok(Vec::new()) };
     // As nothing is written shortest.
     if handle.literal_bytes() == Some(b"") {
@@ -103,14 +103,21 @@ fn strings(run: &Run<'_>, handle: Option<&Handle>, name: &str) -> Result<Vec<Vec
     if handle.kind() != Kind::Tree {
         return Err(ill_formed(format!("{name} are {}, not tree", handle.kind())));
     }
-    let missing = || no_answer(NoAnswerKind::Missing, &format!("#{handle} is not resident"));
-    let tree = run.objects.tree(*handle).ok_or_else(missing)?;
+    let tree = tree(run, *handle, name)?;
     let bytes = |entry: &Handle| bytes(run, entry, name).map(|blob| blob.bytes().to_vec());
     tree.entries().iter().map(bytes).collect()
 }
 
+/// The entries of a Tree that belongs to the footprint.
+pub(super) fn tree(run: &Run<'_>, handle: Handle, name: &str) -> Result<Tree, Refusal> {
+    run.objects.tree(handle).ok_or_else(|| {
+        let detail = format!("#{handle}, {name}, is not resident");
+        Refusal::NoAnswer(NoAnswerKind::Missing, detail)
+    })
+}
+
 /// A number of up to 8 bytes, little-endian; `None` of none.
-fn number(blob: &Blob, name: &str) -> Result<Option<u64>, Outcome> {
+pub(super) fn number(blob: &Blob, name: &str) -> Result<Option<u64>, Refusal> {
     let bytes = blob.bytes();
     let mut raw = [0; 8];
     match raw.get_mut(..bytes.len()) {

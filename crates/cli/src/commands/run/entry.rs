@@ -1,0 +1,78 @@
+//! Which function of a program is called, and what stands in for imports that
+//! there are not.
+
+use clap::{Arg, ArgAction, ArgMatches};
+use weft_object::Handle;
+
+use crate::exit::Exit;
+use crate::program::Made;
+
+pub(super) fn arguments() -> [Arg; 2] {
+    let invoke = Arg::new("invoke")
+        .long("invoke")
+        .value_name("NAME")
+        .help("The function to call, of a reactor; _start if left out");
+    let stub = Arg::new("stub")
+        .long("stub")
+        .value_name("MODULE.NAME[=VALUE]")
+        .action(ArgAction::Append)
+        .help("A function for an import: it returns VALUE, or traps");
+    [invoke, stub]
+}
+
+/// The program as docs/wasi.md has it: the module, with more only if it is
+/// asked for.
+pub(super) fn program(
+    module: Handle,
+    matches: &ArgMatches,
+    made: &mut Made,
+) -> Result<Handle, Exit> {
+    let function = matches.get_one::<String>("invoke").map_or("", String::as_str);
+    let stubs: Vec<&String> = matches.get_many("stub").into_iter().flatten().collect();
+    // The same as none, and the same key.
+    let function = if function == "_start" { "" } else { function };
+    if function.is_empty() && stubs.is_empty() {
+        return Ok(module);
+    }
+    let mut entries = vec![module, made.blob(function.as_bytes())];
+    let mut stubs = stubs.into_iter().map(|given| parse(given)).collect::<Result<Vec<_>, _>>()?;
+    stubs.sort_unstable();
+    for (module, name, value) in stubs {
+        entries.extend([made.blob(module.as_bytes()), made.blob(name.as_bytes())]);
+        entries.push(value.map_or(Handle::of_blob(b""), Handle::of_u64));
+    }
+    Ok(made.tree(entries))
+}
+
+/// Module, name and value of `MODULE.NAME[=VALUE]`. A module's name may have
+/// dots, a function's mostly has none.
+fn parse(given: &str) -> Result<(&str, &str, Option<u64>), Exit> {
+    let wrong = |what: &str| {
+        Exit::usage(format!("--stub {given} has {what}; write MODULE.NAME or MODULE.NAME=NUMBER"))
+    };
+    let (import, value) = match given.split_once('=') {
+        Some((import, value)) => {
+            let signed = value.parse::<i64>().map(i64::cast_unsigned);
+            let value = signed.or_else(|_| value.parse::<u64>());
+            (import, Some(value.map_err(|_| wrong("a value that is no number"))?))
+        }
+        None => (given, None),
+    };
+    let (module, name) = import.rsplit_once('.').ok_or_else(|| wrong("no module"))?;
+    Ok((module, name, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stub_is_an_import_and_a_number() {
+        let parsed = |given| parse(given).ok();
+        assert_eq!(parsed("host.call=-1"), Some(("host", "call", Some(u64::MAX))));
+        assert_eq!(parsed("env.f"), Some(("env", "f", None)));
+        let large = Some(("./a.b", "f", Some(u64::MAX)));
+        assert_eq!(parsed("./a.b.f=18446744073709551615"), large);
+        assert!(parsed("f=1").is_none() && parsed("a.f=x").is_none() && parsed("a.f=").is_none());
+    }
+}
