@@ -16,7 +16,8 @@ mod tree;
 pub use table::{CALLS, Call, MODULE, Wasm};
 
 use crate::Errno;
-use crate::fs::{Ino, Resolved};
+use crate::direct::Direct;
+use crate::fs::Ino;
 use crate::memory::Memory;
 use crate::process::Process;
 use crate::source::{Halt, Source};
@@ -53,28 +54,8 @@ impl Run<'_> {
         }
     }
 
-    /// Where a path leads: its directory's descriptor is one argument, address
-    /// and length are two others.
-    fn path(&mut self, fd: usize, path: usize, follow: bool) -> Result<Resolved, Halt> {
-        let start = self.directory(self.u32(fd))?;
-        let path = self.text(path)?;
-        self.process.fs.resolve(self.source, start, &path, follow)
-    }
-
-    /// The same of what should be there and is asked about, where a path that
-    /// says that it means a directory must lead to one.
-    fn existing(&mut self, fd: usize, path: usize, flags: u32) -> Result<Ino, Halt> {
-        let follow = follows(flags)?;
-        let at = self.path(fd, path, follow)?;
-        let at = match at.directory && !follow {
-            true => self.path(fd, path, true)?,
-            false => at,
-        };
-        let ino = at.found.ok_or(Errno::Noent)?;
-        if at.directory {
-            self.process.fs.directory(ino)?;
-        }
-        Ok(ino)
+    fn direct(&mut self) -> Direct<'_> {
+        Direct { process: &mut *self.process, source: &mut *self.source }
     }
 
     fn directory(&self, fd: u32) -> Result<Ino, Errno> {

@@ -30,6 +30,7 @@
 
 mod calls;
 mod clock;
+mod direct;
 mod errno;
 mod fds;
 mod finish;
@@ -45,6 +46,7 @@ mod types;
 
 pub use calls::{CALLS, Call, MODULE, Wasm};
 pub use clock::ClockRule;
+pub use direct::{Direct, Listed, NewTime, Opening, Stat, Stream};
 pub use errno::Errno;
 pub use finish::Finished;
 pub use fuzz::fuzz_calls;
@@ -54,4 +56,4 @@ pub use observe::{
     Steps, Walk, apply, listing_digest,
 };
 pub use process::Process;
-pub use source::{Source, Stop};
+pub use source::{Halt, Source, Stop};

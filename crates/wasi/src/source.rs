@@ -49,9 +49,11 @@ impl fmt::Display for Stop {
 impl core::error::Error for Stop {}
 
 /// What ends one call: an answer to the program, or the end of the run.
-#[derive(Debug)]
-pub(crate) enum Halt {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// The program goes on.
     Errno(Errno),
+    /// It does not.
     Stop(Stop),
 }
 

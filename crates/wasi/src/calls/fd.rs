@@ -8,11 +8,8 @@ use crate::fds::{Descriptor, OpenFile};
 use crate::types::{FILETYPE_UNKNOWN, fdflag, filetype, right};
 
 pub(super) fn fd_close(run: &mut Run<'_>) -> Done {
-    let closed = run.process.fds.remove(run.u32(0))?;
-    if let Some(ino) = closed.ino() {
-        run.process.fs.closed(ino);
-    }
-    Ok(())
+    let fd = run.u32(0);
+    Ok(run.direct().close(fd)?)
 }
 
 pub(super) fn fd_renumber(run: &mut Run<'_>) -> Done {

@@ -160,12 +160,8 @@ pub(super) fn fd_allocate(run: &mut Run<'_>) -> Done {
 }
 
 pub(super) fn fd_filestat_set_size(run: &mut Run<'_>) -> Done {
-    let file = run.process.fds.file(run.u32(0))?;
-    if !file.write {
-        return Err(Errno::Inval.into());
-    }
-    let (ino, size) = (file.ino, run.u64(1));
-    run.process.fs.set_size(run.source, ino, size)
+    let (fd, size) = (run.u32(0), run.u64(1));
+    run.direct().set_size(fd, size)
 }
 
 /// The advice is heard and not needed.

@@ -1,12 +1,8 @@
 //! What is known of a file beside its bytes.
 
-use weft_object::directory::FileKind;
-
-use super::{Done, Run};
+use super::{Done, Run, follows};
 use crate::Errno;
-use crate::fs::Ino;
-use crate::observe::Answer;
-use crate::source::Halt;
+use crate::direct::{NewTime, Stat};
 use crate::types::{FILETYPE_UNKNOWN, filetype, fstflag};
 
 const FILESTAT_BYTES: usize = 64;
@@ -14,34 +10,28 @@ const FILESTAT_BYTES: usize = 64;
 /// All files are on one device.
 const DEVICE: u64 = 1;
 
-fn filestat(run: &mut Run<'_>, ino: Ino) -> Result<[u8; FILESTAT_BYTES], Halt> {
-    let inode = run.process.fs.inode(ino)?;
-    let (kind, size) = (inode.kind(), inode.size());
+fn filestat(stat: &Stat) -> [u8; FILESTAT_BYTES] {
     let mut out = [0; FILESTAT_BYTES];
-    out[16] = filetype(kind);
+    out[16] = filetype(stat.kind);
     let numbers = [
         (0, DEVICE),
-        (8, inode.number),
-        (24, inode.links.max(u64::from(kind == FileKind::Directory))),
-        (32, size),
-        (40, inode.times.accessed),
-        (48, inode.times.modified),
-        (56, inode.times.changed),
+        (8, stat.number),
+        (24, stat.links),
+        (32, stat.size),
+        (40, stat.accessed_ns),
+        (48, stat.modified_ns),
+        (56, stat.changed_ns),
     ];
     for (at, number) in numbers {
         out[at..at + 8].copy_from_slice(&number.to_le_bytes());
     }
-    match kind {
-        FileKind::File => _ = run.process.fs.file_size(ino)?,
-        FileKind::Symlink => run.process.fs.observe(ino, Answer::Size(kind, size)),
-        FileKind::Directory => {}
-    }
-    Ok(out)
+    out
 }
 
 pub(super) fn fd_filestat_get(run: &mut Run<'_>) -> Done {
-    let stat = match run.process.fds.get(run.u32(0))?.ino() {
-        Some(ino) => filestat(run, ino)?,
+    let fd = run.u32(0);
+    let stat = match run.direct().stat(fd)? {
+        Some(stat) => filestat(&stat),
         None => {
             let mut stream = [0; FILESTAT_BYTES];
             stream[16] = FILETYPE_UNKNOWN;
@@ -52,43 +42,37 @@ pub(super) fn fd_filestat_get(run: &mut Run<'_>) -> Done {
 }
 
 pub(super) fn path_filestat_get(run: &mut Run<'_>) -> Done {
-    let ino = run.existing(0, 2, run.u32(1))?;
-    let stat = filestat(run, ino)?;
-    Ok(run.memory.write(run.u32(4), &stat)?)
+    run.directory(run.u32(0))?;
+    let (fd, follow, path) = (run.u32(0), follows(run.u32(1))?, run.text(2)?);
+    let stat = run.direct().stat_at(fd, &path, follow)?;
+    Ok(run.memory.write(run.u32(4), &filestat(&stat))?)
 }
 
-/// Times are the run's own: they show in what it asks, and go with it.
-fn set_times(run: &mut Run<'_>, ino: Ino, from: usize) -> Done {
+/// When it was read and changed, from two times and their flags.
+fn times(run: &Run<'_>, from: usize) -> Result<(NewTime, NewTime), Errno> {
     let (accessed, modified, flags) = (run.u64(from), run.u64(from + 1), run.u32(from + 2));
-    let both = |one, other| flags & one != 0 && flags & other != 0;
-    if flags & !fstflag::ALL != 0
-        || both(fstflag::ATIM, fstflag::ATIM_NOW)
-        || both(fstflag::MTIM, fstflag::MTIM_NOW)
-    {
-        return Err(Errno::Inval.into());
+    let time = |set, now, at| match (flags & set != 0, flags & now != 0) {
+        (true, true) => Err(Errno::Inval),
+        (true, false) => Ok(NewTime::At(at)),
+        (false, true) => Ok(NewTime::Now),
+        (false, false) => Ok(NewTime::Same),
+    };
+    if flags & !fstflag::ALL != 0 {
+        return Err(Errno::Inval);
     }
-    let now = run.process.clock.now_ns();
-    let times = &mut run.process.fs.inode_mut(ino)?.times;
-    match flags & (fstflag::ATIM | fstflag::ATIM_NOW) {
-        0 => {}
-        fstflag::ATIM => times.accessed = accessed,
-        _ => times.accessed = now,
-    }
-    match flags & (fstflag::MTIM | fstflag::MTIM_NOW) {
-        0 => {}
-        fstflag::MTIM => times.modified = modified,
-        _ => times.modified = now,
-    }
-    times.changed = now;
-    Ok(())
+    let accessed = time(fstflag::ATIM, fstflag::ATIM_NOW, accessed)?;
+    Ok((accessed, time(fstflag::MTIM, fstflag::MTIM_NOW, modified)?))
 }
 
 pub(super) fn fd_filestat_set_times(run: &mut Run<'_>) -> Done {
-    let ino = run.process.fds.get(run.u32(0))?.ino().ok_or(Errno::Badf)?;
-    set_times(run, ino, 1)
+    let fd = run.u32(0);
+    run.process.fds.get(fd)?.ino().ok_or(Errno::Badf)?;
+    let times = times(run, 1)?;
+    run.direct().set_times(fd, times)
 }
 
 pub(super) fn path_filestat_set_times(run: &mut Run<'_>) -> Done {
-    let ino = run.existing(0, 2, run.u32(1))?;
-    set_times(run, ino, 4)
+    let (fd, follow, path) = (run.u32(0), follows(run.u32(1))?, run.text(2)?);
+    let times = times(run, 4)?;
+    run.direct().set_times_at(fd, &path, follow, times)
 }

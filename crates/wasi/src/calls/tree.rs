@@ -4,18 +4,18 @@ use super::{Done, Run};
 use crate::Errno;
 
 pub(super) fn path_create_directory(run: &mut Run<'_>) -> Done {
-    let at = run.path(0, 1, false)?;
-    Ok(run.process.fs.create_directory(&at)?)
+    let (fd, path) = (run.u32(0), run.text(1)?);
+    run.direct().create_directory(fd, &path)
 }
 
 pub(super) fn path_remove_directory(run: &mut Run<'_>) -> Done {
-    let at = run.path(0, 1, false)?;
-    run.process.fs.remove_directory(run.source, &at)
+    let (fd, path) = (run.u32(0), run.text(1)?);
+    run.direct().remove_directory(fd, &path)
 }
 
 pub(super) fn path_unlink_file(run: &mut Run<'_>) -> Done {
-    let at = run.path(0, 1, false)?;
-    Ok(run.process.fs.unlink(&at)?)
+    let (fd, path) = (run.u32(0), run.text(1)?);
+    run.direct().unlink(fd, &path)
 }
 
 pub(super) fn path_link(run: &mut Run<'_>) -> Done {
@@ -23,21 +23,18 @@ pub(super) fn path_link(run: &mut Run<'_>) -> Done {
     if run.u32(1) != 0 {
         return Err(Errno::Inval.into());
     }
-    run.directory(run.u32(4))?;
-    let from = run.path(0, 2, false)?;
-    let to = run.path(4, 5, false)?;
-    Ok(run.process.fs.link(&from, &to)?)
+    let (old, new) = (run.u32(0), run.u32(4));
+    let (from, to) = (run.text(2)?, run.text(5)?);
+    run.direct().link((old, &from), (new, &to))
 }
 
 pub(super) fn path_rename(run: &mut Run<'_>) -> Done {
-    run.directory(run.u32(3))?;
-    let from = run.path(0, 1, false)?;
-    let to = run.path(3, 4, false)?;
-    run.process.fs.rename(run.source, &from, &to)
+    let (old, new) = (run.u32(0), run.u32(3));
+    let (from, to) = (run.text(1)?, run.text(4)?);
+    run.direct().rename((old, &from), (new, &to))
 }
 
 pub(super) fn path_symlink(run: &mut Run<'_>) -> Done {
-    let target = run.text(0)?;
-    let at = run.path(2, 3, false)?;
-    Ok(run.process.fs.create_symlink(&at, &target)?)
+    let (target, fd, path) = (run.text(0)?, run.u32(2), run.text(3)?);
+    run.direct().symlink(&target, fd, &path)
 }
