@@ -6,7 +6,7 @@ use weft_object::{Blob, Content, Handle, Kind, Tree};
 
 use crate::abi::table::EXPORT;
 use crate::check::{Shape, check};
-use crate::modules::{Abi, Caches, Job, PoolFull, Prepared, Ready, Refusal, Target, prepare};
+use crate::modules::{Abi, Caches, Job, PoolFull, Prepared, Ready, Refusal, Source, Target};
 use crate::outcome::{Applied, Failure, FailureKind, NoAnswerKind, Outcome, Steps};
 use crate::state::{State, interrupted};
 use crate::trap::{no_answer, outcome as outcome_of};
@@ -175,7 +175,7 @@ impl Engine {
         target: &Target<A>,
         ways: Vec<Arc<way::Way>>,
     ) -> Result<Job<A>, Refusal> {
-        let (name, entry) = (target.module, target.entry.clone());
+        let name = target.module;
         let content = match name.literal_bytes() {
             Some(bytes) => Some(Blob::new(bytes.to_vec())),
             None => run.objects.blob(name),
@@ -191,17 +191,9 @@ impl Engine {
                 format!("the module has {bytes} bytes and this engine compiles up to {most}");
             return Err(Refusal::NoAnswer(NoAnswerKind::ModuleTooLarge, detail));
         }
-        let artifacts = self.artifacts.clone();
-        Ok(Box::new(move || {
-            // They may be a mapped file that somebody writes to, and what is
-            // compiled is kept: so it is compiled from bytes that stay.
-            let bytes = module.bytes().to_vec();
-            if Handle::of_blob(&bytes) != name.content() {
-                let detail = format!("#{name} is the module to apply and is not what it was");
-                return Refusal::NoAnswer(NoAnswerKind::Missing, detail).into();
-            }
-            prepare(&name, &bytes, &entry, artifacts.as_deref(), &ways)
-        }))
+        let (target, artifacts) = (target.clone(), self.artifacts.clone());
+        let source = Source { target, binary: module, artifacts, ways };
+        Ok(Box::new(|| source.prepare()))
     }
 }
 

@@ -6,14 +6,13 @@
 //! to the directory: it and its files must belong to the user alone, which is
 //! checked, and it must not travel with data (so not in a `.weft/` that people copy).
 //!
-//! A file is four fields of 32 bytes, then the artifact:
-//!
-//! | bytes | |
-//! |---|---|
-//! | 0..32 | `weft artifact 1`, filled with zeros |
-//! | 32..64 | Handle of the module |
-//! | 64..96 | Handle of what compiler, target and settings hash to |
-//! | 96..128 | Handle of the artifact as a Blob: its checksum |
+//! Of a module there are two files: the artifact as the compiler gave it, which
+//! can be mapped, and its [`Seal`], which says what it is. Neither is written to
+//! once it has its name, only replaced: whoever cuts one short that is mapped
+//! ends the process that runs it.
+
+mod seal;
+mod turn;
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -23,15 +22,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use weft_object::Handle;
 
 use crate::EngineError;
-
-const MAGIC: &[u8; 32] = b"weft artifact 1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
-const HEADER: usize = 128;
+use seal::{Seal, Stamp};
+pub(crate) use turn::Turn;
 
 /// A directory of compiled modules.
 #[derive(Debug)]
 pub(crate) struct Artifacts {
     dir: PathBuf,
 }
+
+/// A sound artifact.
+pub(crate) struct Artifact {
+    pub(crate) code: fs::File,
+    /// What the module was found to be when it was compiled.
+    pub(crate) about: Vec<u8>,
+}
+
+// Reading it all takes so long that one would rather know it is sound: a
+// hundred megabytes took 40 ms to hash and as long to copy.
+const STAMPED_MIN_BYTES: u64 = 1 << 20;
 
 impl Artifacts {
     pub(crate) fn open(dir: PathBuf) -> Result<Self, EngineError> {
@@ -45,51 +54,81 @@ impl Artifacts {
         Ok(Self { dir })
     }
 
-    fn path(&self, module: &Handle, settings: &Handle) -> PathBuf {
+    fn path(&self, module: &Handle, settings: &Handle, suffix: &str) -> PathBuf {
         let settings = settings.to_string();
-        self.dir.join(format!("{module}-{}", &settings[..16]))
+        self.dir.join(format!("{module}-{}{suffix}", &settings[..16]))
     }
 
     /// The artifact of a module under some settings, if a sound one is there.
-    pub(crate) fn load(&self, module: &Handle, settings: &Handle) -> Option<Vec<u8>> {
-        let mut opened = open_file(&self.path(module, settings)).ok()?;
-        // Of what was opened, not of what the name stands for by now.
-        let metadata = opened.metadata().ok()?;
-        if !metadata.is_file() || trust(&metadata) != Trust::Ours {
-            return None;
+    pub(crate) fn load(&self, module: &Handle, settings: &Handle) -> Option<Artifact> {
+        let sealed = self.path(module, settings, ".seal");
+        let mut file = open_ours(&sealed)?;
+        let mut bytes = Vec::new();
+        // Longer ones are none.
+        (&mut file).take(Seal::MAX_BYTES).read_to_end(&mut bytes).ok()?;
+        let seal = Seal::decode(&bytes, module, settings)?;
+        let mut code = open_ours(&self.path(module, settings, ""))?;
+        let stamp = Stamp::of(&code.metadata().ok()?);
+        let sealed_at = Stamp::of(&file.metadata().ok()?);
+        if !seal.stamp.is_some_and(|seen| seen == stamp && seen.is_older_than(&sealed_at)) {
+            let mut artifact = Vec::new();
+            code.read_to_end(&mut artifact).ok()?;
+            if Handle::of_blob(&artifact) != seal.checksum {
+                return None;
+            }
+            // It may not be on the disk yet.
+            if stamp.length >= STAMPED_MIN_BYTES && code.sync_data().is_ok() {
+                self.write(&sealed, &Seal { stamp: Some(stamp), ..seal.clone() }.encode());
+            }
         }
-        let mut file = Vec::new();
-        opened.read_to_end(&mut file).ok()?;
-        let header = file.get(..HEADER)?;
-        let named = [&MAGIC[..], module.as_bytes(), settings.as_bytes()].concat();
-        let artifact = file.get(HEADER..)?;
-        if header[..96] != named || header[96..] != *Handle::of_blob(artifact).as_bytes() {
-            return None;
-        }
-        file.drain(..HEADER);
-        Some(file)
+        Some(Artifact { code, about: seal.about })
     }
 
     /// Keeps an artifact. Readers see all of it or nothing; where it cannot be
     /// written, the next process compiles again.
-    pub(crate) fn store(&self, module: &Handle, settings: &Handle, artifact: &[u8]) {
+    pub(crate) fn store(&self, module: &Handle, settings: &Handle, artifact: &[u8], about: &[u8]) {
+        let seal = Seal {
+            module: *module,
+            settings: *settings,
+            checksum: Handle::of_blob(artifact),
+            stamp: None,
+            about: about.to_vec(),
+        };
+        if self.write(&self.path(module, settings, ""), artifact) {
+            self.write(&self.path(module, settings, ".seal"), &seal.encode());
+        }
+    }
+
+    /// Waits until no other process compiles this module, as far as one can
+    /// tell; nobody else does until what is returned is dropped.
+    pub(crate) fn turn(&self, module: &Handle, settings: &Handle) -> Option<Turn> {
+        Turn::wait(self.path(module, settings, ".lock"))
+    }
+
+    /// Whether it could be written, whole.
+    fn write(&self, path: &Path, bytes: &[u8]) -> bool {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let temporary = self.dir.join(format!("tmp-{}-{number}", std::process::id()));
         let written = (|| {
             let mut file = create_file(&temporary)?;
-            file.write_all(MAGIC)?;
-            file.write_all(module.as_bytes())?;
-            file.write_all(settings.as_bytes())?;
-            file.write_all(Handle::of_blob(artifact).as_bytes())?;
-            file.write_all(artifact)?;
+            file.write_all(bytes)?;
             drop(file);
-            fs::rename(&temporary, self.path(module, settings))
+            fs::rename(&temporary, path)
         })();
         if written.is_err() {
             let _ = fs::remove_file(&temporary);
         }
+        written.is_ok()
     }
+}
+
+/// A file of the user alone.
+fn open_ours(path: &Path) -> Option<fs::File> {
+    let file = open_file(path).ok()?;
+    // Of what was opened, not of what the name stands for by now.
+    let metadata = file.metadata().ok()?;
+    (metadata.is_file() && trust(&metadata) == Trust::Ours).then_some(file)
 }
 
 #[cfg(unix)]
@@ -112,6 +151,19 @@ fn create_file(path: &Path) -> io::Result<fs::File> {
 #[cfg(not(unix))]
 fn create_file(path: &Path) -> io::Result<fs::File> {
     fs::File::create_new(path)
+}
+
+#[cfg(unix)]
+fn create_or_open(path: &Path) -> io::Result<fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600).custom_flags(flags).open(path)
+}
+
+#[cfg(not(unix))]
+fn create_or_open(path: &Path) -> io::Result<fs::File> {
+    fs::OpenOptions::new().write(true).create(true).truncate(false).open(path)
 }
 
 /// Opens what is no symbolic link; of anything but a file, the opening does not

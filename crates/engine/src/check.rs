@@ -5,6 +5,7 @@ mod imports;
 
 use wasmparser::types::{EntityType, TypesRef};
 use wasmparser::{FuncType, ValType, WasmFeatures};
+use weft_object::Handle;
 
 use crate::abi::table::{CALLS, EXPORT, MODULE};
 use crate::effort::validate;
@@ -20,6 +21,34 @@ pub(crate) struct Shape {
     pub(crate) has_memory64: bool,
     /// Why it is not compiled here although it is valid.
     pub(crate) too_much: Option<String>,
+}
+
+/// Whether what was found sound before would be found so by this program: to be
+/// raised when a check becomes stricter.
+const CHECKS: &str = concat!("weft ", env!("CARGO_PKG_VERSION"), ", checks 1");
+
+impl Shape {
+    /// Of a module that was checked for a target, to be kept with its code: the
+    /// target (32 bytes), a handle for the checks (32), the least memory (8) and
+    /// whether it can be larger than 4 GiB (1).
+    pub(crate) fn encode(&self, target: &Handle) -> Vec<u8> {
+        let checks = Handle::of_blob(CHECKS.as_bytes());
+        let memory = self.memory_min_bytes.to_le_bytes();
+        let large = [u8::from(self.has_memory64)];
+        [&target.as_bytes()[..], checks.as_bytes(), &memory, &large].concat()
+    }
+
+    /// `None` if it is of another target or other checks.
+    pub(crate) fn decode(about: &[u8], target: &Handle) -> Option<Self> {
+        let shape = |memory_min_bytes, has_memory64| Self {
+            memory_min_bytes,
+            has_memory64,
+            too_much: None,
+        };
+        let memory = about.get(64..72)?.try_into().ok()?;
+        let shape = shape(u64::from_le_bytes(memory), about.get(72)? == &1);
+        (shape.encode(target) == about).then_some(shape)
+    }
 }
 
 // So many types of a list are told, for the same reason as with names.

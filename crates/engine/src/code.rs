@@ -1,10 +1,12 @@
 //! Native code: compiled, or loaded from an artifact.
 
+use std::fs::File;
+use std::io::Read;
+
 use wasmtime::{Engine, Module, Result};
 use weft_object::Handle;
 
-use crate::artifact::Artifacts;
-use crate::modules::Origin;
+use crate::artifact::{Artifact, Artifacts};
 use crate::way::Way;
 
 /// Something that was compiled.
@@ -16,6 +18,17 @@ pub(crate) trait Code: Sized + Send {
     /// # Safety
     /// The artifact is what [`Code::serialize`] gave, with nothing changed.
     unsafe fn deserialize(engine: &Engine, artifact: &[u8]) -> Result<Self>;
+
+    /// The same from a file, mapped where that can be.
+    ///
+    /// # Safety
+    /// As for [`Code::deserialize`]; nor does the file change from then on.
+    unsafe fn load(engine: &Engine, mut artifact: File) -> Result<Self> {
+        let mut bytes = Vec::new();
+        artifact.read_to_end(&mut bytes)?;
+        // SAFETY: the contract of this function.
+        unsafe { Self::deserialize(engine, &bytes) }
+    }
 
     /// The bytes of its code.
     fn bytes(&self) -> u64;
@@ -35,40 +48,53 @@ impl Code for Module {
         unsafe { Self::deserialize(engine, artifact) }
     }
 
+    unsafe fn load(engine: &Engine, artifact: File) -> Result<Self> {
+        // SAFETY: the contract of this function.
+        unsafe { Self::deserialize_open_file(engine, artifact) }
+    }
+
     fn bytes(&self) -> u64 {
         let range = self.image_range();
         (range.end as usize).saturating_sub(range.start as usize) as u64
     }
 }
 
-/// The code of a module, for one way to run.
-pub(crate) fn code<C: Code>(
+/// The code of a module for one way to run, as it was compiled before, and what
+/// was found out about the module then.
+pub(crate) fn kept<C: Code>(
     module: &Handle,
-    binary: &[u8],
+    artifacts: &Artifacts,
+    way: &Way,
+) -> Option<(C, Vec<u8>)> {
+    let Artifact { code, about } = artifacts.load(module, &way.settings)?;
+    // SAFETY: `Artifacts::load` gives only what it found to be what
+    // `Artifacts::store` wrote below for this module and these settings, in a
+    // directory that nobody else may write to. Nothing there is written to once
+    // it has its name.
+    // JUSTIFICATION: compiling a large module takes minutes; its artifact is
+    // mapped in microseconds.
+    let code = unsafe { C::load(&way.engine, code) };
+    code.ok().map(|code| (code, about))
+}
+
+/// The code of a module, compiled and kept with what was found out about it.
+pub(crate) fn compiled<C: Code>(
+    (module, binary): (&Handle, &[u8]),
+    about: &[u8],
     artifacts: Option<&Artifacts>,
     way: &Way,
-) -> Result<(C, Origin)> {
-    if let Some(artifact) = artifacts.and_then(|artifacts| artifacts.load(module, &way.settings)) {
-        // SAFETY: `Artifacts::load` returns only bytes that it found to be what
-        // `Artifacts::store` wrote below for this module and these settings, in
-        // a directory that nobody else may write to.
-        // JUSTIFICATION: compiling a large module takes seconds; its artifact
-        // loads in microseconds to milliseconds.
-        if let Ok(code) = unsafe { C::deserialize(&way.engine, &artifact) } {
-            return Ok((code, Origin::Loaded));
-        }
-    }
+) -> Result<C> {
     let code: C = compile(binary, way)?;
     if let Some(artifacts) = artifacts
         && let Ok(artifact) = code.serialize()
     {
-        artifacts.store(module, &way.settings, &artifact);
+        artifacts.store(module, &way.settings, &artifact, about);
     }
-    Ok((code, Origin::Compiled))
+    Ok(code)
 }
 
 // Functions are compiled in parallel where there are enough of them.
-const ALONE_BYTES: usize = 64 << 10;
+pub(crate) const ALONE_BYTES: usize = 64 << 10;
 
 /// Compiles on threads of this module alone: on those that a process shares, a
 /// few functions that take long would hold up every other module.

@@ -12,11 +12,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use weft_object::Handle;
+use weft_object::{Blob, Handle};
 
-use crate::artifact::Artifacts;
+use crate::artifact::{Artifacts, Turn};
 use crate::check::Shape;
-use crate::code::{Code, code};
+use crate::code::{ALONE_BYTES, Code, compiled, kept};
 use crate::digest::ByDigest;
 use crate::outcome::{Applied, Failure, FailureKind, NoAnswerKind, Outcome};
 use crate::way::Way;
@@ -56,6 +56,13 @@ pub(crate) struct Target<A: Abi> {
     pub(crate) name: Handle,
     pub(crate) module: Handle,
     pub(crate) entry: A::Entry,
+}
+
+// A derived one would want an `A` that has one.
+impl<A: Abi> Clone for Target<A> {
+    fn clone(&self) -> Self {
+        Self { name: self.name, module: self.module, entry: self.entry.clone() }
+    }
 }
 
 /// The pool has no room.
@@ -342,42 +349,98 @@ impl<A: Abi> From<Refusal> for Made<A> {
     }
 }
 
-/// Makes a module ready: checked, then loaded from its artifact or compiled.
-/// Where the first of `ways` cannot hold the module, the next one is tried.
-pub(crate) fn prepare<A: Abi>(
-    name: &Handle,
-    module: &[u8],
-    entry: &A::Entry,
-    artifacts: Option<&Artifacts>,
-    ways: &[Arc<Way>],
-) -> Made<A> {
-    let shape = match A::check(module, entry) {
-        Ok(shape) => shape,
-        Err(failure) => return Refusal::Failure(failure).into(),
-    };
-    if let Some(detail) = &shape.too_much {
-        return Refusal::NoAnswer(NoAnswerKind::ModuleTooLarge, detail.clone()).into();
-    }
-    let mut last = String::from("no way to run it");
-    for way in ways {
-        let code = code::<A::Code>(name, module, artifacts, way).and_then(|(code, origin)| {
-            let linked = A::link(&code, entry, way)?;
-            Ok((code, origin, Prepared { way: Arc::clone(way), linked }))
-        });
-        match code {
-            Ok((code, origin, prepared)) => {
-                let answer = Ok(Arc::new(Ready { shape, prepared }));
-                return Made { answer, bytes: code.bytes(), origin };
-            }
-            Err(error) => last = format!("{error:#}"),
+/// What a module is made ready from.
+pub(crate) struct Source<A: Abi> {
+    pub(crate) target: Target<A>,
+    pub(crate) binary: Blob,
+    pub(crate) artifacts: Option<Arc<Artifacts>>,
+    /// Where the first of these cannot hold the module, the next one is tried.
+    pub(crate) ways: Vec<Arc<Way>>,
+}
+
+impl<A: Abi> Source<A> {
+    /// Loads what was compiled before, or checks the module and compiles it.
+    pub(crate) fn prepare(self) -> Made<A> {
+        if let Some(made) = self.kept() {
+            return made;
         }
+        // They may be a mapped file that somebody writes to, and what is
+        // compiled is kept: so it is compiled from bytes that stay.
+        let binary = self.binary.bytes().to_vec();
+        let module = self.target.module;
+        if Handle::of_blob(&binary) != module.content() {
+            let detail = format!("#{module} is the module to apply and is not what it was");
+            return Refusal::NoAnswer(NoAnswerKind::Missing, detail).into();
+        }
+        let shape = match A::check(&binary, &self.target.entry) {
+            Ok(shape) => shape,
+            Err(failure) => return Refusal::Failure(failure).into(),
+        };
+        if let Some(detail) = &shape.too_much {
+            return Refusal::NoAnswer(NoAnswerKind::ModuleTooLarge, detail.clone()).into();
+        }
+        let _turn = (binary.len() >= ALONE_BYTES).then(|| self.turn());
+        // By whoever had the turn before.
+        self.kept().unwrap_or_else(|| self.compile(&binary, shape))
     }
-    // Valid by the meaning, refused by the compiler.
-    Refusal::NoAnswer(
-        NoAnswerKind::ModuleTooLarge,
-        format!("the compiler refuses this valid module: {last}"),
-    )
-    .into()
+
+    /// Waits while another process compiles the module.
+    fn turn(&self) -> Option<Turn> {
+        self.artifacts.as_ref()?.turn(&self.target.module, &self.ways.first()?.settings)
+    }
+
+    /// As it was compiled before, if it was checked then for the same entry.
+    fn kept(&self) -> Option<Made<A>> {
+        let artifacts = self.artifacts.as_deref()?;
+        self.ways.iter().find_map(|way| {
+            let (code, about) = kept::<A::Code>(&self.target.module, artifacts, way)?;
+            let shape = Shape::decode(&about, &self.target.name)?;
+            self.made(code, shape, way, Origin::Loaded).ok()
+        })
+    }
+
+    fn compile(&self, binary: &[u8], shape: Shape) -> Made<A> {
+        let about = shape.encode(&self.target.name);
+        let mut last = String::from("no way to run it");
+        for way in &self.ways {
+            match self
+                .code(binary, &about, way)
+                .and_then(|(code, origin)| self.made(code, shape.clone(), way, origin))
+            {
+                Ok(made) => return made,
+                Err(error) => last = format!("{error:#}"),
+            }
+        }
+        // Valid by the meaning, refused by the compiler.
+        Refusal::NoAnswer(
+            NoAnswerKind::ModuleTooLarge,
+            format!("the compiler refuses this valid module: {last}"),
+        )
+        .into()
+    }
+
+    fn code(&self, binary: &[u8], about: &[u8], way: &Way) -> wasmtime::Result<(A::Code, Origin)> {
+        let (module, artifacts) = (&self.target.module, self.artifacts.as_deref());
+        // Checked for another entry then.
+        if let Some((code, _)) = artifacts.and_then(|artifacts| kept(module, artifacts, way)) {
+            return Ok((code, Origin::Loaded));
+        }
+        let code = compiled((module, binary), about, artifacts, way)?;
+        Ok((code, Origin::Compiled))
+    }
+
+    fn made(
+        &self,
+        code: A::Code,
+        shape: Shape,
+        way: &Arc<Way>,
+        origin: Origin,
+    ) -> wasmtime::Result<Made<A>> {
+        let linked = A::link(&code, &self.target.entry, way)?;
+        let prepared = Prepared { way: Arc::clone(way), linked };
+        let answer = Ok(Arc::new(Ready { shape, prepared }));
+        Ok(Made { answer, bytes: code.bytes(), origin })
+    }
 }
 
 #[cfg(test)]

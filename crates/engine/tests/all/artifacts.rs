@@ -24,11 +24,16 @@ impl Dir {
         Self(dir)
     }
 
+    /// The artifacts and, each behind its own, their seals.
     fn files(&self) -> Vec<PathBuf> {
         let mut files: Vec<_> =
             fs::read_dir(self.0.join("code")).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
         files
+    }
+
+    fn artifacts(&self) -> Vec<PathBuf> {
+        self.files().into_iter().filter(|path| path.extension().is_none()).collect()
     }
 }
 
@@ -63,7 +68,7 @@ fn an_artifact_is_loaded_by_the_next_engine() {
     let dir = Dir::new();
     assert_eq!(once(&dir), (1, 0));
     assert_eq!(once(&dir), (0, 1));
-    assert_eq!(dir.files().len(), 1);
+    assert_eq!((dir.files().len(), dir.artifacts().len()), (2, 1));
 }
 
 #[test]
@@ -73,11 +78,15 @@ fn metered_code_is_another_artifact() {
     let engine = engine(&dir);
     assert_eq!(add().fuel(1000).on(&engine).number(), 42);
     assert_eq!(engine.stats().compiled, 1);
-    assert_eq!(dir.files().len(), 2);
+    assert_eq!(dir.artifacts().len(), 2);
 }
 
 fn damaged(dir: &Dir, path: &Path, content: &[u8]) {
-    fs::write(path, content).unwrap();
+    // In its place, not into it: a thread that has just compiled may still have
+    // it mapped.
+    let new = dir.0.join("new");
+    fs::write(&new, content).unwrap();
+    fs::rename(&new, path).unwrap();
     assert_eq!(once(dir), (1, 0), "a damaged file was used");
     assert_eq!(once(dir), (0, 1), "a damaged file was not replaced");
 }
@@ -86,17 +95,80 @@ fn damaged(dir: &Dir, path: &Path, content: &[u8]) {
 fn a_damaged_artifact_is_compiled_again() {
     let dir = Dir::new();
     once(&dir);
-    let path = dir.files().remove(0);
-    let sound = fs::read(&path).unwrap();
-    for at in (0..sound.len()).step_by(sound.len() / 97) {
-        let mut flipped = sound.clone();
-        flipped[at] ^= 1 << (at % 8);
-        damaged(&dir, &path, &flipped);
+    for path in dir.files() {
+        let sound = fs::read(&path).unwrap();
+        for at in (0..sound.len()).step_by(sound.len() / 97) {
+            let mut flipped = sound.clone();
+            flipped[at] ^= 1 << (at % 8);
+            damaged(&dir, &path, &flipped);
+        }
+        for end in [0, 1, 127, 128, 129, sound.len() / 2, sound.len() - 1] {
+            damaged(&dir, &path, &sound[..end]);
+        }
+        damaged(&dir, &path, &[&sound[..], b"more"].concat());
     }
-    for end in [0, 1, 127, 128, 129, sound.len() / 2, sound.len() - 1] {
-        damaged(&dir, &path, &sound[..end]);
-    }
-    damaged(&dir, &path, &[&sound[..], b"more"].concat());
+}
+
+#[cfg(unix)]
+/// A large one is known by its stamp once it was read, until it is written to.
+#[test]
+fn a_large_artifact_is_read_once() {
+    let dir = Dir::new();
+    let bytes = "\\01".repeat(1 << 20);
+    let text = format!(
+        "(module (memory 16) (data (i32.const 0) \"{bytes}\")
+        (func (export \"weft_apply\") (param i32) (result i32) (i32.const 0)))"
+    );
+    let large = || Case::text(&text);
+    let once = || {
+        let engine = engine(&dir);
+        large().on(&engine).value();
+        (engine.stats().compiled, engine.stats().loaded)
+    };
+    assert_eq!(once(), (1, 0));
+    let [code, seal] = dir.files().try_into().unwrap();
+    assert!(fs::metadata(&code).unwrap().len() > 1 << 20);
+    let unstamped = fs::read(&seal).unwrap();
+    // Older than any clock's tick by the time that it is read.
+    thread::sleep(std::time::Duration::from_millis(50));
+    assert_eq!(once(), (0, 1));
+    let stamped = fs::read(&seal).unwrap();
+    assert_ne!(stamped, unstamped);
+    assert_eq!(once(), (0, 1));
+    assert_eq!(fs::read(&seal).unwrap(), stamped);
+    // One byte, in place.
+    let last = fs::metadata(&code).unwrap().len() - 1;
+    let byte = fs::read(&code).unwrap()[last as usize];
+    let file = fs::File::options().write(true).open(&code).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &[byte ^ 1], last).unwrap();
+    assert_eq!(once(), (1, 0), "a damaged file was used");
+}
+
+/// Of two engines, as of two processes, that want a large module at once, one
+/// compiles it.
+#[test]
+fn what_many_processes_want_is_compiled_once() {
+    let dir = Dir::new();
+    let bytes = "\\00".repeat(70_000);
+    let text = format!(
+        "(module (memory 2) (data (i32.const 0) \"{bytes}\")
+        (func (export \"weft_apply\") (param i32) (result i32) (i32.const 0)))"
+    );
+    let barrier = Barrier::new(4);
+    let stats: Vec<_> = thread::scope(|scope| {
+        let one = || {
+            let engine = engine(&dir);
+            barrier.wait();
+            Case::text(&text).on(&engine).value();
+            engine.stats()
+        };
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(one)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(stats.iter().map(|stats| stats.compiled).sum::<u64>(), 1, "{stats:?}");
+    assert_eq!(stats.iter().map(|stats| stats.loaded).sum::<u64>(), 3, "{stats:?}");
+    // The lock is gone.
+    assert_eq!(dir.files().len(), 2);
 }
 
 #[test]
@@ -110,11 +182,16 @@ fn an_artifact_under_another_name_is_not_used() {
         (i32.const 0)))",
     );
     other.on(&engine_two).value();
-    let foreign = dir.files().into_iter().find(|path| *path != own).unwrap();
-    damaged(&dir, &own, &fs::read(foreign).unwrap());
+    let foreign = dir.artifacts().into_iter().find(|path| *path != own).unwrap();
+    damaged(&dir, &own, &fs::read(&foreign).unwrap());
+    // With its seal.
+    let seal = |path: &Path| path.with_extension("seal");
+    fs::copy(&foreign, dir.0.join("new")).unwrap();
+    fs::rename(dir.0.join("new"), &own).unwrap();
+    damaged(&dir, &seal(&own), &fs::read(seal(&foreign)).unwrap());
     // Metered code under the name of the other kind.
     add().fuel(1000).on(&engine_two).value();
-    let metered = dir.files();
+    let metered = dir.artifacts();
     let prefix = own.file_name().unwrap().to_string_lossy()[..64].to_owned();
     let metered = metered
         .into_iter()

@@ -1,0 +1,45 @@
+use std::fs::File;
+use std::path::PathBuf;
+
+/// The right to compile a module, among processes.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    path: PathBuf,
+    // Locked while this is there; a process that ends leaves it unlocked.
+    _file: File,
+}
+
+impl Turn {
+    /// `None` if there can be no lock: then some may do the same work twice.
+    pub(super) fn wait(path: PathBuf) -> Option<Self> {
+        loop {
+            let file = super::create_or_open(&path).ok()?;
+            file.lock().ok()?;
+            // Whoever had it has removed it, and another one may be there.
+            if is_at(&file, &path) {
+                return Some(Self { path, _file: file });
+            }
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // While it is locked, so that nobody takes what is no longer there for
+        // the lock.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(unix)]
+fn is_at(file: &File, path: &std::path::Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let name = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    let ours = file.metadata().map(name).ok();
+    ours.is_some() && ours == std::fs::symlink_metadata(path).map(name).ok()
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, path: &std::path::Path) -> bool {
+    path.exists()
+}
