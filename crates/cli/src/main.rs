@@ -19,6 +19,7 @@ mod exit;
 mod explained;
 mod interrupt;
 mod names;
+mod noted;
 mod out;
 mod place;
 mod program;

@@ -168,13 +168,16 @@ fn entries(
 }
 
 /// Whether two applications have the same procedure, as many arguments, and the
-/// same words among them.
+/// same words among them. Of a program, that is the procedure, and not the
+/// built-in that runs it.
 pub(crate) fn same_function(one: &[Handle], other: &[Handle]) -> bool {
     let word = |handle: &Handle| {
         let text = handle.literal_bytes().filter(|bytes| bytes.len() > 1)?;
         text.iter().all(|byte| byte.is_ascii_alphabetic()).then(|| text.to_vec())
     };
+    let is_program = one.get(1).and_then(Handle::literal_bytes) == Some(b"wasi/1");
+    let procedure = if is_program { 1..3 } else { 1..2 };
     one.len() == other.len()
-        && one.get(1) == other.get(1)
+        && one.get(procedure.clone()) == other.get(procedure)
         && one.iter().zip(other).skip(2).all(|(one, other)| word(one) == word(other))
 }

@@ -14,7 +14,7 @@ use crate::makers::{Maker, Tell, holder, makers};
 use crate::within::Search;
 use crate::{Calls, KEYS_MAX, Role, Source, follow};
 
-pub use earlier::Earlier;
+pub use earlier::{Earlier, Sight};
 pub use enters::Entered;
 
 /// What is asked.

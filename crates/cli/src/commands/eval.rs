@@ -1,5 +1,3 @@
-mod noted;
-
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -10,13 +8,14 @@ use serde_json::json;
 use weft_eval::Outcome;
 use weft_notation::describe;
 use weft_object::Handle;
-use weft_store::{Label, Mode, StoreError};
+use weft_store::{Mode, StoreError};
 
 use super::{Command, cat::is_blob, form, output_argument};
 use crate::argument::source;
 use crate::evaluate::{Answer, Options, evaluate};
 use crate::exit::{Code, Exit};
 use crate::names::{built, is_handle, parsed};
+use crate::noted;
 use crate::out::out;
 use crate::place::Place;
 use crate::report::{self, Contents, RESULT};
@@ -67,11 +66,7 @@ pub(crate) const COMMAND: Command = Command {
             .value_name("N")
             .value_parser(value_parser!(u16).range(1..=1024))
             .help("Threads that run functions [default: one a core]");
-        let label = Arg::new("label")
-            .long("label")
-            .value_name("NAME")
-            .help("Label the result; `weft why @NAME` then says what is different this time");
-        let command = command.arg(expression).arg(file).arg(output).arg(label);
+        let command = command.arg(expression).arg(file).arg(output).arg(noted::label_argument());
         command.arg(deadline).arg(memory).arg(workers)
     },
     run: |matches, terminal| {
@@ -95,19 +90,12 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
         (None, Some(text)) if OsString::as_os_str(text) == "-" => read(Path::new("-"))?,
         (None, text) => source(text.map_or(OsStr::new(""), OsString::as_os_str))?,
     };
-    let label = matches.get_one::<String>("label").map(|name| Label::new(name)).transpose();
-    let label = label.map_err(|error| Exit::usage(error.to_string()))?;
+    let label = noted::label(matches)?;
     let expr = parsed(&source)?;
     let place = Place::open(Mode::Write, terminal)?;
     let request = built(&place, &source, &expr)?;
     let answer = evaluate(&place, request, &options(matches), terminal)?;
-    match noted::note(&place, &answer, label.as_ref()) {
-        // The answer is right all the same, unless it was to get a name.
-        Err(exit) if label.is_none() => {
-            terminal.say("warning", &format!("that this was asked is not noted: {exit}"));
-        }
-        noted => noted?,
-    }
+    noted::remember(&place, &answer, label.as_ref(), terminal)?;
     if let Some(value) = answer.outcome.value()
         && answer.session.content(value)?.is_none()
     {

@@ -2,6 +2,7 @@
 
 mod changed;
 mod entry;
+mod looked;
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -15,10 +16,11 @@ use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use weft_object::{Blob, Handle, Kind};
 use weft_store::{Mode, StoreError, Writing, files};
 
-use super::{Command, pin};
+use super::{Command, is_json, json_argument, pin};
 use crate::argument;
 use crate::evaluate::{Options, evaluate};
 use crate::exit::{Code, Exit};
+use crate::noted;
 use crate::place::Place;
 use crate::program::{self, Left, MEMORY_BYTES, Made};
 use crate::report;
@@ -35,12 +37,14 @@ pub(crate) const COMMAND: Command = Command {
               in memory only: --out writes what it has changed. Clocks and random numbers\n\
               follow from --seed. So the same run again is a lookup. Its output comes when\n\
               it has ended; its exit code is that of `weft run`, which ends with a code of\n\
-              its own, as below, where the program did not come to its end.\n\
-              docs/wasi.md says what a program finds.",
+              its own, as below, where the program did not come to its end. Nor does it run\n\
+              again for a change in what it never looked at: --explain says what it did look\n\
+              at, in the place of its output. docs/wasi.md says what a program finds.",
     examples: &[
         "weft run hello.wasm",
         "weft run python.wasm --dir /usr/local/lib --dir . -- -c 'print(1)'",
         "weft run --tree @src:/src --out changed tool.wasm -- /src",
+        "weft run --explain --dir src:/src tool.wasm -- /src",
     ],
     arguments: |command| {
         let flag = |name: &'static str, value: &'static str, help: &'static str| {
@@ -81,6 +85,11 @@ pub(crate) const COMMAND: Command = Command {
             .value_name("TIME")
             .value_parser(parse_duration)
             .help("Give up after this long, as 10s or 5m");
+        let explain = Arg::new("explain")
+            .long("explain")
+            .action(ArgAction::SetTrue)
+            .help("Print what the program looked at in its directories instead of its output");
+        let output = json_argument().requires("explain").help("With --explain: text or json");
         let many = |arg: Arg| arg.action(ArgAction::Append);
         command
             .arg(program)
@@ -94,7 +103,8 @@ pub(crate) const COMMAND: Command = Command {
             .arg(flag("stdin", "FILE", "Standard input; - is that of this command"))
             .arg(flag("out", "DIR", "Where to write what the program has changed"))
             .args(entry::arguments())
-            .args([argv0, seed, memory, deadline, rest])
+            .args([argv0, seed, memory, deadline])
+            .args([noted::label_argument(), explain, output, rest])
     },
     run,
 };
@@ -106,6 +116,7 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
     {
         return Err(StoreError::Exists(target.clone()).into());
     }
+    let label = noted::label(matches)?;
     let place = Place::open(Mode::Write, terminal)?;
     let application = Given { matches, place: &place, terminal }.application()?;
     let options = Options {
@@ -113,10 +124,16 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
         ..Options::default()
     };
     let answer = evaluate(&place, application.thunk, &options, terminal)?;
+    noted::remember(&place, &answer, label.as_ref(), terminal)?;
     let value = report::value(&answer)?;
     let left = Left::read(&answer.session, value)?;
-    write(io::stdout().lock(), &left.stdout)?;
-    write(io::stderr().lock(), &left.stderr)?;
+    match matches.get_flag("explain") {
+        true => looked::print(&answer, left.code, is_json(matches))?,
+        false => {
+            write(io::stdout().lock(), &left.stdout)?;
+            write(io::stderr().lock(), &left.stderr)?;
+        }
+    }
     if let Some(target) = target {
         let source = |wanted: &Handle| answer.session.content(*wanted);
         changed::write(&source, &application.directories, &left.directories, &target)?;

@@ -16,6 +16,7 @@ mod gc;
 mod graph;
 mod help;
 mod interrupts;
+mod looked;
 mod processes;
 mod repair;
 mod replay;

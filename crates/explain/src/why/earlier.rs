@@ -8,6 +8,7 @@ use super::{Asked, Why, applied};
 use crate::Source;
 use crate::diff::{Bounds, Diff, diff};
 use crate::makers::{alike, same_function};
+use crate::program::{Seen, seen_otherwise};
 
 /// An earlier computation of the same sort, and in what it differs.
 #[derive(Debug)]
@@ -25,7 +26,25 @@ pub struct Earlier {
     pub entered: Vec<Entered>,
     /// Whether there are more of these.
     pub more: bool,
+    /// Of those, what programs see that is different.
+    pub sights: Vec<Sight>,
 }
+
+/// A program in whose directories something is different: what of that it
+/// looked at the time before.
+#[derive(Clone, Debug)]
+pub struct Sight {
+    /// The canonical Tree of the earlier application.
+    pub old: Handle,
+    /// Of the later one.
+    pub new: Handle,
+    /// What it looked at and is not as it was. If that is nothing, the earlier
+    /// run has said what the later one comes to.
+    pub seen: Vec<Seen>,
+}
+
+/// Of so many it is looked at what they see.
+const SIGHTS_MAX: usize = 10;
 
 /// More differences than that are of no use to anybody.
 const BOUNDS: Bounds = Bounds { changes_max: 1000, pairs_max: 1_000_000 };
@@ -74,9 +93,7 @@ impl<B: Backend + ?Sized, S: Source + ?Sized> Asked<'_, B, S> {
 
     /// The entries of the application that a request is for.
     fn function(&self, request: Handle) -> Result<Option<Vec<Handle>>, StoreError> {
-        let Some(tree) = applied(request) else { return Ok(None) };
-        let content = self.source.content(&tree)?;
-        Ok(content.and_then(|content| Some(content.tree()?.entries().to_vec())))
+        applied(request).map_or(Ok(None), |tree| self.entries(tree))
     }
 
     fn compare(&self, old: Handle, new: Handle, run: Option<Run>) -> Result<Earlier, StoreError> {
@@ -87,6 +104,19 @@ impl<B: Backend + ?Sized, S: Source + ?Sized> Asked<'_, B, S> {
         };
         let diff = diff(self.source, thunk(old), thunk(new), BOUNDS)?;
         let (entered, more) = enters(self.source, old, new)?;
-        Ok(Earlier { old, new, run, diff, entered, more })
+        let mut sights = Vec::new();
+        for Entered { old, new } in entered.iter().take(SIGHTS_MAX).copied() {
+            if let (Some(one), Some(other)) = (self.entries(old)?, self.entries(new)?)
+                && let Some(seen) = seen_otherwise(self.source, &one, &other)?
+            {
+                sights.push(Sight { old, new, seen });
+            }
+        }
+        Ok(Earlier { old, new, run, diff, entered, more, sights })
+    }
+
+    fn entries(&self, tree: Handle) -> Result<Option<Vec<Handle>>, StoreError> {
+        let content = self.source.content(&tree)?;
+        Ok(content.and_then(|content| Some(content.tree()?.entries().to_vec())))
     }
 }

@@ -6,5 +6,6 @@ mod count;
 mod diff;
 mod follow;
 mod graph;
+mod program;
 mod why;
 mod world;

@@ -66,6 +66,19 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// What is there, if anything.
+    #[must_use]
+    pub const fn kind(&self) -> Option<FileKind> {
+        match *self {
+            Self::Absent => None,
+            Self::Listing(_) => Some(FileKind::Directory),
+            Self::Kind(kind)
+            | Self::Size(kind, _)
+            | Self::Content(kind, _)
+            | Self::Exact(kind, ..) => Some(kind),
+        }
+    }
+
     /// What was asked, to be told this of something that is there.
     pub(super) const fn question(&self) -> Question {
         match self {

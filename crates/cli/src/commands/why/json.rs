@@ -7,10 +7,11 @@ use weft_object::Handle;
 use weft_store::{Run, StoreError};
 
 use super::Answered;
-use super::text::role;
+use super::text::{difference, role};
 use crate::commands::diff::differences;
 use crate::exit::Exit;
 use crate::explained::{LINE, file, finder, full, steps};
+use crate::out::name;
 
 impl Answered<'_> {
     /// One object.
@@ -126,5 +127,14 @@ fn earlier(earlier: &Earlier) -> Value {
     out.extend(differences(&earlier.diff));
     let pairs = entered.map(|one| json!({ "old": full(one.old), "new": full(one.new) }));
     out.insert("enters".into(), pairs.collect());
+    let programs = earlier.sights.iter().map(|sight| {
+        let seen = sight.seen.iter().map(|seen| {
+            let what = difference(&seen.before.answer, &seen.now);
+            json!({ "path": name(&seen.path), "what": what })
+        });
+        let seen: Vec<Value> = seen.collect();
+        json!({ "old": full(sight.old), "new": full(sight.new), "seen": seen })
+    });
+    out.insert("programs".into(), programs.collect());
     Value::Object(out)
 }

@@ -5,15 +5,16 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use weft_eval::{Key, Outcome};
-use weft_explain::{Earlier, Role, Source, Told};
+use weft_explain::{Earlier, Role, Seen, Sight, Source, Told};
 use weft_object::Handle;
 use weft_store::{Origin, Relation, Run, StoreError};
+use weft_wasi::Answer;
 
 use super::Answered;
 use crate::commands::diff::write_differences;
 use crate::exit::Exit;
 use crate::explained::{LINE, file, moment, place_of, sort};
-use crate::out::escaped;
+use crate::out::{escaped, name};
 use crate::units::{count, time};
 
 impl Answered<'_> {
@@ -298,6 +299,42 @@ impl Text<'_> {
         if entered.len() > SHOWN || earlier.more {
             self.line(2, "and in others");
         }
+        for sight in &earlier.sights {
+            let who = if whole(sight.new) {
+                "it".into()
+            } else {
+                self.brief(sight.new.application().unwrap_or(sight.new))
+            };
+            self.sight(&who, sight);
+        }
         Ok(())
+    }
+
+    /// What of the difference a program looked at.
+    fn sight(&mut self, who: &str, Sight { seen, .. }: &Sight) {
+        const SHOWN: usize = 10;
+        if seen.is_empty() {
+            return self.line(2, &format!("nothing that {who} looked at is different"));
+        }
+        self.line(2, &format!("of what {who} looked at, this is different:"));
+        for Seen { path, before, now } in seen.iter().take(SHOWN) {
+            let text = format!("{} {}", name(path), difference(&before.answer, now));
+            self.line(4, &text);
+        }
+        if seen.len() > SHOWN {
+            let more = count((seen.len() - SHOWN) as u64);
+            self.line(4, &format!("and {more} more"));
+        }
+    }
+}
+
+/// What has become of something that a program looked at.
+pub(super) fn difference(before: &Answer, now: &Answer) -> String {
+    match (before, now, before.kind() == now.kind()) {
+        (Answer::Absent, ..) => "appeared".into(),
+        (_, Answer::Absent, _) => "is gone".into(),
+        (Answer::Listing(_), ..) => "has other names in it".into(),
+        (_, _, true) => "changed".into(),
+        _ => format!("is a {} now", now.kind().map_or("nothing", |kind| kind.name())),
     }
 }

@@ -3,16 +3,49 @@
 
 use std::time::SystemTime;
 
+use clap::{Arg, ArgMatches};
 use weft_eval::Outcome;
 use weft_store::{Backend, Expect, Label, Outcome as Stored, Run};
 
 use crate::evaluate::Answer;
 use crate::exit::Exit;
 use crate::place::Place;
+use crate::terminal::Terminal;
+
+/// The label that the result is to have.
+pub(crate) fn label_argument() -> Arg {
+    Arg::new("label")
+        .long("label")
+        .value_name("NAME")
+        .help("Label the result; `weft why @NAME` then says what is different this time")
+}
+
+/// What was said for [`label_argument`].
+pub(crate) fn label(matches: &ArgMatches) -> Result<Option<Label>, Exit> {
+    let label = matches.get_one::<String>("label").map(|name| Label::new(name)).transpose();
+    label.map_err(|error| Exit::usage(error.to_string()))
+}
+
+/// Remembers a request with its answer, and its result under a label.
+pub(crate) fn remember(
+    place: &Place,
+    answer: &Answer,
+    label: Option<&Label>,
+    terminal: Terminal,
+) -> Result<(), Exit> {
+    match note(place, answer, label) {
+        // The answer is right all the same, unless it was to get a name.
+        Err(exit) if label.is_none() => {
+            terminal.say("warning", &format!("that this was asked is not noted: {exit}"));
+            Ok(())
+        }
+        noted => noted,
+    }
+}
 
 /// Sets the label to a value and notes the run. What is not new is not written:
 /// to ask again for what is known leaves the store as it is.
-pub(super) fn note(place: &Place, answer: &Answer, label: Option<&Label>) -> Result<(), Exit> {
+fn note(place: &Place, answer: &Answer, label: Option<&Label>) -> Result<(), Exit> {
     let backend = &*place.backend;
     let outcome = match &answer.outcome {
         Outcome::Value(value) => Stored::Value(*value),
