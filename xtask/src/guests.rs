@@ -9,8 +9,9 @@ use crate::Result;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Of the programs for WASI.
-const WASI_TARGET: &str = "wasm32-wasip1";
+/// Of the programs for WASI, and what stands before their names: for preview 1,
+/// and the same as components for 0.2.
+const WASI_TARGETS: [(&str, &str); 2] = [("wasm32-wasip1", "wasi"), ("wasm32-wasip2", "component")];
 
 /// `cargo xtask guests [--abi]`
 pub(crate) fn run(args: &[&str]) -> Result<()> {
@@ -23,7 +24,9 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
             let guests = crate::root().join("guests");
             rust(&guests)?;
             c(&guests)?;
-            wasi(&guests)?;
+            for (target, prefix) in WASI_TARGETS {
+                wasi(&guests, target, prefix)?;
+            }
             regenerate("the_guests_are_built_from_these_sources")
         }
         _ => Err("usage: cargo xtask guests [--abi]".into()),
@@ -73,16 +76,16 @@ fn c(guests: &Path) -> Result<()> {
     Ok(())
 }
 
-fn wasi(guests: &Path) -> Result<()> {
+fn wasi(guests: &Path, target: &str, prefix: &str) -> Result<()> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(guests).args(["build", "--quiet", "--locked", "--profile", "wasi"]);
-    cargo.args(["--package", "weft-wasi-guests", "--target", WASI_TARGET]);
+    cargo.args(["--package", "weft-wasi-guests", "--target", target]);
     perform(&mut cargo).map_err(|error| {
-        format!("{error}; if the target is missing: rustup target add {WASI_TARGET}")
+        format!("{error}; if the target is missing: rustup target add {target}")
     })?;
-    for source in files(&guests.join("target").join(WASI_TARGET).join("wasi"), "wasm")? {
+    for source in files(&guests.join("target").join(target).join("wasi"), "wasm")? {
         let name = source.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        fs::write(guests.join("bin").join(format!("wasi-{name}")), fs::read(&source)?)?;
+        fs::write(guests.join("bin").join(format!("{prefix}-{name}")), fs::read(&source)?)?;
     }
     Ok(())
 }

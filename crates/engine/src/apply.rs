@@ -10,7 +10,8 @@ use crate::modules::{Abi, Caches, Job, PoolFull, Prepared, Ready, Refusal, Sourc
 use crate::outcome::{Applied, Failure, FailureKind, NoAnswerKind, Outcome, Steps};
 use crate::state::{State, interrupted};
 use crate::trap::{no_answer, outcome as outcome_of};
-use crate::wasi::{self, Program};
+use crate::wasi::component::Command;
+use crate::wasi::{self, Program, Sort};
 use crate::way::{self, POOL_MEMORY_BYTES, Way};
 use crate::{Engine, Interrupt};
 
@@ -70,6 +71,8 @@ pub(crate) struct Linked {
 }
 
 impl Abi for Codelet {
+    const SORT: &'static str = "function";
+
     type Entry = ();
     type Code = Module;
     type Linked = Linked;
@@ -111,7 +114,9 @@ impl Engine {
     #[must_use]
     pub fn apply(&self, run: Run<'_>) -> Applied {
         match wasi::program(&run) {
-            Some(program) => self.apply_as::<Program>(&run, program),
+            Some(Ok(Sort::Component(target))) => self.apply_as::<Command>(&run, Ok(target)),
+            Some(Ok(Sort::Module(target))) => self.apply_as::<Program>(&run, Ok(target)),
+            Some(Err(refusal)) => without_run(refusal.into()),
             None => self.apply_as::<Codelet>(&run, procedure(&run).map(codelet)),
         }
     }

@@ -3,6 +3,8 @@
 
 mod imports;
 
+pub(crate) use imports::unknown as unknown_imports;
+
 use wasmparser::types::{EntityType, TypesRef};
 use wasmparser::{FuncType, ValType, WasmFeatures};
 use weft_object::Handle;
@@ -100,16 +102,9 @@ pub(crate) fn check(module: &[u8]) -> Result<Shape, Failure> {
 
 /// Checks a module.
 pub(crate) fn check_for(module: &[u8], wanted: &Wanted<'_>) -> Result<Shape, Failure> {
-    let malformed = |note: Option<String>| {
-        let detail = match module.starts_with(b"\0asm") {
-            true => "malformed, or in need of a WebAssembly proposal that is not enabled",
-            false => "not a WebAssembly module",
-        };
-        Failure { note, ..bad(detail.to_owned()) }
-    };
     let valid = validate(module, wanted.features);
-    let valid = valid.map_err(|error| malformed(Some(error.to_string())))?;
-    let (types, too_much) = valid.ok_or_else(|| malformed(None))?;
+    let valid = valid.map_err(|error| malformed(module, Some(error.to_string())))?;
+    let (types, too_much) = valid.ok_or_else(|| malformed(module, None))?;
     let types = types.as_ref();
     imports::check(types, wanted)?;
     export(types, wanted)?;
@@ -135,7 +130,15 @@ pub fn has_debug_info(module: &[u8]) -> bool {
     })
 }
 
-fn bad(detail: String) -> Failure {
+pub(crate) fn malformed(module: &[u8], note: Option<String>) -> Failure {
+    let detail = match module.starts_with(b"\0asm") {
+        true => "malformed, or in need of a WebAssembly proposal that is not enabled",
+        false => "not a WebAssembly module",
+    };
+    Failure { note, ..bad(detail.to_owned()) }
+}
+
+pub(crate) fn bad(detail: String) -> Failure {
     Failure { kind: FailureKind::BadModule, detail, note: None }
 }
 

@@ -7,6 +7,7 @@ use crate::artifact::Artifacts;
 use crate::modules::{Caches, Refusal};
 use crate::outcome::NoAnswerKind;
 use crate::wasi::Program;
+use crate::wasi::component::Command;
 use crate::way::{Kind, Way};
 
 /// How an [`Engine`] is set up.
@@ -19,7 +20,7 @@ pub struct Config {
     /// run outside it, slower. 0 means no pool.
     pub instances: u32,
     /// The compiled code that is kept ready in this process: so much of
-    /// codelets, and of programs.
+    /// codelets, of programs, and of components.
     pub module_cache_bytes: u64,
     /// The largest module that is compiled.
     pub module_max_bytes: u64,
@@ -85,6 +86,7 @@ pub struct Engine {
     metered: OnceLock<Result<Arc<Way>, String>>,
     pub(crate) codelets: Caches<Codelet>,
     pub(crate) programs: Caches<Program>,
+    pub(crate) components: Caches<Command>,
     version: String,
 }
 
@@ -117,6 +119,7 @@ impl Engine {
             metered: OnceLock::new(),
             codelets: Caches::new(config.module_cache_bytes),
             programs: Caches::new(config.module_cache_bytes),
+            components: Caches::new(config.module_cache_bytes),
             version: format!("weft {} wasmtime {WASMTIME}", env!("CARGO_PKG_VERSION")),
             config,
         };
@@ -141,8 +144,11 @@ impl Engine {
     /// What was compiled and loaded so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let (codelets, programs) = (self.codelets.counts(), self.programs.counts());
-        Stats { compiled: codelets.0 + programs.0, loaded: codelets.1 + programs.1 }
+        let counts = [self.codelets.counts(), self.programs.counts(), self.components.counts()];
+        Stats {
+            compiled: counts.iter().map(|counts| counts.0).sum(),
+            loaded: counts.iter().map(|counts| counts.1).sum(),
+        }
     }
 
     fn roomy(&self) -> Result<Arc<Way>, String> {

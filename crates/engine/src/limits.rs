@@ -14,6 +14,7 @@ pub(crate) struct Limits {
     memory_bytes: u64,
     memory_peak_bytes: u64,
     table_elements: u64,
+    new_refused: bool,
 }
 
 impl Limits {
@@ -23,6 +24,11 @@ impl Limits {
 
     pub(crate) fn memory_peak_bytes(&self) -> u64 {
         self.memory_peak_bytes
+    }
+
+    /// Whether there was no room for a memory or table with what it begins with.
+    pub(crate) fn new_refused(&self) -> bool {
+        self.new_refused
     }
 }
 
@@ -44,6 +50,7 @@ impl ResourceLimiter for Limits {
         }
         let Some(total) = grown(self.memory_bytes, current, desired, self.memory_limit_bytes)
         else {
+            self.new_refused |= current == 0;
             return Ok(false);
         };
         self.memory_bytes = total;
@@ -68,6 +75,7 @@ impl ResourceLimiter for Limits {
             return Ok(false);
         }
         let Some(total) = grown(self.table_elements, current, desired, TABLE_ELEMENTS_MAX) else {
+            self.new_refused |= current == 0;
             return Ok(false);
         };
         self.table_elements = total;

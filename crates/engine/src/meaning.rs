@@ -46,3 +46,8 @@ pub(crate) fn features() -> WasmFeatures {
 pub(crate) fn program_features() -> WasmFeatures {
     features() | WasmFeatures::EXCEPTIONS
 }
+
+/// The same for the modules in a component, and the component itself.
+pub(crate) fn component_features() -> WasmFeatures {
+    program_features() | WasmFeatures::COMPONENT_MODEL
+}

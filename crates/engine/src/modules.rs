@@ -18,12 +18,15 @@ use crate::artifact::{Artifacts, Turn};
 use crate::check::Shape;
 use crate::code::{ALONE_BYTES, Code, compiled, kept};
 use crate::digest::ByDigest;
-use crate::outcome::{Applied, Failure, FailureKind, NoAnswerKind, Outcome};
+use crate::outcome::{Applied, Failure, FailureKind, NoAnswerKind, Outcome, Stop};
 use crate::way::Way;
 use crate::{Engine, Interrupt, Run};
 
 /// What a module imports and exports, and what its runs have of the host.
 pub(crate) trait Abi: Sized + 'static {
+    /// Names these among all sorts of modules.
+    const SORT: &'static str;
+
     /// What beside its bytes says how a module is linked and entered.
     type Entry: Clone + Send + Sync + 'static;
 
@@ -389,18 +392,24 @@ impl<A: Abi> Source<A> {
         self.artifacts.as_ref()?.turn(&self.target.module, &self.ways.first()?.settings)
     }
 
+    /// Names what a module was checked for. What is a sound program may be none
+    /// of the functions, and the code of both has one name.
+    fn checked_for(&self) -> Handle {
+        Handle::of_blob(&[A::SORT.as_bytes(), self.target.name.as_bytes()].concat())
+    }
+
     /// As it was compiled before, if it was checked then for the same entry.
     fn kept(&self) -> Option<Made<A>> {
         let artifacts = self.artifacts.as_deref()?;
         self.ways.iter().find_map(|way| {
             let (code, about) = kept::<A::Code>(&self.target.module, artifacts, way)?;
-            let shape = Shape::decode(&about, &self.target.name)?;
+            let shape = Shape::decode(&about, &self.checked_for())?;
             self.made(code, shape, way, Origin::Loaded).ok()
         })
     }
 
     fn compile(&self, binary: &[u8], shape: Shape) -> Made<A> {
-        let about = shape.encode(&self.target.name);
+        let about = shape.encode(&self.checked_for());
         let mut last = String::from("no way to run it");
         for way in &self.ways {
             match self
@@ -408,7 +417,14 @@ impl<A: Abi> Source<A> {
                 .and_then(|(code, origin)| self.made(code, shape.clone(), way, origin))
             {
                 Ok(made) => return made,
-                Err(error) => last = format!("{error:#}"),
+                // Linking has found what is no matter of the way.
+                Err(error) => match error.downcast_ref() {
+                    Some(Stop::Failure(kind, detail)) => {
+                        let (kind, detail, note) = (*kind, detail.clone(), format!("{error:#}"));
+                        return Refusal::Failure(Failure { kind, detail, note: Some(note) }).into();
+                    }
+                    _ => last = format!("{error:#}"),
+                },
             }
         }
         // Valid by the meaning, refused by the compiler.

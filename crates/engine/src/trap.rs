@@ -66,6 +66,9 @@ fn words(trap: Trap) -> Option<&'static str> {
         Trap::BadConversionToInteger => "conversion of a float out of range",
         Trap::UnreachableCodeReached => "unreachable",
         Trap::NullReference => "null reference",
+        Trap::CannotEnterComponent => "a component entered anew",
+        Trap::CannotLeaveComponent => "a component left where it cannot be",
+        Trap::InvalidChar => "a character that is none",
         _ => return None,
     })
 }

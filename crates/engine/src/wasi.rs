@@ -4,6 +4,7 @@
 //! application becomes an invocation and what the program leaves behind a value.
 
 mod check;
+pub(crate) mod component;
 mod entry;
 mod form;
 mod link;
@@ -17,6 +18,7 @@ use weft_wasi::{End, Process, Source, Start, Steps, Stop as Halt};
 pub(crate) use link::link;
 pub use matching::{Matching, matching};
 
+use self::component::Command;
 use self::entry::{Entry, INITIALIZE, START};
 use crate::apply::{export, without_run};
 use crate::check::Shape;
@@ -41,25 +43,50 @@ pub(crate) struct Running {
     why: Option<String>,
 }
 
+/// What is to be run, by what it is compiled to.
+pub(crate) enum Sort {
+    Module(Target<Program>),
+    Component(Target<Command>),
+}
+
 /// The program to run, if an application is of one; or why it cannot be.
-pub(crate) fn program(run: &Run<'_>) -> Option<Result<Target<Program>, Refusal>> {
+pub(crate) fn program(run: &Run<'_>) -> Option<Result<Sort, Refusal>> {
     let entries = run.entries.entries();
     if entries.get(1)?.literal_bytes() != Some(NAME) {
         return None;
     }
     Some(match entries.get(2) {
-        Some(&module) if module.kind() == Kind::Blob => {
-            Ok(Target { name: module, module, entry: Entry::default() })
-        }
-        Some(&name) if name.kind() == Kind::Tree => {
-            Entry::read(run, name).map(|(module, entry)| Target { name, module, entry })
-        }
+        Some(&module) if module.kind() == Kind::Blob => Ok(match is_component(run, module) {
+            true => Sort::Component(Target { name: module, module, entry: () }),
+            false => Sort::Module(Target { name: module, module, entry: Entry::default() }),
+        }),
+        Some(&name) if name.kind() == Kind::Tree => in_a_tree(run, name),
         Some(program) => {
             let kind = program.kind();
             Err(Refusal::bad_module(&format!("the program is {kind}, not blob or tree")))
         }
         None => Err(Refusal::bad_module("wasi/1 needs a program, a blob, as its first argument")),
     })
+}
+
+fn in_a_tree(run: &Run<'_>, name: Handle) -> Result<Sort, Refusal> {
+    let (module, entry) = Entry::read(run, name)?;
+    match is_component(run, module) {
+        false => Ok(Sort::Module(Target { name, module, entry })),
+        true => Err(Refusal::bad_module(
+            "a component has no function to choose and no stubs; give it alone",
+        )),
+    }
+}
+
+fn is_component(run: &Run<'_>, module: Handle) -> bool {
+    match module.literal_bytes() {
+        Some(bytes) => component::check::is_component(bytes),
+        None => {
+            let content = run.objects.blob(module);
+            content.is_some_and(|blob| component::check::is_component(blob.bytes()))
+        }
+    }
 }
 
 /// A program that is linked.
@@ -70,6 +97,8 @@ pub(crate) struct Linked {
 }
 
 impl Abi for Program {
+    const SORT: &'static str = "program";
+
     type Entry = Entry;
     type Code = Module;
     type Linked = Linked;
@@ -102,57 +131,93 @@ impl Abi for Program {
         prepared: &Prepared<Self>,
         engine: &Engine,
     ) -> Result<Applied, PoolFull> {
-        let process = match form::invocation(run).map(Process::new) {
-            Ok(Ok(process)) => process,
-            Ok(Err(error)) => return Ok(without_run(ill_formed(error.to_string()).into())),
-            Err(refusal) => return Ok(without_run(refusal.into())),
-        };
-        // SAFETY: `run` borrows both for longer than this function, and the
-        // state is cleared or dropped, with the store that holds it, before it
-        // returns.
+        // SAFETY: the state goes to `end` before `run` does.
         // JUSTIFICATION: as for codelets, see `State::begin`.
-        let base = unsafe {
-            State::begin(
-                run.objects,
-                run.interrupt,
-                (run.application, run.entries),
-                run.memory_limit_bytes,
-                engine.config.bounds,
-            )
+        let running = match unsafe { begin(run, engine) } {
+            Ok(running) => running,
+            Err(applied) => return Ok(*applied),
         };
-        let mut store = Store::new(&prepared.way.engine, Running { base, process, why: None });
-        store.limiter(|running| &mut running.base.limits);
-        store.epoch_deadline_callback(|context| match context.data().base.interrupted() {
+        let mut store = Store::new(&prepared.way.engine, running);
+        let result = arm(run, &mut store, |running| running)
+            .and_then(|()| call(&prepared.linked, &mut store));
+        let fuel_left = store.get_fuel().ok();
+        end(run, store.into_data(), result, fuel_left)
+    }
+}
+
+/// What a run begins with, or what it comes to without being begun.
+///
+/// # Safety
+/// As of [`State::begin`], with what `run` borrows.
+unsafe fn begin(run: &Run<'_>, engine: &Engine) -> Result<Running, Box<Applied>> {
+    let process = match form::invocation(run).map(Process::new) {
+        Ok(Ok(process)) => process,
+        Ok(Err(error)) => return Err(refused(ill_formed(error.to_string()))),
+        Err(refusal) => return Err(refused(refusal)),
+    };
+    // SAFETY: the contract of this function.
+    let base = unsafe {
+        State::begin(
+            run.objects,
+            run.interrupt,
+            (run.application, run.entries),
+            run.memory_limit_bytes,
+            engine.config.bounds,
+        )
+    };
+    Ok(Running { base, process, why: None })
+}
+
+fn refused(refusal: Refusal) -> Box<Applied> {
+    Box::new(without_run(refusal.into()))
+}
+
+/// Sets a run's limits, and lets it be interrupted.
+fn arm<T: 'static>(
+    run: &Run<'_>,
+    store: &mut Store<T>,
+    of: fn(&mut T) -> &mut Running,
+) -> wasmtime::Result<()> {
+    store.limiter(move |data| &mut of(data).base.limits);
+    store.epoch_deadline_callback(move |mut context| {
+        match of(context.data_mut()).base.interrupted() {
             true => Err(interrupted().into()),
             false => Ok(UpdateDeadline::Continue(1)),
-        });
-        store.set_epoch_deadline(1);
-        let result = match run.interrupt.set_after_deadline() {
-            true => Err(interrupted().into()),
-            false => call(run, prepared, &mut store),
-        };
-        let fuel_used =
-            run.fuel.and_then(|fuel| store.get_fuel().ok().map(|left| fuel.saturating_sub(left)));
-        let mut running = store.into_data();
-        let ended = match result {
-            Ok(code) => running.ended(run, code),
-            Err(error) => match error.downcast_ref::<link::Exit>() {
-                Some(link::Exit(code)) => running.ended(run, *code),
-                None if error.is::<PoolConcurrencyLimitError>() => {
-                    running.base.end();
-                    return Err(PoolFull);
-                }
-                None => Err(outcome_of(&error)),
-            },
-        };
-        let memory_peak_bytes = running.base.limits.memory_peak_bytes();
-        running.base.end();
-        let applied = match ended {
-            Ok(applied) => applied,
-            Err(outcome) => without_run(outcome),
-        };
-        Ok(Applied { fuel_used, memory_peak_bytes, ..applied })
+        }
+    });
+    store.set_epoch_deadline(1);
+    if run.interrupt.set_after_deadline() {
+        return Err(interrupted().into());
     }
+    match run.fuel {
+        Some(fuel) => store.set_fuel(fuel),
+        None => Ok(()),
+    }
+}
+
+/// What a run has come to.
+fn end(
+    run: &Run<'_>,
+    mut running: Running,
+    result: wasmtime::Result<u32>,
+    fuel_left: Option<u64>,
+) -> Result<Applied, PoolFull> {
+    let ended = match result {
+        Ok(code) => running.ended(run, code),
+        Err(error) => match error.downcast_ref::<link::Exit>() {
+            Some(link::Exit(code)) => running.ended(run, *code),
+            None if error.is::<PoolConcurrencyLimitError>() => {
+                running.base.end();
+                return Err(PoolFull);
+            }
+            None => Err(outcome_of(&error)),
+        },
+    };
+    let memory_peak_bytes = running.base.limits.memory_peak_bytes();
+    running.base.end();
+    let applied = ended.unwrap_or_else(without_run);
+    let used = |fuel: u64| fuel_left.map(|left| fuel.saturating_sub(left));
+    Ok(Applied { fuel_used: run.fuel.and_then(used), memory_peak_bytes, ..applied })
 }
 
 /// What a reactor wants called first, if it has the type for it.
@@ -164,15 +229,7 @@ fn initialize(code: &Module) -> Option<ModuleExport> {
 }
 
 /// Runs the program to the end; its exit code, if it did not end itself.
-fn call(
-    run: &Run<'_>,
-    prepared: &Prepared<Program>,
-    store: &mut Store<Running>,
-) -> wasmtime::Result<u32> {
-    if let Some(fuel) = run.fuel {
-        store.set_fuel(fuel)?;
-    }
-    let linked = &prepared.linked;
+fn call(linked: &Linked, store: &mut Store<Running>) -> wasmtime::Result<u32> {
     let instance = linked.pre.instantiate(&mut *store)?;
     if let Some(initialize) = &linked.initialize {
         function(&instance, store, initialize)?.typed::<(), ()>(&*store)?.call(&mut *store, ())?;

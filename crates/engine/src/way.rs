@@ -3,15 +3,18 @@
 //! Outcomes never depend on the way.
 
 use std::hash::{Hash, Hasher};
+use std::sync::OnceLock;
 
+use wasmtime::component::Linker as ComponentLinker;
 use wasmtime::{Collector, Enabled, OptLevel, Strategy, WasmFeatures};
 use wasmtime::{Engine, InstanceAllocationStrategy, Linker, PoolingAllocationConfig, Result};
 use weft_object::Handle;
 
 use crate::abi::link::link;
 use crate::interrupt;
-use crate::meaning::{TABLE_ELEMENTS_MAX, program_features};
+use crate::meaning::{TABLE_ELEMENTS_MAX, component_features};
 use crate::state::State;
+use crate::wasi::component::{self, Hosted};
 use crate::wasi::{self, Running};
 
 /// The native stack that compiled code may use. What the functions of the ABI
@@ -25,6 +28,10 @@ pub(crate) const POOL_MEMORY_BYTES: u64 = 4 << 30;
 // without the pool.
 const POOL_MEMORIES_PER_MODULE: u32 = 4;
 const POOL_TABLES_PER_MODULE: u32 = 4;
+
+// A program with its adapter is five instances with two or three tables.
+const POOL_INSTANCES_PER_COMPONENT: u32 = 12;
+const POOL_TABLES_PER_COMPONENT: u32 = 8;
 
 /// What the host may keep of an instance beside its memories and tables.
 const INSTANCE_MAX_BYTES: usize = 16 << 20;
@@ -47,6 +54,8 @@ pub(crate) struct Way {
     pub(crate) linker: Linker<Box<State>>,
     /// For programs.
     pub(crate) programs: Linker<Running>,
+    /// For those that are components; made when the first one comes.
+    components: OnceLock<ComponentLinker<Hosted>>,
     pub(crate) kind: Kind,
     /// Names compiler, target and settings: an artifact of one name is of no
     /// use under another.
@@ -63,7 +72,16 @@ impl Way {
         let mut bytes = Bytes(Vec::new());
         engine.precompile_compatibility_hash().hash(&mut bytes);
         let settings = Handle::of_blob(&bytes.0);
-        Ok(Self { engine, linker, programs, kind, settings })
+        Ok(Self { engine, linker, programs, components: OnceLock::new(), kind, settings })
+    }
+
+    /// What components are linked with.
+    pub(crate) fn components(&self) -> Result<&ComponentLinker<Hosted>> {
+        if let Some(linker) = self.components.get() {
+            return Ok(linker);
+        }
+        let linker = component::link(&self.engine)?;
+        Ok(self.components.get_or_init(|| linker))
     }
 }
 
@@ -106,7 +124,7 @@ fn config(kind: Kind, debug: bool) -> wasmtime::Config {
 /// by the [meaning](crate::meaning). Exceptions want the heap of collected types
 /// but not those types.
 fn compiled() -> WasmFeatures {
-    program_features() | WasmFeatures::GC_TYPES
+    component_features() | WasmFeatures::GC_TYPES
 }
 
 const PAGE_BYTES: usize = 4096;
@@ -132,7 +150,11 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
         .max_tables_per_module(POOL_TABLES_PER_MODULE)
         .table_elements(TABLE_ELEMENTS_MAX as usize)
         .max_memory_size(POOL_MEMORY_BYTES as usize)
-        .total_component_instances(0)
+        .total_component_instances(instances)
+        .max_component_instance_size(INSTANCE_MAX_BYTES)
+        .max_core_instances_per_component(POOL_INSTANCES_PER_COMPONENT)
+        .max_memories_per_component(POOL_MEMORIES_PER_MODULE)
+        .max_tables_per_component(POOL_TABLES_PER_COMPONENT)
         // Each has a memory's place for itself when a program throws.
         .total_gc_heaps(instances)
         .table_keep_resident(PAGE_BYTES);

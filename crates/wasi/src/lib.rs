@@ -17,6 +17,9 @@
 //!   or changed in place, through a [`Source`]. What was looked at, and with
 //!   what answer, is an [`Observation`]: absences and sizes too, and less than
 //!   what lies in the nodes that were read.
+//! - *[`Process::call`] and [`Direct`].* Both do the same. The first is preview
+//!   1, with addresses in the program's memory; the second takes values, for the
+//!   interfaces of WASI 0.2.
 //! - *New directory and edits.* [`Finished::roots`] are whole directories. The
 //!   [`Edit`]s say the same as changes, and hold for every directory that answers
 //!   what the run has asked as its own did: on that one they can be made

@@ -30,7 +30,7 @@ use crate::units::{parse_duration, parse_memory};
 pub(crate) const COMMAND: Command = Command {
     name: "run",
     about: "Run a program for WASI, and remember what it came to",
-    details: "PROG is a command for WASI preview 1, or a reactor of which --invoke names a\n\
+    details: "PROG is a command for WASI preview 1 or 0.2, or a reactor of which --invoke names a\n\
               function, called after _initialize; an i32 that it returns is the exit code.\n\
               It sees its arguments, the environment\n\
               and standard input that are given here, and the directories, which it changes\n\

@@ -62,10 +62,53 @@ fn the_calls_do_what_programs_expect() {
     }
 }
 
+/// What `component-calls` finds otherwise: the adapter of preview 1 and the C
+/// library for 0.2 are part of the program.
+const OF_ADAPTERS: [&str; 11] = [
+    // 128 descriptors.
+    "open_many",
+    // Paths that are not UTF-8 cannot be handed on.
+    "open_odd_names",
+    // A directory has no place rather than being no file.
+    "file_seek",
+    // A file that appends is read from its end.
+    "file_std",
+    // A listing is begun anew for a cookie.
+    "directory_list_while_it_changes",
+    "descriptor_sockets",
+    // An instant that is over does not fit.
+    "poll_absolute_clock",
+    // Addresses outside of the memory are traps.
+    "pointer_outside",
+    "pointer_to_vectors",
+    "pointer_of_paths",
+    "pointer_of_results",
+];
+
+/// The same checks as a component for WASI 0.2.
+#[test]
+fn the_interfaces_do_what_components_expect() {
+    let world = world();
+    world.guest("component-calls.wasm");
+    with_given(&world);
+    let names = program(&world, "component-calls.wasm", &["--list"]).text().to_owned();
+    let wrong: Vec<&str> = names
+        .lines()
+        .filter(|name| program(&world, "component-calls.wasm", &[name]).code != Some(0))
+        .collect();
+    let sorted = |mut names: Vec<&str>| {
+        names.sort_unstable();
+        names.join(" ")
+    };
+    assert_eq!(sorted(wrong), sorted(OF_ADAPTERS.to_vec()));
+}
+
 #[test]
 fn a_run_behaves_like_its_program_and_again_is_a_lookup() {
     let world = world();
     assert_eq!(world.weft(["run", "wasi-hello.wasm"]).text(), "hello\n");
+    world.guest("component-hello.wasm");
+    assert_eq!(world.weft(["run", "component-hello.wasm"]).text(), "hello\n");
     let before = relations(&world);
     assert_eq!(world.weft(["run", "wasi-hello.wasm"]).text(), "hello\n");
     assert_eq!(relations(&world), before);
@@ -138,6 +181,9 @@ fn of_a_reactor_a_function_is_called() {
 #[test]
 fn what_cannot_run_says_why() {
     let world = world();
+    let other = r#"(component (import "wasi:sockets/tcp@0.2.0" (instance)))"#;
+    world.wat("sockets.wasm", other);
+    world.weft(["run", "sockets.wasm"]).fails(3, &["unknown imports: wasi:sockets/tcp@0.2.0"]);
     world.remember();
     world.weft(["run", "missing.wasm"]).fails(1, &["missing.wasm"]);
     world.weft(["run", "add.wasm"]).fails(3, &["weft_1.", "unknown imports", "for `weft eval`"]);

@@ -34,6 +34,25 @@ pub(super) fn check(types: TypesRef<'_>, wanted: &Wanted<'_>) -> Result<(), Fail
             }
         }
     }
+    refuse(&unknown, note.text())
+}
+
+/// The same of names that are whole: refuses those that there are, with the
+/// nearest of what is known.
+pub(crate) fn unknown(names: &[String], known: &[String]) -> Result<(), Failure> {
+    let unknown: Vec<_> = names.iter().map(|name| told(name)).collect();
+    let line = |name: &String| {
+        let bare = name.split('@').next().filter(|bare| bare.len() <= NAME_MAX)?;
+        let names = known.iter().map(|known| known.split('@').next().unwrap_or(known));
+        let nearest = near(bare, names).first().copied()?;
+        let nearest = known.iter().find(|known| known.split('@').next() == Some(nearest))?;
+        Some(format!("{name}: the nearest known is {nearest}"))
+    };
+    let lines: Vec<_> = names.iter().take(TOLD_MAX).filter_map(line).collect();
+    refuse(&unknown, (!lines.is_empty()).then(|| lines.join("\n")))
+}
+
+fn refuse(unknown: &[String], note: Option<String>) -> Result<(), Failure> {
     if unknown.is_empty() {
         return Ok(());
     }
@@ -42,7 +61,7 @@ pub(super) fn check(types: TypesRef<'_>, wanted: &Wanted<'_>) -> Result<(), Fail
     if unknown.len() > TOLD_MAX {
         let _ = write!(detail, " and {} more", unknown.len() - TOLD_MAX);
     }
-    Err(Failure { note: note.text(), ..bad(detail) })
+    Err(Failure { note, ..bad(detail) })
 }
 
 /// What may help with unknown imports, a line each.

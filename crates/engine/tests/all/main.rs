@@ -4,6 +4,7 @@
 
 mod abi;
 mod artifacts;
+mod components;
 mod determinism;
 mod generated;
 mod guests;

@@ -261,3 +261,21 @@ fn what_programs_may_use_is_not_what_functions_may() {
     let text = "(module (tag $e) (func (export \"_start\")))";
     assert_eq!(exit_code(&program(text)), 0);
 }
+
+/// One module has one artifact, but what it may be was found out for one use.
+#[test]
+fn what_was_found_of_a_program_is_not_known_of_a_function() {
+    let place = std::env::temp_dir().join(format!("weft-programs-{}", std::process::id()));
+    let engine = || {
+        let artifacts = Some(place.clone());
+        let config = weft_engine::Config { artifacts, ..crate::harness::config() };
+        std::sync::Arc::new(weft_engine::Engine::new(config).unwrap())
+    };
+    let text = r#"(module (tag $e)
+        (func (export "_start"))
+        (func (export "weft_apply") (param i32) (result i32) (local.get 0)))"#;
+    assert_eq!(exit_code(&program(text).on(&engine())), 0);
+    assert_eq!(exit_code(&program(text).on(&engine())), 0);
+    assert!(refused(&Case::text(text).on(&engine())).detail.starts_with("malformed"));
+    std::fs::remove_dir_all(&place).unwrap();
+}

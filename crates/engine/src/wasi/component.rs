@@ -1,0 +1,207 @@
+//! Components that are commands for WASI 0.2: `wasi:cli/run`, with the interfaces
+//! of `wit/world.wit`, over the same process as preview 1.
+
+mod bindings;
+pub(super) mod check;
+mod cli;
+mod clocks;
+mod fault;
+mod files;
+mod poll;
+pub(crate) mod resources;
+mod streams;
+
+use wasmtime::component::{
+    Component, ComponentExportIndex, HasSelf, InstancePre, Linker, Resource, ResourceTable,
+};
+use wasmtime::{Engine as Compiler, Store};
+use weft_wasi::{Direct, Halt};
+
+pub(crate) use fault::Fault;
+
+use super::{Reading, Running, arm, begin, end, stop};
+use crate::check::Shape;
+use crate::code::Code;
+use crate::modules::{Abi, Caches, PoolFull, Prepared};
+use crate::outcome::{Applied, Failure, FailureKind, Stop};
+use crate::way::Way;
+use crate::{Engine, Run};
+
+/// A component with an entry for a whole program.
+pub(crate) struct Command;
+
+/// The state of one run.
+pub(crate) struct Hosted {
+    running: Running,
+    resources: ResourceTable,
+    memory_limit_bytes: u64,
+}
+
+/// All interfaces.
+pub(crate) fn link(compiler: &Compiler) -> wasmtime::Result<Linker<Hosted>> {
+    let mut linker = Linker::new(compiler);
+    bindings::Program::add_to_linker::<_, HasSelf<_>>(&mut linker, |hosted| hosted)?;
+    Ok(linker)
+}
+
+/// A component that is linked, and where its function stands.
+pub(crate) struct Linked {
+    pre: InstancePre<Hosted>,
+    run: ComponentExportIndex,
+}
+
+impl Code for Component {
+    fn compile(compiler: &Compiler, binary: &[u8]) -> wasmtime::Result<Self> {
+        Self::from_binary(compiler, binary)
+    }
+
+    fn serialize(&self) -> wasmtime::Result<Vec<u8>> {
+        self.serialize()
+    }
+
+    unsafe fn deserialize(compiler: &Compiler, artifact: &[u8]) -> wasmtime::Result<Self> {
+        // SAFETY: the contract of this function.
+        unsafe { Self::deserialize(compiler, artifact) }
+    }
+
+    fn bytes(&self) -> u64 {
+        let range = self.image_range();
+        (range.end as usize).saturating_sub(range.start as usize) as u64
+    }
+}
+
+impl Abi for Command {
+    const SORT: &'static str = "component";
+
+    type Entry = ();
+    type Code = Component;
+    type Linked = Linked;
+
+    fn check(component: &[u8], (): &()) -> Result<Shape, Failure> {
+        check::check(component)
+    }
+
+    fn link(code: &Component, (): &(), way: &Way) -> wasmtime::Result<Linked> {
+        let pre = way.components()?.instantiate_pre(code).map_err(|error| {
+            let detail = "imports from WASI 0.2 what is not there, or is of another type";
+            error.context(Stop::Failure(FailureKind::BadModule, detail.to_owned()))
+        })?;
+        let instance = code.get_export_index(None, "wasi:cli/run@0.2.0");
+        let run = instance.and_then(|instance| code.get_export_index(Some(&instance), "run"));
+        let run = run.ok_or_else(|| wasmtime::Error::msg("the checked export is gone"))?;
+        Ok(Linked { pre, run })
+    }
+
+    fn caches(engine: &Engine) -> &Caches<Self> {
+        &engine.components
+    }
+
+    fn perform(
+        run: &Run<'_>,
+        prepared: &Prepared<Self>,
+        engine: &Engine,
+    ) -> Result<Applied, PoolFull> {
+        // SAFETY: the state goes to `end` before `run` does.
+        // JUSTIFICATION: as for codelets, see `State::begin`.
+        let running = match unsafe { begin(run, engine) } {
+            Ok(running) => running,
+            Err(applied) => return Ok(*applied),
+        };
+        let mut resources = ResourceTable::new();
+        resources.set_max_capacity(engine.config.bounds.handles_max as usize);
+        let memory_limit_bytes = run.memory_limit_bytes;
+        let hosted = Hosted { running, resources, memory_limit_bytes };
+        let mut store = Store::new(&prepared.way.engine, hosted);
+        // What a call hands over lies in the program's memory.
+        store.set_hostcall_fuel(usize::try_from(memory_limit_bytes).unwrap_or(usize::MAX));
+        let result = arm(run, &mut store, |hosted| &mut hosted.running)
+            .and_then(|()| call(&prepared.linked, &mut store));
+        let fuel_left = store.get_fuel().ok();
+        end(run, store.into_data().running, result, fuel_left)
+    }
+}
+
+/// Runs the program to the end; its exit code, if it did not end itself.
+fn call(linked: &Linked, store: &mut Store<Hosted>) -> wasmtime::Result<u32> {
+    let instance = linked.pre.instantiate(&mut *store);
+    let instance = instance.map_err(|error| too_large(&store.data().running, error))?;
+    let function = instance
+        .get_func(&mut *store, linked.run)
+        .ok_or_else(|| wasmtime::Error::msg("the checked export is gone"))?;
+    let run = function.typed::<(), (Result<(), ()>,)>(&*store)?;
+    let (status,) = run.call(store, ()).map_err(broken)?;
+    Ok(u32::from(status.is_err()))
+}
+
+/// What the rules of components end without a trap is a failure all the same:
+/// it follows from what the program does.
+fn broken(error: wasmtime::Error) -> wasmtime::Error {
+    match is_own(&error) {
+        true => error,
+        false => {
+            let detail = "a call broke the rules of components".to_owned();
+            error.context(Stop::Failure(FailureKind::Trap, detail))
+        }
+    }
+}
+
+/// How much a component begins with is only known as it begins.
+fn too_large(running: &Running, error: wasmtime::Error) -> wasmtime::Error {
+    match running.base.limits.new_refused() && !is_own(&error) {
+        true => {
+            let detail = "the component's memories or tables begin with more than the limit";
+            error.context(Stop::Failure(FailureKind::MemoryLimit, detail.to_owned()))
+        }
+        false => error,
+    }
+}
+
+/// Whether an error says by itself what it means.
+fn is_own(error: &wasmtime::Error) -> bool {
+    error.is::<wasmtime::Trap>()
+        || error.is::<Stop>()
+        || error.is::<super::link::Exit>()
+        || error.is::<wasmtime::ThrownException>()
+        || error.is::<wasmtime::GcHeapOutOfMemory<()>>()
+        || error.is::<wasmtime::PoolConcurrencyLimitError>()
+}
+
+impl Hosted {
+    /// Does something to files.
+    fn direct<R>(
+        &mut self,
+        act: impl FnOnce(&mut Direct<'_>) -> Result<R, Halt>,
+    ) -> Result<R, Fault> {
+        let Running { base, process, why } = &mut self.running;
+        let mut source = Reading { of: base.borrowed(), why };
+        let done = act(&mut process.direct(&mut source));
+        done.map_err(|halt| match halt {
+            Halt::Errno(errno) => Fault::Errno(errno),
+            Halt::Stop(halt) => Fault::End(stop(halt, why.take()).into()),
+        })
+    }
+
+    /// Closes the descriptor of a resource that goes.
+    fn close(&mut self, fd: u32) -> wasmtime::Result<()> {
+        match self.direct(|direct| Ok(direct.close(fd)?)) {
+            Err(Fault::End(error)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn push<R: Send + 'static>(&mut self, it: R) -> wasmtime::Result<Resource<R>> {
+        self.resources.push(it).map_err(fault::table)
+    }
+
+    fn get<R: Send + 'static>(&self, it: &Resource<R>) -> wasmtime::Result<&R> {
+        self.resources.get(it).map_err(fault::table)
+    }
+
+    fn get_mut<R: Send + 'static>(&mut self, it: &Resource<R>) -> wasmtime::Result<&mut R> {
+        self.resources.get_mut(it).map_err(fault::table)
+    }
+
+    fn delete<R: Send + 'static>(&mut self, it: Resource<R>) -> wasmtime::Result<R> {
+        self.resources.delete(it).map_err(fault::table)
+    }
+}
