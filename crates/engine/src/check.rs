@@ -75,8 +75,10 @@ pub(crate) struct Wanted<'a> {
     pub(crate) hint: &'a dyn Fn(&str) -> Option<&'static str>,
     /// The function that is called, and the types that it may have.
     pub(crate) export: (&'a str, &'a [&'a str]),
+    /// The types of functions that may have been meant instead.
+    pub(crate) others: &'a [&'a str],
     /// What to say of a module without it: more of the detail, and the note,
-    /// by the names of all functions of a type that it may have.
+    /// by the names of all functions of these types.
     pub(crate) otherwise: &'a Otherwise<'a>,
 }
 
@@ -95,6 +97,7 @@ pub(crate) fn check(module: &[u8]) -> Result<Shape, Failure> {
             wasi.then_some("this is a program for WASI, which `weft run` runs")
         },
         export: (EXPORT, &["(i32) -> i32"]),
+        others: &[],
         otherwise: &|_| ("", None),
     };
     check_for(module, &wanted)
@@ -146,16 +149,17 @@ pub(crate) fn bad(detail: String) -> Failure {
 fn export(types: TypesRef<'_>, wanted: &Wanted<'_>) -> Result<(), Failure> {
     let (export, allowed) = wanted.export;
     let exports = || types.core_exports().into_iter().flatten();
-    let fits = |entity| allowed.contains(&&*signature(types, entity));
+    let fits = |entity, types_of: &[&str]| types_of.contains(&&*signature(types, entity));
     match exports().find(|(name, _)| *name == export) {
-        Some((_, entity)) if fits(entity) => Ok(()),
+        Some((_, entity)) if fits(entity, allowed) => Ok(()),
         Some((_, entity)) => {
             let (found, allowed) = (signature(types, entity), allowed.join(" or "));
             Err(bad(format!("{export} is {found}, not {allowed}")))
         }
         None => {
-            let fitting = exports().filter(|(_, entity)| fits(*entity)).map(|(name, _)| name);
-            let (more, note) = (wanted.otherwise)(&fitting.collect::<Vec<_>>());
+            let others = exports().filter(|(_, entity)| fits(*entity, wanted.others));
+            let others: Vec<_> = others.map(|(name, _)| name).collect();
+            let (more, note) = (wanted.otherwise)(&others);
             let detail = format!("no export {}{more}", imports::told(export));
             Err(Failure { note, ..bad(detail) })
         }

@@ -26,6 +26,7 @@ pub(super) fn check(module: &[u8], entry: &Entry) -> Result<Shape, Failure> {
             entry.function.as_deref().unwrap_or(START),
             if is_command { &TYPES[..1] } else { TYPES },
         ),
+        others: TYPES,
         otherwise: &|functions| match is_command {
             true => (", so it is no command for WASI preview 1", reactor(functions)),
             false => ("", callable(functions)),

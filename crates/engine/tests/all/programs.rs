@@ -127,7 +127,7 @@ fn which_function_to_call_is_said_where_it_is_not_known() {
     assert_eq!(failure.detail, "no export _start, so it is no command for WASI preview 1");
     assert_eq!(
         failure.note.unwrap(),
-        "it is a reactor: --invoke NAME calls a function of it; there is quiet, leave"
+        "it is a reactor: --invoke NAME calls a function of it; there is run, quiet, leave, asks"
     );
     let failure = refused(&reactor(REACTOR, "rum", &[call]));
     assert_eq!(failure.detail, "no export rum");
