@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use weft_eval::{NoAnswerKind, Outcome};
 use weft_node::{Config, Node, Request, Sample, Session, Stat};
 use weft_object::Handle;
-use weft_store::{Backend, Writing};
+use weft_store::{Backend, StoreError, Writing};
 
 use crate::commands::pin;
 use crate::exit::Exit;
@@ -34,6 +34,8 @@ pub(crate) struct Answer {
     pub(crate) outcome: Outcome,
     pub(crate) stat: Stat,
     pub(crate) wall: Duration,
+    /// Why the store does not have it.
+    pub(crate) not_kept: Option<String>,
     /// Where the content of the outcome is.
     pub(crate) session: Session,
     /// That brings back what the store had dropped.
@@ -69,12 +71,17 @@ pub(crate) fn evaluate(
         }
         node.keep(&roots)
     });
-    // The answer is right all the same.
-    if let Err(error) = &kept {
-        terminal.say("warning", &format!("what was found out is not kept: {error}"));
-    }
-    if kept.is_ok() {
-        answer.outcome = and_kept(answer.outcome);
+    match &kept {
+        Ok(_) => answer.outcome = and_kept(answer.outcome),
+        // Then nobody knows what the answer came of.
+        Err(error @ StoreError::Changed(_)) => {
+            answer.outcome = Outcome::no_answer(NoAnswerKind::Storage, error.to_string());
+        }
+        // The answer is right all the same.
+        Err(error) => {
+            terminal.say("warning", &format!("what was found out is not kept: {error}"));
+            answer.not_kept = Some(error.to_string());
+        }
     }
     if answer.stat.store_errors > 0 {
         let text = format!(
@@ -189,7 +196,7 @@ pub(crate) fn ask(
     );
     let wall = start.elapsed();
     let stat = since(node.stat(), before);
-    Answer { request, outcome, stat, wall, session, _node: None }
+    Answer { request, outcome, stat, wall, not_kept: None, session, _node: None }
 }
 
 /// Whoever waits for hours should know in time that nothing of it is kept.

@@ -8,7 +8,7 @@ use weft_eval::Outcome;
 use weft_store::{Backend, Expect, Label, Outcome as Stored, Run};
 
 use crate::evaluate::Answer;
-use crate::exit::Exit;
+use crate::exit::{Code, Exit};
 use crate::place::Place;
 use crate::terminal::Terminal;
 
@@ -33,6 +33,15 @@ pub(crate) fn remember(
     label: Option<&Label>,
     terminal: Terminal,
 ) -> Result<(), Exit> {
+    match (&answer.not_kept, label) {
+        (None, _) => {}
+        // Nor is it noted what the store does not have.
+        (Some(_), None) => return Ok(()),
+        (Some(why), Some(label)) => {
+            let text = format!("label {label} is not set, for its result is not kept: {why}");
+            return Err(Exit::new(Code::Store, text));
+        }
+    }
     match note(place, answer, label) {
         // The answer is right all the same, unless it was to get a name.
         Err(exit) if label.is_none() => {

@@ -119,6 +119,7 @@ impl Shared {
                         again.push((id, reply));
                         continue;
                     }
+                    let outcome = reply.trusted(self, outcome);
                     // Within the lock: the session takes over what the graph
                     // has kept alive, before the graph lets it go.
                     self.record_answer(reply.handle(), &outcome);

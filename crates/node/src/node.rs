@@ -91,6 +91,8 @@ pub(crate) struct Shared {
     pub(crate) policy: Policy,
     /// How many poisoned mappings the memory tier has forgotten.
     pub(crate) forgotten: AtomicU64,
+    /// How many there were when it was last looked before something was kept.
+    pub(crate) checked: AtomicU64,
     epoch: AtomicU64,
 }
 
@@ -211,6 +213,7 @@ impl Node {
             relation_cache_bytes,
             policy: config.policy,
             forgotten: AtomicU64::new(weft_store::map::poisoned()),
+            checked: AtomicU64::new(weft_store::map::poisoned()),
             // Before the first epoch nothing can be old.
             epoch: AtomicU64::new(1),
         });

@@ -49,9 +49,9 @@ impl Shared {
     /// # Errors
     /// One was.
     pub(crate) fn check_what_was_read(&self) -> Result<(), StoreError> {
-        let before = map::poisoned();
         let found = map::look_again();
-        if found == before {
+        // It may have been found before, by whoever loaded something.
+        if self.checked.swap(found, Ordering::SeqCst) == found {
             return Ok(());
         }
         let mut doubtful = Vec::new();

@@ -91,9 +91,18 @@ pub(crate) struct Reply {
     /// Up to which removal from the store the node had forgotten what it knew
     /// when this was asked.
     removals: AtomicU64,
+    /// What [`Shared::changed_since`] wants to know.
+    before_reading: u64,
 }
 
 impl Reply {
+    /// The answer, unless a mapped file was found changed since this was asked:
+    /// then it may come of what was in it meanwhile. A run looks at its own
+    /// time only, and the change may be found after that.
+    pub(crate) fn trusted(&self, shared: &Shared, outcome: Outcome) -> Outcome {
+        shared.changed_since(self.before_reading).unwrap_or(outcome)
+    }
+
     /// Whether something was forgotten since it was asked, or since the last
     /// time that somebody wanted to know.
     pub(crate) fn is_older_than(&self, removals: u64) -> bool {
@@ -236,6 +245,7 @@ impl Session {
             roots: self.roots.clone(),
             shared: Arc::downgrade(&self.shared),
             removals: AtomicU64::new(self.shared.removals.load(Ordering::SeqCst)),
+            before_reading: self.shared.before_reading(),
         });
         let id = match self.recall_answer(handle) {
             Some(outcome) => {
@@ -325,11 +335,12 @@ impl Session {
         let interrupt = Interrupt::new();
         slot.doing().job = Some((0, interrupt.clone()));
         slot.begin(shared.epoch());
+        let before = shared.before_reading();
         let mut view = View::new(shared, &slot, &interrupt);
         let report =
             evaluate(&mut view, key, None, &Resume::default(), shared.policy.budget(levels));
         let outcome = match report {
-            Report::Done(outcome) => Some(outcome),
+            Report::Done(outcome) => Some(shared.changed_since(before).unwrap_or(outcome)),
             _ => None,
         };
         if let Some(outcome) = &outcome {

@@ -12,7 +12,8 @@ use weft_eval::{
     Application, Attempt, Budget, Event, Key, NoAnswer, NoAnswerKind, Outcome, Report, Resume,
     Ticket, evaluate,
 };
-use weft_object::Handle;
+use weft_object::{Content, Handle};
+use weft_store::{Backend, StoreError};
 
 use crate::node::Shared;
 use crate::platform::{Granted, View};
@@ -275,13 +276,42 @@ impl Shared {
         loaded
     }
 
+    /// Content, unless a store has neither that nor a way to bring it back.
+    /// While another process collects, or hands a store over, both may not be
+    /// seen for a moment: so that is asked again before it is believed.
+    fn look_for(
+        &self,
+        backend: &dyn Backend,
+        object: &Handle,
+        interrupt: &Interrupt,
+    ) -> Result<Option<Content>, StoreError> {
+        const PAUSE: Duration = Duration::from_millis(10);
+        const PAUSES: u32 = 20;
+        let removals = self.removals.load(Ordering::SeqCst);
+        for _ in 0..PAUSES {
+            if let Some(content) = backend.get(object)? {
+                return Ok(Some(content));
+            }
+            if backend.recipe(object)?.is_some() || interrupt.is_set() {
+                return Ok(None);
+            }
+            self.forget_what_was_removed();
+            // Then what spoke of it may be out of date, and is asked again.
+            if self.removals.load(Ordering::SeqCst) != removals {
+                return Ok(None);
+            }
+            std::thread::sleep(PAUSE);
+        }
+        backend.get(object)
+    }
+
     pub(crate) fn load(&self, object: Handle, interrupt: &Interrupt) -> Result<(), Arc<NoAnswer>> {
         if self.memory.touch(&object, self.epoch()) {
             return Ok(());
         }
         let refuse = |kind, detail: String| Err(Arc::new(NoAnswer { kind, detail: detail.into() }));
         let content = match &self.backend {
-            Some(backend) => backend.get(&object),
+            Some(backend) => self.look_for(&**backend, &object, interrupt),
             None => Ok(None),
         };
         match content {

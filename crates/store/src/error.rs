@@ -274,8 +274,8 @@ impl fmt::Display for StoreError {
             ),
             Self::Corrupt { path, handle, offset } => write!(
                 f,
-                "{} is damaged at offset {offset}, in #{handle}; the rest can be read, add or \
-                 compute this again into a new store",
+                "{} is damaged at offset {offset}, in #{handle}; the rest can be read, and \
+                 `weft fsck --repair` makes room to add or compute this again",
                 path.display()
             ),
             Self::Content(handle) => write!(f, "what was put is not the content of #{handle}"),

@@ -47,7 +47,8 @@ pub(crate) fn of_store(path: &Path, options: &mut OpenOptions, write: bool) -> O
     if !metadata.is_file() {
         return foreign("no regular file");
     }
-    if write && metadata.nlink() != 1 {
+    // One without a name was replaced meanwhile.
+    if write && metadata.nlink() > 1 {
         return foreign("a file with another name too (a hard link)");
     }
     Ok(Ok(file))

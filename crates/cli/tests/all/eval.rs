@@ -1,6 +1,6 @@
 //! Answers, in every form, and that they are kept.
 
-use crate::world::World;
+use crate::world::{WEFT, World, ran};
 
 #[test]
 fn a_result_is_printed_in_the_notation_and_parses_again() {
@@ -205,4 +205,29 @@ fn what_a_function_logged_is_shown_when_it_fails() {
     world.eval("apply(./logs.wasm)").fails(3, &["trap", "so far, so good", "inner"]);
     // And from the store.
     world.eval("apply(./logs.wasm)").fails(3, &["trap", "so far, so good", "inner"]);
+}
+
+/// A label stands at what is there, or is not set.
+#[test]
+fn a_result_that_is_not_kept_gets_no_label() {
+    let world = World::new();
+    world.wat(
+        "big.wasm",
+        r#"(module
+            (import "weft_1" "blob_new" (func $new (param i32 i32) (result i32)))
+            (memory (export "memory") 8)
+            (func (export "weft_apply") (param i32) (result i32)
+              (i32.store (i32.const 8) (i32.const 7))
+              (call $new (i32.const 0) (i32.const 400000))))"#,
+    );
+    world.weft(["add", "--quiet", "big.wasm"]).ok();
+    // Files of up to 100 kB: the label would fit.
+    let script = "trap '' XFSZ; ulimit -f 200; exec \"$0\" \"$@\"";
+    let mut shell = world.command("sh");
+    let eval = ["eval", "-q", "-o", "raw", "--label", "w", "apply(./big.wasm)"];
+    let ran = ran(shell.args(["-c", script, WEFT]).args(eval).output().unwrap());
+    assert_eq!(ran.code, Some(5), "{ran:?}");
+    assert!(ran.stderr.contains("label w is not set, for its result is not kept"), "{ran:?}");
+    assert_eq!(world.weft(["labels"]).text(), "");
+    world.weft(["fsck", "--quiet"]).ok();
 }

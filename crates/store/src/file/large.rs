@@ -40,6 +40,13 @@ fn directory(home: &Home, handle: &Handle) -> PathBuf {
     home.large().join(format!("{:02x}", handle.as_bytes()[0]))
 }
 
+/// Whether there is a file that may be the content's, without reading it.
+pub(crate) fn has_its_length(home: &Home, handle: &Handle) -> bool {
+    let file = home.disk.open(&path(home, handle), Access::Read);
+    let length = file.ok().and_then(|file| file.length().ok());
+    length == Some(content_length(handle))
+}
+
 /// Writes content to a file, checking that it is what the handle names; `None`
 /// if it is not. Nothing is kept of that, nor of what fails.
 pub(crate) fn write(

@@ -338,7 +338,7 @@ impl Store {
         for (handle, content) in batch.iter().filter(|(handle, _)| self.is_large(handle)) {
             let object = handle.content();
             if let Content::Blob(blob) = content
-                && self.present(&object)?.is_none()
+                && self.absent(&object)?.is_some()
             {
                 let new = large::write(&self.home, &object, &mut blob.bytes())?;
                 large.push(new.ok_or(StoreError::Content(*handle))?);
@@ -353,7 +353,7 @@ impl Store {
         object: &Handle,
         bytes: &mut dyn Read,
     ) -> Result<bool, StoreError> {
-        if self.present(object)?.is_some() {
+        if self.absent(object)?.is_none() {
             return Ok(true);
         }
         drop(self.writable()?);
@@ -432,7 +432,12 @@ impl Store {
     fn absent(&self, object: &Handle) -> Result<Option<Option<Found>>, StoreError> {
         self.touched.note(object);
         let old = find_sound(&self.index, Kind::Content, object)?;
-        let there = old.as_ref().is_some_and(|old| !matches!(old.header.sort, Sort::Dropped(_)));
+        let there = old.as_ref().is_some_and(|old| match old.header.sort {
+            Sort::Dropped(_) => false,
+            // A file of its own is the first that somebody takes away.
+            Sort::Large(_) => large::has_its_length(&self.home, object),
+            _ => true,
+        });
         Ok((!there || self.broken.has(object)).then_some(old))
     }
 

@@ -435,3 +435,31 @@ fn a_disk_that_cannot_be_read_is_an_error_and_no_wrong_answer() {
         }
     }
 }
+
+/// A file of its own that is gone or cut short is there again when the same
+/// content is put, whatever the index says.
+#[test]
+fn a_large_file_that_is_gone_is_taken_again() {
+    let blob = sized(5, 2000);
+    let name = blob.0.to_string();
+    let path = Path::new(PLACE).join("large").join(&name[..2]).join(&name);
+    for short in [None, Some(b"short")] {
+        let disk = disk();
+        let store = create(&disk).unwrap();
+        store.put(std::slice::from_ref(&blob)).unwrap();
+        store.sync().unwrap();
+        drop(store);
+        assert!(disk.lose(&path));
+        if let Some(bytes) = short {
+            disk.plant(&path, bytes);
+        }
+        let store = create(&disk).unwrap();
+        store.put(std::slice::from_ref(&blob)).unwrap();
+        store.sync().unwrap();
+        assert_eq!(store.get(&blob.0).unwrap().map(|found| found.handle()), Some(blob.0));
+        drop(store);
+        let store = open(&disk.restart(1), Mode::Read).unwrap();
+        assert!(store.get(&blob.0).unwrap().is_some());
+        assert!(check(&disk.restart(1)).unwrap().is_sound());
+    }
+}
