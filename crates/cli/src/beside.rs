@@ -28,6 +28,18 @@ pub(crate) fn complete(
     })
 }
 
+/// Has `make` make the file that is to be at `target`, in the place of one that
+/// may be there.
+pub(crate) fn replaced(
+    target: &Path,
+    make: impl FnOnce(&Path) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let beside = beside(target).map_err(failed("create", target))?;
+    let made = beside.path().join("new");
+    make(&made).map_err(|error| of_target(error, &made, target))?;
+    fs::rename(&made, target).map_err(failed("replace", target))
+}
+
 /// Makes a store in `directory`, or finds the one there. Whether it is new.
 pub(crate) fn store(directory: &Path) -> Result<bool, StoreError> {
     let file = directory.join("store");

@@ -2,6 +2,7 @@
 
 mod add;
 mod bench;
+mod build;
 mod cat;
 mod completions;
 mod demo;
@@ -65,6 +66,7 @@ pub(crate) static TABLE: &[&Command] = &[
     &verify::COMMAND,
     &replay::COMMAND,
     &run::COMMAND,
+    &build::COMMAND,
     &label::COMMAND,
     &labels::COMMAND,
     &pin::COMMAND,

@@ -42,6 +42,14 @@ pub(crate) struct Answer {
     _node: Option<Arc<Node>>,
 }
 
+impl Answer {
+    /// One of many that a session gave; what it cost is not known apart.
+    pub(crate) fn of(request: Handle, outcome: Outcome, session: Session) -> Self {
+        let (stat, wall) = (Stat::default(), Duration::ZERO);
+        Self { request, outcome, stat, wall, not_kept: None, session, _node: None }
+    }
+}
+
 /// Evaluates on a node of its own and keeps what was found out, whatever the
 /// answer is.
 pub(crate) fn evaluate(

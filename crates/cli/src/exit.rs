@@ -20,12 +20,13 @@ pub(crate) enum Code {
     NoAnswer,
     Store,
     Disagrees,
+    Step,
     Interrupted,
     Terminated,
 }
 
 impl Code {
-    pub(crate) const ALL: [(Self, &str); 9] = [
+    pub(crate) const ALL: [(Self, &str); 10] = [
         (Self::Ok, "it went well"),
         (
             Self::Other,
@@ -45,6 +46,7 @@ impl Code {
             "the store: there is none, it is in use, damaged, of another version, not permitted or full, or it does not have what was named",
         ),
         (Self::Disagrees, "what was computed again is not what the store says"),
+        (Self::Step, "a step of a build failed, or wrote nothing"),
         (Self::Interrupted, "interrupted by Ctrl-C; what was found out is kept"),
         (Self::Terminated, "ended by a termination signal; what was found out is kept"),
     ];
@@ -58,6 +60,7 @@ impl Code {
             Self::NoAnswer => 4,
             Self::Store => 5,
             Self::Disagrees => 6,
+            Self::Step => 7,
             Self::Interrupted => 130,
             Self::Terminated => 143,
         }

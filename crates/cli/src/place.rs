@@ -130,6 +130,17 @@ impl Place {
         Ok((handle, so_far.get()))
     }
 
+    /// Whether a file holds a Blob that the store has. It is read only if that is
+    /// not known.
+    pub(crate) fn holds(&self, path: &Path, blob: &Handle) -> Result<bool, Exit> {
+        let found = fs::symlink_metadata(path).ok();
+        if found.is_none_or(|found| !found.is_file() || Some(found.len()) != blob.length()) {
+            return Ok(false);
+        }
+        let options = Options { stamps: self.stamps(), ..Options::default() };
+        Ok(files::add(&*self.backend, path, &options)? == blob.content())
+    }
+
     /// What is known of this user's files, unless there is no place for it.
     fn stamps(&self) -> Option<&Stamps> {
         self.stamps.get_or_init(|| Some(Stamps::open(&cache()?.join("stamps")))).as_ref()

@@ -245,7 +245,7 @@ impl Given<'_> {
 }
 
 /// What stands before the last colon, and what behind it.
-fn split(given: &OsStr) -> (OsString, Option<OsString>) {
+pub(super) fn split(given: &OsStr) -> (OsString, Option<OsString>) {
     let bytes = given.as_bytes();
     let owned = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
     match bytes.iter().rposition(|byte| *byte == b':') {

@@ -6,6 +6,7 @@
 mod bad_input;
 mod bad_modules;
 mod bptree;
+mod build;
 mod demo;
 mod diff;
 mod document;

@@ -1,6 +1,6 @@
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::world::{Ran, WEFT, World, ran};
 
@@ -44,12 +44,18 @@ impl Program {
 
     /// The same of another program.
     pub(crate) fn run_other(&self, program: &Path, flags: &[&str], arguments: &[&str]) -> Ran {
+        let mut command = self.command();
+        command.args(["run", "--quiet", "--memory", "4GiB"]).args(flags).arg(program).arg("--");
+        ran(command.args(arguments).stdin(Stdio::null()).output().unwrap())
+    }
+
+    /// `weft`, with what is compiled already.
+    pub(crate) fn command(&self) -> Command {
         let mut command = self.world.command(WEFT);
         if let Some(cache) = env::var_os(CACHE) {
             command.env("XDG_CACHE_HOME", Path::new(&cache).join("compiled"));
         }
-        command.args(["run", "--quiet", "--memory", "4GiB"]).args(flags).arg(program).arg("--");
-        ran(command.args(arguments).stdin(Stdio::null()).output().unwrap())
+        command
     }
 
     pub(crate) fn read(&self, name: &str) -> String {
