@@ -32,7 +32,7 @@ const FIRST: &str = r#"(module
       (call $try (i32.const 200) (i32.const 7) (i32.const 1))
       unreachable))"#;
 
-const RUN: [&str; 5] = ["run", "--label", "x", "--dir", "dir:/dir"];
+const RUN: [&str; 6] = ["run", "-q", "--label", "x", "--dir", "dir:/dir"];
 
 fn world() -> World {
     let world = World::new();
@@ -122,7 +122,7 @@ fn why_says_what_it_ran_again_for() {
 #[test]
 fn programs_get_what_it_looked_at_as_an_object() {
     let world = world();
-    let explain = ["run", "--dir", "dir:/dir", "--explain", "-o", "json", "first.wasm"];
+    let explain = ["run", "-q", "--dir", "dir:/dir", "--explain", "-o", "json", "first.wasm"];
     let object: Value = serde_json::from_slice(&world.weft(explain).stdout).unwrap();
     assert_eq!((&object["exit"], &object["ran"]), (&json!(1), &json!(true)));
     let places = object["places"].as_array().unwrap();
@@ -140,7 +140,7 @@ fn programs_get_what_it_looked_at_as_an_object() {
     let without = world.weft(["run", "-o", "json", "first.wasm"]);
     without.fails(2, &["--explain"]);
     world.guest("wasi-hello.wasm");
-    let none = world.weft(["run", "--explain", "wasi-hello.wasm"]);
+    let none = world.weft(["run", "-q", "--explain", "wasi-hello.wasm"]);
     assert_eq!(
         none.text(),
         "it ran\nwhat it looked at in directories is not known, if it did at all\n"
