@@ -38,9 +38,10 @@ pub(crate) const COMMAND: Command = Command {
               a directory that has one. Each entry is one run of the compiler on the whole\n\
               project, of which it reads what it needs; all run at once, and what is known\n\
               does not run. Left out of the project are --out, stores, version control (.git,\n\
-              .hg, .svn, .jj), and the list itself. Results go to --out: with --link what was linked, else the\n\
-              objects. A --link runs where the objects are; {objects} stands for all of them.\n\
-              What failed is shown with the command that repeats it; all else is kept.",
+              .hg, .svn, .jj), and the list itself. Results go to --out: with --link what was\n\
+              linked, else the objects. A --link runs where the objects are, and {objects}\n\
+              stands for all of them. What failed is shown with the command that repeats it;\n\
+              all else is kept.",
     examples: &[
         "weft build --compiler clang.wasm --sysroot usr:/usr",
         "weft build build --compiler clang.wasm --sysroot usr --map .=/src --out wasm",

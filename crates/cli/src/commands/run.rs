@@ -30,10 +30,10 @@ use crate::units::{parse_duration, parse_memory};
 pub(crate) const COMMAND: Command = Command {
     name: "run",
     about: "Run a program for WASI, and remember what it came to",
-    details: "PROG is a command for WASI preview 1 or 0.2, or a reactor of which --invoke names a\n\
-              function, called after _initialize; an i32 that it returns is the exit code.\n\
-              It sees its arguments, the environment\n\
-              and standard input that are given here, and the directories, which it changes\n\
+    details: "PROG is a command for WASI preview 1 or 0.2, or a reactor of which --invoke\n\
+              names a function, called after _initialize; an i32 that it returns is the exit\n\
+              code. It sees its arguments, the environment and standard input that are given\n\
+              here, and the directories, which it changes\n\
               in memory only: --out writes what it has changed. Clocks and random numbers\n\
               follow from --seed. So the same run again is a lookup. Its output comes when\n\
               it has ended; its exit code is that of `weft run`, which ends with a code of\n\
