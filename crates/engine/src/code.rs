@@ -1,7 +1,7 @@
 //! Native code: compiled, or loaded from an artifact.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek};
 
 use wasmtime::{Engine, Module, Result};
 use weft_object::Handle;
@@ -25,6 +25,8 @@ pub(crate) trait Code: Sized + Send {
     /// As for [`Code::deserialize`]; nor does the file change from then on.
     unsafe fn load(engine: &Engine, mut artifact: File) -> Result<Self> {
         let mut bytes = Vec::new();
+        // Whoever looked whether it is sound has read it.
+        artifact.rewind()?;
         artifact.read_to_end(&mut bytes)?;
         // SAFETY: the contract of this function.
         unsafe { Self::deserialize(engine, &bytes) }
