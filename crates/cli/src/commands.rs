@@ -33,6 +33,7 @@ use std::ffi::OsString;
 use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches};
+use serde_json::json;
 
 use crate::exit::{Code, Exit};
 use crate::out::out;
@@ -50,6 +51,19 @@ pub(crate) struct Command {
     /// Adds flags and arguments.
     pub(crate) arguments: fn(clap::Command) -> clap::Command,
     pub(crate) run: fn(&ArgMatches, Terminal) -> Result<(), Exit>,
+}
+
+/// Who reads answers as objects gets errors so, too.
+pub(crate) fn told_as(json: bool, done: Result<(), Exit>) -> Result<(), Exit> {
+    match done {
+        Err(exit) if json && !exit.is_silent() => {
+            let (error, status) = (exit.to_string(), exit.status());
+            let object = json!({ "outcome": "error", "error": error, "exit": status });
+            out(|out| writeln!(out, "{object}"))?;
+            Err(Exit::silent(status))
+        }
+        done => done,
+    }
 }
 
 /// All of them, in the order of the help.

@@ -16,16 +16,14 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
-use serde_json::json;
 use weft_store::{Mode, StoreError};
 
 use self::building::Building;
 use self::given::Given;
 use self::step::{Common, Link};
 use self::tree::Files;
-use super::{Command, is_json, output_argument};
+use super::{Command, is_json, output_argument, told_as};
 use crate::exit::Exit;
-use crate::out::out;
 use crate::place::{Place, here};
 use crate::program::{MEMORY_BYTES, Made};
 use crate::terminal::Terminal;
@@ -101,15 +99,7 @@ pub(crate) const COMMAND: Command = Command {
             .args([jobs, keep_going, memory])
             .arg(output_argument(&["text", "json"], "text or json").short(None))
     },
-    run: |matches, terminal| match run(matches, terminal) {
-        Err(exit) if is_json(matches) && !exit.is_silent() => {
-            let (error, status) = (exit.to_string(), exit.status());
-            let object = json!({ "outcome": "error", "error": error, "exit": status });
-            out(|out| writeln!(out, "{object}"))?;
-            Err(Exit::silent(status))
-        }
-        done => done,
-    },
+    run: |matches, terminal| told_as(is_json(matches), run(matches, terminal)),
 };
 
 fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {

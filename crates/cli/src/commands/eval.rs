@@ -4,13 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Arg, ArgMatches, value_parser};
-use serde_json::json;
 use weft_eval::Outcome;
 use weft_notation::describe;
 use weft_object::Handle;
 use weft_store::{Mode, StoreError};
 
-use super::{Command, cat::is_blob, form, output_argument};
+use super::{Command, cat::is_blob, form, output_argument, told_as};
 use crate::argument::source;
 use crate::evaluate::{Answer, Options, evaluate};
 use crate::exit::{Code, Exit};
@@ -69,19 +68,7 @@ pub(crate) const COMMAND: Command = Command {
         let command = command.arg(expression).arg(file).arg(output).arg(noted::label_argument());
         command.arg(deadline).arg(memory).arg(workers)
     },
-    run: |matches, terminal| {
-        let json = form(matches) == "json";
-        match run(matches, terminal) {
-            // Who reads answers as objects gets all of them so.
-            Err(exit) if json && !exit.is_silent() => {
-                let (error, status) = (exit.to_string(), exit.status());
-                let object = json!({ "outcome": "error", "error": error, "exit": status });
-                out(|out| writeln!(out, "{object}"))?;
-                Err(Exit::silent(status))
-            }
-            done => done,
-        }
-    },
+    run: |matches, terminal| told_as(form(matches) == "json", run(matches, terminal)),
 };
 
 fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {

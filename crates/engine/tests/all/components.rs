@@ -1,9 +1,9 @@
 //! Components: programs for WASI 0.2, under `wasi/1` as any program.
 
-use weft_engine::{Failure, FailureKind, NoAnswerKind, Outcome};
+use weft_engine::{FailureKind, NoAnswerKind, Outcome};
 use weft_object::Handle;
 
-use crate::harness::{Case, every_way, made_blob, made_tree, value};
+use crate::harness::{Case, every_way, made_blob, made_tree, refused, value};
 
 const HELLO: &[u8] = include_bytes!("../../../../guests/bin/component-hello.wasm");
 
@@ -17,16 +17,6 @@ fn text(text: &str) -> Case {
     match wat::parse_str(text) {
         Ok(binary) => component(&binary),
         Err(error) => panic!("{error}\n{text}"),
-    }
-}
-
-fn refused(case: &Case) -> Failure {
-    match case.apply().outcome {
-        Outcome::Failure(failure) => {
-            assert_eq!(failure.kind, FailureKind::BadModule, "{failure:?}");
-            failure
-        }
-        other => panic!("not refused: {other:?}"),
     }
 }
 

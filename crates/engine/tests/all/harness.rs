@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use weft_engine::{
-    Applied, Config, Engine, FailureKind, Interrupt, NoAnswerKind, Objects, Outcome, Run, RunBounds,
+    Applied, Config, Engine, Failure, FailureKind, Interrupt, NoAnswerKind, Objects, Outcome, Run,
+    RunBounds,
 };
 use weft_object::{Blob, Content, Handle, Tree};
 
@@ -201,6 +202,17 @@ impl Case {
             Outcome::NoAnswer { kind, .. } => kind,
             other => panic!("an answer: {other:?}"),
         }
+    }
+}
+
+/// Why a module is not run.
+pub(crate) fn refused(case: &Case) -> Failure {
+    match case.apply().outcome {
+        Outcome::Failure(failure) => {
+            assert_eq!(failure.kind, FailureKind::BadModule, "{failure:?}");
+            failure
+        }
+        other => panic!("not refused: {other:?}"),
     }
 }
 

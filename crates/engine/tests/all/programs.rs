@@ -1,9 +1,9 @@
 //! Programs for WASI, under `wasi/1`.
 
-use weft_engine::{Failure, FailureKind, NoAnswerKind, Outcome};
+use weft_engine::{FailureKind, NoAnswerKind, Outcome};
 use weft_object::Handle;
 
-use crate::harness::{Case, every_way, made_tree, value};
+use crate::harness::{Case, every_way, made_tree, refused, value};
 
 /// A program in text form, without arguments or directories.
 fn program(module: &str) -> Case {
@@ -27,16 +27,6 @@ fn reactor(module: &str, function: &str, stubs: &[(&str, &str, &[u8])]) -> Case 
 fn exit_code(case: &Case) -> u64 {
     let applied = case.apply();
     made_tree(&applied, value(&applied))[0].literal_u64().unwrap()
-}
-
-fn refused(case: &Case) -> Failure {
-    match case.apply().outcome {
-        Outcome::Failure(failure) => {
-            assert_eq!(failure.kind, FailureKind::BadModule, "{failure:?}");
-            failure
-        }
-        other => panic!("not refused: {other:?}"),
-    }
 }
 
 #[test]
