@@ -74,7 +74,7 @@ pub(crate) fn kept<C: Code>(
     // directory that nobody else may write to. Nothing there is written to once
     // it has its name.
     // JUSTIFICATION: compiling a large module takes minutes; its artifact is
-    // mapped in microseconds.
+    // only mapped.
     let code = unsafe { C::load(&way.engine, code) };
     code.ok().map(|code| (code, about))
 }

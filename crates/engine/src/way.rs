@@ -142,7 +142,7 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_core_instances(instances)
         // Not reserved, only checked, and after all was compiled. A module of
-        // 130,000 functions, 37,000 of them in its table, needs 1.2 MiB.
+        // 130,000 functions (clang) needs more than the 1 MiB of the default.
         .max_core_instance_size(INSTANCE_MAX_BYTES)
         .total_memories(2 * instances)
         .total_tables(2 * instances)
