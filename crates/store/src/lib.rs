@@ -22,6 +22,7 @@
 #![deny(unsafe_code)]
 
 mod backend;
+mod by_handle;
 mod collect;
 pub mod conformance;
 pub mod disk;

@@ -1,13 +1,14 @@
-mod table;
+mod slot;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use weft_object::{Content, Handle, Tree};
 
+use crate::by_handle::ByHandle;
 use crate::hash::HandleHash;
 use crate::sync::{Mutex, MutexGuard};
-use table::{MARK, Slot, Table};
+use slot::{MARK, Slot};
 
 /// The caller's clock for collection: it only ever grows, and what is put or
 /// touched in an epoch is safe from a sweep of what came before that epoch.
@@ -61,7 +62,7 @@ const SHARDS: usize = 1024;
 #[derive(Default)]
 #[repr(align(128))]
 struct Shard {
-    table: Mutex<Table>,
+    table: Mutex<ByHandle<Slot>>,
     content_bytes: AtomicU64,
     /// The part of them that a backend holds too.
     durable_bytes: AtomicU64,
@@ -151,7 +152,7 @@ impl Memory {
         let hash = self.hash.of(&handle);
         let shard = self.shard(hash);
         let mut table = shard.table.lock();
-        if let Some(slot) = table.find(hash, &handle) {
+        if let Some(slot) = table.find_mut(hash, &handle) {
             slot.touch(epoch);
             if durable {
                 shard.make_durable(slot);
@@ -188,7 +189,7 @@ impl Memory {
         let hash = self.hash.of(&handle);
         let shard = self.shard(hash);
         let mut table = shard.table.lock();
-        if let Some(slot) = table.find(hash, &handle) {
+        if let Some(slot) = table.find_mut(hash, &handle) {
             let holds = slot.head().holder;
             if holder == Holder(0)
                 || holds != 0 && holds != holder.0 && self.holders.lock().live.contains(&holds)
@@ -244,7 +245,7 @@ impl Memory {
         let hash = self.hash.of(&handle);
         let shard = self.shard(hash);
         let mut table = shard.table.lock();
-        table.find(hash, &handle).map(|slot| shard.make_durable(slot)).is_some()
+        table.find_mut(hash, &handle).map(|slot| shard.make_durable(slot)).is_some()
     }
 
     /// Whether content is here and also in a backend; `None` if it is not here.
@@ -265,7 +266,7 @@ impl Memory {
         let handle = handle.content();
         let hash = self.hash.of(&handle);
         let mut table = self.shard(hash).table.lock();
-        table.find(hash, &handle).map(then)
+        table.find_mut(hash, &handle).map(then)
     }
 
     /// How many objects are here.
@@ -377,7 +378,7 @@ impl Marking<'_> {
         let number = self.number;
         for shard in &self.memory.shards {
             let mut table = shard.table.lock();
-            for slot in table.slots.iter_mut() {
+            for slot in table.iter_mut() {
                 if live.contains(&slot.head().holder) && slot.mark(number) {
                     self.count += 1;
                     self.open.extend(slot.tree().cloned());
@@ -421,7 +422,7 @@ impl Marking<'_> {
 }
 
 impl Shard {
-    fn insert(&self, table: &mut Table, hash: &HandleHash, slot: Slot) {
+    fn insert(&self, table: &mut ByHandle<Slot>, hash: &HandleHash, slot: Slot) {
         let added = slot.bytes();
         let durable = slot.durable_bytes();
         table.insert(hash, slot);
@@ -429,11 +430,11 @@ impl Shard {
     }
 
     // With the table locked, so plain loads and stores are enough.
-    fn count(&self, table: &Table, content_bytes: i64, durable_bytes: i64) {
+    fn count(&self, table: &ByHandle<Slot>, content_bytes: i64, durable_bytes: i64) {
         add(&self.content_bytes, content_bytes);
         add(&self.durable_bytes, durable_bytes);
         self.table_bytes.store(table.bytes() as u64, Ordering::Relaxed);
-        self.objects.store(table.slots.len() as u64, Ordering::Relaxed);
+        self.objects.store(table.len() as u64, Ordering::Relaxed);
     }
 
     // Likewise.

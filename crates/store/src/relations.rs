@@ -1,9 +1,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hashbrown::HashTable;
 use weft_object::Handle;
 
+use crate::by_handle::{ByHandle, Named};
 use crate::hash::HandleHash;
 use crate::slab::Slab;
 use crate::sync::Mutex;
@@ -46,9 +46,7 @@ struct Shard(Mutex<Table>);
 
 #[derive(Default)]
 struct Table {
-    // Positions in `slots`, by hash of the key.
-    index: HashTable<u32>,
-    slots: Slab<Slot>,
+    slots: ByHandle<Slot>,
     // Of those slots that say so.
     extras: HashMap<Handle, Extra, HandleHash>,
     // Where the next search for something to evict begins.
@@ -77,9 +75,8 @@ const USED: u64 = 1 << 61;
 const EXTRA: u64 = 1 << 60;
 const RUN_NS: u64 = (1 << 60) - 1;
 
-// A position and a tag byte in an index that is between 7/16 and 7/8 full.
-const INDEX_BYTES: usize = 12;
-const SLOT_BYTES: usize = size_of::<Slot>() + Slab::<Slot>::OVERHEAD_BYTES + INDEX_BYTES;
+const SLOT_BYTES: usize =
+    size_of::<Slot>() + Slab::<Slot>::OVERHEAD_BYTES + ByHandle::<Slot>::INDEX_BYTES;
 // In a table that may be three eighths full before it shrinks.
 const EXTRA_BYTES: usize = (size_of::<(Handle, Extra)>() + 1) * 3;
 // So many that growing the index of one, of ten million relations, takes some
@@ -91,6 +88,12 @@ impl Extra {
     fn of(relation: &Relation) -> Option<Self> {
         let Relation { notes, cost: Cost { fuel, .. }, .. } = *relation;
         (notes.is_some() || fuel.is_some()).then_some(Self { notes, fuel })
+    }
+}
+
+impl Named for Slot {
+    fn handle(&self) -> &Handle {
+        &self.key
     }
 }
 
@@ -176,8 +179,7 @@ impl Relations {
         let hash = self.hash.of(key);
         let mut guard = self.shard(hash).lock();
         let table = &mut *guard;
-        let at = table.find(hash, key)?;
-        let slot = table.slots.get_mut(at);
+        let slot = table.slots.find_mut(hash, key)?;
         slot.packed |= USED;
         Some(then(slot, &table.extras))
     }
@@ -189,8 +191,7 @@ impl Relations {
         let slot = Slot::new(*key, relation);
         let mut guard = self.shard(hash).lock();
         let table = &mut *guard;
-        if let Some(at) = table.find(hash, key) {
-            let known = table.slots.get_mut(at);
+        if let Some(known) = table.slots.find_mut(hash, key) {
             known.packed |= USED | (slot.packed & DURABLE);
             return match known.outcome() {
                 same if same == relation.outcome => Inserted::Same,
@@ -203,7 +204,7 @@ impl Relations {
             let Some(evicted) = table.evict(&self.hash) else { break };
             self.bury(table, evicted.outcome, epoch);
         }
-        table.insert(hash, slot, extra, &self.hash);
+        table.insert(slot, extra, &self.hash);
         Inserted::New
     }
 
@@ -226,7 +227,7 @@ impl Relations {
         let hash = self.hash.of(key);
         let mut guard = self.shard(hash).lock();
         let table = &mut *guard;
-        let at = table.find(hash, key)?;
+        let at = table.slots.find(hash, key)?;
         let relation = table.slots.get(at).relation(&table.extras);
         let slot = table.remove(at, &self.hash)?;
         self.bury(table, slot.outcome, epoch);
@@ -270,7 +271,6 @@ impl Relations {
     pub fn bytes(&self) -> usize {
         let allocated = |table: &Table| {
             table.slots.bytes()
-                + table.index.allocation_size()
                 + table.extras.capacity() * 8 / 7 * (size_of::<(Handle, Extra)>() + 1)
         };
         self.shards.iter().map(|shard| allocated(&shard.0.lock())).sum()
@@ -334,19 +334,12 @@ impl Table {
         self.slots.len() * SLOT_BYTES + self.extras.len() * EXTRA_BYTES
     }
 
-    fn find(&self, hash: u64, key: &Handle) -> Option<usize> {
-        let is_it = |at: &u32| self.slots.get(*at as usize).key == *key;
-        self.index.find(hash, is_it).map(|at| *at as usize)
-    }
-
-    fn insert(&mut self, hash: u64, slot: Slot, extra: Option<Extra>, hasher: &HandleHash) {
+    fn insert(&mut self, slot: Slot, extra: Option<Extra>, hasher: &HandleHash) {
         if let Some(extra) = extra {
             self.extras.insert(slot.key, extra);
             self.fit_extras();
         }
-        let at = self.slots.push(slot) as u32;
-        let slots = &self.slots;
-        self.index.insert_unique(hash, at, |at| hasher.of(&slots.get(*at as usize).key));
+        self.slots.insert(hasher, slot);
     }
 
     fn evict(&mut self, hasher: &HandleHash) -> Option<Slot> {
@@ -369,16 +362,7 @@ impl Table {
     }
 
     fn remove(&mut self, at: usize, hasher: &HandleHash) -> Option<Slot> {
-        self.unindex(at, hasher);
-        let last = self.slots.len() - 1;
-        if at != last {
-            // The last slot takes the place, so its position changes.
-            let hash = hasher.of(&self.slots.get(last).key);
-            if let Some(position) = self.index.find_mut(hash, |&other| other as usize == last) {
-                *position = at as u32;
-            }
-        }
-        let slot = self.slots.swap_remove(at)?;
+        let slot = self.slots.swap_remove(hasher, at)?;
         if slot.has_extra() {
             self.extras.remove(&slot.key);
             self.fit_extras();
@@ -391,13 +375,6 @@ impl Table {
     fn fit_extras(&mut self) {
         if self.extras.len() < self.extras.capacity() / 8 * 3 {
             self.extras.shrink_to_fit();
-        }
-    }
-
-    fn unindex(&mut self, at: usize, hasher: &HandleHash) {
-        let hash = hasher.of(&self.slots.get(at).key);
-        if let Ok(found) = self.index.find_entry(hash, |&other| other as usize == at) {
-            found.remove();
         }
     }
 

@@ -82,10 +82,6 @@ impl<T> Slab<T> {
         self.pieces.iter_mut().flatten()
     }
 
-    pub(crate) fn into_iter(self) -> impl Iterator<Item = T> {
-        self.pieces.into_iter().flatten()
-    }
-
     /// What is allocated.
     pub(crate) fn bytes(&self) -> usize {
         let last = self.pieces.last().map_or(0, Vec::capacity);

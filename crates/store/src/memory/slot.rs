@@ -1,21 +1,10 @@
-//! What one shard of the memory tier holds.
+//! What the memory tier knows of one object.
 
-use hashbrown::HashTable;
 use weft_object::{Blob, Content, Handle, Tree};
 
 use super::Epoch;
-use crate::hash::HandleHash;
+use crate::by_handle::Named;
 use crate::map;
-use crate::slab::Slab;
-
-/// Content, found by its handle.
-#[derive(Default)]
-pub(super) struct Table {
-    // Places in `slots`, by hash of the handle: 5 bytes where a slot would be
-    // 64, so that what is free in it, up to half, costs little.
-    index: HashTable<u32>,
-    pub(super) slots: Slab<Slot>,
-}
 
 /// Content and what is known of it. With ten million of these every byte is
 /// ten megabytes, so the sort of content and the head share a word.
@@ -51,6 +40,12 @@ const MAPPED_MIN_BYTES: usize = 64 << 10;
 // also the owner's pointer, length and capacity, and the allocator's own words.
 const TREE_OVERHEAD_BYTES: u64 = 16 + 16;
 const BLOB_OVERHEAD_BYTES: u64 = 16 + 24 + 2 * 16;
+
+impl Named for Slot {
+    fn handle(&self) -> &Handle {
+        &self.head().handle
+    }
+}
 
 impl Slot {
     pub(super) fn new(handle: Handle, content: Content, epoch: Epoch, durable: bool) -> Self {
@@ -154,77 +149,4 @@ impl Slot {
 
 fn short(epoch: Epoch) -> u32 {
     u32::try_from(epoch.0).unwrap_or(FOR_EVER)
-}
-
-impl Table {
-    pub(super) fn find(&mut self, hash: u64, handle: &Handle) -> Option<&mut Slot> {
-        let slots = &self.slots;
-        let is_it = |at: &u32| slots.get(*at as usize).head().handle == *handle;
-        let at = *self.index.find(hash, is_it)?;
-        Some(self.slots.get_mut(at as usize))
-    }
-
-    /// Puts in what is not there.
-    pub(super) fn insert(&mut self, hash: &HandleHash, slot: Slot) {
-        let of = hash.of(&slot.head().handle);
-        let at = self.slots.push(slot) as u32;
-        let slots = &self.slots;
-        // On growth only.
-        let again = |at: &u32| hash.of(&slots.get(*at as usize).head().handle);
-        self.index.insert_unique(of, at, again);
-    }
-
-    /// Takes out what `wanted` says.
-    pub(super) fn take(&mut self, hash: &HandleHash, wanted: impl Fn(&Slot) -> bool) -> Vec<Slot> {
-        let count = self.slots.iter().filter(|slot| wanted(slot)).count();
-        if count == 0 {
-            return Vec::new();
-        }
-        let mut taken = Vec::with_capacity(count);
-        if count > self.slots.len() / 8 {
-            let all = std::mem::take(self);
-            self.index.reserve(all.slots.len() - count, |_| 0);
-            for slot in all.slots.into_iter() {
-                match wanted(&slot) {
-                    true => taken.push(slot),
-                    false => self.insert(hash, slot),
-                }
-            }
-            return taken;
-        }
-        let mut at = 0;
-        while at < self.slots.len() {
-            match wanted(self.slots.get(at)) {
-                true => taken.extend(self.remove(hash, at)),
-                false => at += 1,
-            }
-        }
-        if self.slots.len() < self.index.capacity() / 4 {
-            let slots = &self.slots;
-            let again = |at: &u32| hash.of(&slots.get(*at as usize).head().handle);
-            self.index.shrink_to(2 * slots.len(), again);
-        }
-        taken
-    }
-
-    /// Takes one out; the last takes its place.
-    fn remove(&mut self, hash: &HandleHash, at: usize) -> Option<Slot> {
-        let last = self.slots.len() - 1;
-        let of = hash.of(&self.slots.get(at).head().handle);
-        if let Ok(found) = self.index.find_entry(of, |place| *place as usize == at) {
-            found.remove();
-        }
-        if at != last {
-            let of = hash.of(&self.slots.get(last).head().handle);
-            if let Some(place) = self.index.find_mut(of, |place| *place as usize == last) {
-                *place = at as u32;
-            }
-        }
-        self.slots.swap_remove(at)
-    }
-
-    /// What is allocated beside the content.
-    pub(super) fn bytes(&self) -> usize {
-        self.slots.bytes() + self.index.allocation_size()
-    }
 }
