@@ -276,6 +276,13 @@ fn status(node: &Node, elapsed: Duration) -> Vec<String> {
     let rate = progress::rate(stat.loaded_bytes, elapsed);
     let memory = format!("memory {}", size(stat.memory_bytes));
     let took = time(elapsed);
+    if let Some(compiling) = progress::compiling(&stat) {
+        return vec![
+            format!("{compiling}; {running}, {waiting}, {done}; {took}"),
+            format!("{compiling}; {took}"),
+            took,
+        ];
+    }
     vec![
         format!("{running}, {waiting}, {done}, {known}; {loaded}, {rate}; {memory}; {took}"),
         format!("{running}, {waiting}, {done}; {loaded}; {memory}; {took}"),

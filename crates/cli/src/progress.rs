@@ -4,8 +4,11 @@
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use weft_node::Stat;
+
 use crate::out::escaped;
 use crate::terminal::{CLEAR, CUT, Terminal, Width};
+use crate::units::count;
 
 /// Ten times a second is as fast as anybody reads.
 const TERMINAL_EVERY: Duration = Duration::from_millis(100);
@@ -66,6 +69,16 @@ fn show(terminal: Terminal, line: &str) {
     }
 }
 
+/// What there is to wait for while a module is compiled, if one is.
+pub(crate) fn compiling(stat: &Stat) -> Option<String> {
+    let (begun, all) = (count(stat.compiling_begun), count(stat.compiling));
+    match (stat.compiling, stat.compiling_elsewhere) {
+        (0, 0) => None,
+        (0, _) => Some("another process compiles the module".to_owned()),
+        _ => Some(format!("compiling, {begun} of {all} functions")),
+    }
+}
+
 /// Bytes for each second.
 pub(crate) fn rate(bytes: u64, elapsed: Duration) -> String {
     let seconds = elapsed.as_secs_f64().max(1e-6);
@@ -75,6 +88,19 @@ pub(crate) fn rate(bytes: u64, elapsed: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_is_said_what_compiling_waits_for() {
+        let told = |compiling, compiling_begun, compiling_elsewhere| {
+            let stat = Stat { compiling, compiling_begun, compiling_elsewhere, ..Stat::default() };
+            super::compiling(&stat)
+        };
+        assert_eq!(told(0, 0, 0), None);
+        let functions = "compiling, 45,123 of 130,444 functions";
+        assert_eq!(told(130_444, 45_123, 0).as_deref(), Some(functions));
+        assert_eq!(told(130_444, 45_123, 1).as_deref(), Some(functions));
+        assert_eq!(told(0, 0, 2).as_deref(), Some("another process compiles the module"));
+    }
 
     #[test]
     fn a_form_is_shown_in_full_or_not_at_all() {

@@ -197,7 +197,8 @@ impl Engine {
             return Err(Refusal::NoAnswer(NoAnswerKind::ModuleTooLarge, detail));
         }
         let (target, artifacts) = (target.clone(), self.artifacts.clone());
-        let source = Source { target, binary: module, artifacts, ways };
+        let compiling = Arc::clone(&self.compiling);
+        let source = Source { target, binary: module, artifacts, compiling, ways };
         Ok(Box::new(|| source.prepare()))
     }
 }

@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use weft_object::Handle;
 
 use crate::EngineError;
+use crate::compiling::Counts;
 use seal::{Seal, Stamp};
 pub(crate) use turn::Turn;
 
@@ -100,8 +101,13 @@ impl Artifacts {
 
     /// Waits until no other process compiles this module, as far as one can
     /// tell; nobody else does until what is returned is dropped.
-    pub(crate) fn turn(&self, module: &Handle, settings: &Handle) -> Option<Turn> {
-        Turn::wait(self.path(module, settings, ".lock"))
+    pub(crate) fn turn(
+        &self,
+        module: &Handle,
+        settings: &Handle,
+        compiling: &Counts,
+    ) -> Option<Turn> {
+        Turn::wait(self.path(module, settings, ".lock"), compiling)
     }
 
     /// Whether it could be written, whole.

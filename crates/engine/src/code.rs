@@ -2,11 +2,13 @@
 
 use std::fs::File;
 use std::io::{Read, Seek};
+use std::sync::Arc;
 
 use wasmtime::{Engine, Module, Result};
 use weft_object::Handle;
 
 use crate::artifact::{Artifact, Artifacts};
+use crate::compiling::{self, Counts};
 use crate::way::Way;
 
 /// Something that was compiled.
@@ -23,17 +25,26 @@ pub(crate) trait Code: Sized + Send {
     ///
     /// # Safety
     /// As for [`Code::deserialize`]; nor does the file change from then on.
-    unsafe fn load(engine: &Engine, mut artifact: File) -> Result<Self> {
-        let mut bytes = Vec::new();
-        // Whoever looked whether it is sound has read it.
-        artifact.rewind()?;
-        artifact.read_to_end(&mut bytes)?;
+    unsafe fn load(engine: &Engine, artifact: File) -> Result<Self> {
         // SAFETY: the contract of this function.
-        unsafe { Self::deserialize(engine, &bytes) }
+        unsafe { read(engine, artifact) }
     }
 
     /// The bytes of its code.
     fn bytes(&self) -> u64;
+}
+
+/// What [`Code::load`] does where nothing can be mapped.
+///
+/// # Safety
+/// As for [`Code::deserialize`].
+pub(crate) unsafe fn read<C: Code>(engine: &Engine, mut artifact: File) -> Result<C> {
+    let mut bytes = Vec::new();
+    // Whoever looked whether it is sound has read it.
+    artifact.rewind()?;
+    artifact.read_to_end(&mut bytes)?;
+    // SAFETY: the contract of this function.
+    unsafe { C::deserialize(engine, &bytes) }
 }
 
 impl Code for Module {
@@ -85,8 +96,9 @@ pub(crate) fn compiled<C: Code>(
     about: &[u8],
     artifacts: Option<&Artifacts>,
     way: &Way,
+    compiling: &Arc<Counts>,
 ) -> Result<C> {
-    let code: C = compile(binary, way)?;
+    let code: C = compile(binary, way, compiling)?;
     if let Some(artifacts) = artifacts
         && let Ok(artifact) = code.serialize()
     {
@@ -100,12 +112,14 @@ pub(crate) const ALONE_BYTES: usize = 64 << 10;
 
 /// Compiles on threads of this module alone: on those that a process shares, a
 /// few functions that take long would hold up every other module.
-fn compile<C: Code>(binary: &[u8], way: &Way) -> Result<C> {
+fn compile<C: Code>(binary: &[u8], way: &Way, compiling: &Arc<Counts>) -> Result<C> {
     let threads = match binary.len() {
         0..ALONE_BYTES => 1,
         _ => std::thread::available_parallelism().map_or(1, usize::from),
     };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    let pool = pool.map_err(|error| wasmtime::Error::msg(error.to_string()))?;
+    let module = compiling::Module::begin(compiling, binary);
+    let count = module.counter();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).start_handler(move |_| count());
+    let pool = pool.build().map_err(|error| wasmtime::Error::msg(error.to_string()))?;
     pool.install(|| C::compile(&way.engine, binary))
 }

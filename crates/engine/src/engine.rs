@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use crate::EngineError;
 use crate::apply::Codelet;
 use crate::artifact::Artifacts;
+use crate::compiling::{Compiling, Counts};
 use crate::modules::{Caches, Refusal};
 use crate::outcome::NoAnswerKind;
 use crate::wasi::Program;
@@ -80,6 +81,7 @@ pub struct Stats {
 pub struct Engine {
     pub(crate) config: Config,
     pub(crate) artifacts: Option<Arc<Artifacts>>,
+    pub(crate) compiling: Arc<Counts>,
     pooled: Option<Arc<Way>>,
     pool_refused: Option<String>,
     roomy: OnceLock<Result<Arc<Way>, String>>,
@@ -113,6 +115,7 @@ impl Engine {
         };
         let engine = Self {
             artifacts,
+            compiling: Arc::default(),
             pooled,
             pool_refused,
             roomy: OnceLock::new(),
@@ -149,6 +152,12 @@ impl Engine {
             compiled: counts.iter().map(|counts| counts.0).sum(),
             loaded: counts.iter().map(|counts| counts.1).sum(),
         }
+    }
+
+    /// How far the modules are that are compiled now; zeros if there are none.
+    #[must_use]
+    pub fn compiling(&self) -> Compiling {
+        self.compiling.now()
     }
 
     fn roomy(&self) -> Result<Arc<Way>, String> {

@@ -19,6 +19,7 @@ mod apply;
 mod artifact;
 mod check;
 mod code;
+mod compiling;
 mod digest;
 mod effort;
 mod engine;
@@ -38,6 +39,7 @@ mod way;
 
 pub use apply::{Objects, Run};
 pub use check::has_debug_info;
+pub use compiling::Compiling;
 pub use engine::{Config, Engine, RunBounds, Stats};
 pub use error::EngineError;
 pub use interrupt::Interrupt;

@@ -17,6 +17,7 @@ use weft_object::{Blob, Handle};
 use crate::artifact::{Artifacts, Turn};
 use crate::check::Shape;
 use crate::code::{ALONE_BYTES, Code, compiled, kept};
+use crate::compiling::Counts;
 use crate::digest::ByDigest;
 use crate::outcome::{Applied, Failure, FailureKind, NoAnswerKind, Outcome, Stop};
 use crate::way::Way;
@@ -357,6 +358,7 @@ pub(crate) struct Source<A: Abi> {
     pub(crate) target: Target<A>,
     pub(crate) binary: Blob,
     pub(crate) artifacts: Option<Arc<Artifacts>>,
+    pub(crate) compiling: Arc<Counts>,
     /// Where the first of these cannot hold the module, the next one is tried.
     pub(crate) ways: Vec<Arc<Way>>,
 }
@@ -389,7 +391,8 @@ impl<A: Abi> Source<A> {
 
     /// Waits while another process compiles the module.
     fn turn(&self) -> Option<Turn> {
-        self.artifacts.as_ref()?.turn(&self.target.module, &self.ways.first()?.settings)
+        let settings = &self.ways.first()?.settings;
+        self.artifacts.as_ref()?.turn(&self.target.module, settings, &self.compiling)
     }
 
     /// Names what a module was checked for. What is a sound program may be none
@@ -441,7 +444,7 @@ impl<A: Abi> Source<A> {
         if let Some((code, _)) = artifacts.and_then(|artifacts| kept(module, artifacts, way)) {
             return Ok((code, Origin::Loaded));
         }
-        let code = compiled((module, binary), about, artifacts, way)?;
+        let code = compiled((module, binary), about, artifacts, way, &self.compiling)?;
         Ok((code, Origin::Compiled))
     }
 

@@ -135,6 +135,12 @@ pub struct Stat {
     pub recovered: u64,
     /// Functions that run at this moment.
     pub running: usize,
+    /// Functions of the modules that are compiled at this moment.
+    pub compiling: u64,
+    /// Of them, those that the compiler has begun with.
+    pub compiling_begun: u64,
+    /// Modules that are waited for because another process compiles them.
+    pub compiling_elsewhere: u64,
     /// Keys that wait for others or for a worker.
     pub waiting: usize,
     /// Objects in memory.
@@ -303,6 +309,7 @@ impl Shared {
     fn stat(&self) -> Stat {
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let counts = &self.counts;
+        let compiling = self.engine.compiling();
         Stat {
             applied: load(&counts.applied),
             failed: load(&counts.failed),
@@ -313,6 +320,9 @@ impl Shared {
             loaded_bytes: load(&counts.loaded_bytes),
             recovered: load(&counts.recovered),
             running: counts.running.load(Ordering::Relaxed),
+            compiling: compiling.functions,
+            compiling_begun: compiling.begun,
+            compiling_elsewhere: compiling.elsewhere,
             waiting: self.graph.lock().waiting(),
             objects: self.memory.len(),
             memory_bytes: self.memory.bytes(),

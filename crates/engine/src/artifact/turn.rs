@@ -1,5 +1,7 @@
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::PathBuf;
+
+use crate::compiling::Counts;
 
 /// The right to compile a module, among processes.
 #[derive(Debug)]
@@ -11,10 +13,14 @@ pub(crate) struct Turn {
 
 impl Turn {
     /// `None` if there can be no lock: then some may do the same work twice.
-    pub(super) fn wait(path: PathBuf) -> Option<Self> {
+    pub(super) fn wait(path: PathBuf, compiling: &Counts) -> Option<Self> {
         loop {
             let file = super::create_or_open(&path).ok()?;
-            file.lock().ok()?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => compiling.elsewhere(|| file.lock()).ok()?,
+                Err(TryLockError::Error(_)) => return None,
+            }
             // Whoever had it has removed it, and another one may be there.
             if is_at(&file, &path) {
                 return Some(Self { path, _file: file });
@@ -42,4 +48,32 @@ fn is_at(file: &File, path: &std::path::Path) -> bool {
 #[cfg(not(unix))]
 fn is_at(_: &File, path: &std::path::Path) -> bool {
     path.exists()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::compiling::Compiling;
+
+    #[test]
+    fn who_waits_for_another_is_counted() {
+        let directory = std::env::temp_dir();
+        let path = directory.join(format!("weft-turn-{}.lock", std::process::id()));
+        let counts = Arc::<Counts>::default();
+        let first = Turn::wait(path.clone(), &counts).unwrap();
+        assert_eq!(counts.now(), Compiling::default());
+        let second = std::thread::spawn({
+            let (path, counts) = (path.clone(), counts.clone());
+            move || Turn::wait(path, &counts).is_some()
+        });
+        while counts.now().elsewhere == 0 {
+            std::thread::yield_now();
+        }
+        drop(first);
+        assert!(second.join().unwrap());
+        assert_eq!(counts.now(), Compiling::default());
+        assert!(!path.exists());
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use weft_eval::Outcome;
-use weft_node::{Event, Node, Request, Session, Stat, Watch};
+use weft_node::{Event, Node, Request, Session, Watch};
 use weft_object::directory::FileKind;
 use weft_object::{Blob, Handle};
 use weft_store::files;
@@ -178,10 +178,14 @@ impl Performing<'_> {
     }
 
     fn line(&self, ended: usize, last: &str, elapsed: Duration) -> Vec<String> {
-        let Stat { running, .. } = self.node.stat();
+        let stat = self.node.stat();
         let of = format!("[{}/{}]", self.before + ended, self.total);
         let took = time(elapsed);
-        vec![format!("{of}{last}; {running} running; {took}"), format!("{of}; {took}"), of]
+        let doing = match progress::compiling(&stat) {
+            Some(compiling) => format!("{of}; {compiling}; {took}"),
+            None => format!("{of}{last}; {} running; {took}", stat.running),
+        };
+        vec![doing, format!("{of}; {took}"), of]
     }
 }
 
