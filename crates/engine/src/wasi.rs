@@ -131,18 +131,41 @@ impl Abi for Program {
         prepared: &Prepared<Self>,
         engine: &Engine,
     ) -> Result<Applied, PoolFull> {
-        // SAFETY: the state goes to `end` before `run` does.
-        // JUSTIFICATION: as for codelets, see `State::begin`.
-        let running = match unsafe { begin(run, engine) } {
-            Ok(running) => running,
-            Err(applied) => return Ok(*applied),
-        };
-        let mut store = Store::new(&prepared.way.engine, running);
-        let result = arm(run, &mut store, |running| running)
-            .and_then(|()| call(&prepared.linked, &mut store));
-        let fuel_left = store.get_fuel().ok();
-        end(run, store.into_data(), result, fuel_left)
+        let Prepared { way, linked } = prepared;
+        perform(run, engine, way, |running| running, |store| call(linked, store))
     }
+}
+
+/// What a store holds while a program runs.
+trait Holding: Into<Running> + AsMut<Running> + 'static {}
+
+impl<T: Into<Running> + AsMut<Running> + 'static> Holding for T {}
+
+impl AsMut<Running> for Running {
+    fn as_mut(&mut self) -> &mut Running {
+        self
+    }
+}
+
+/// Runs a program, of whatever sort: `call` does it, in a store with what `hold`
+/// makes, and gives the exit code of one that did not end itself.
+fn perform<T: Holding>(
+    run: &Run<'_>,
+    engine: &Engine,
+    way: &Way,
+    hold: impl FnOnce(Running) -> T,
+    call: impl FnOnce(&mut Store<T>) -> wasmtime::Result<u32>,
+) -> Result<Applied, PoolFull> {
+    // SAFETY: the state goes to `end` before `run` does.
+    // JUSTIFICATION: as for codelets, see `State::begin`.
+    let running = match unsafe { begin(run, engine) } {
+        Ok(running) => running,
+        Err(applied) => return Ok(*applied),
+    };
+    let mut store = Store::new(&way.engine, hold(running));
+    let result = arm(run, &mut store).and_then(|()| call(&mut store));
+    let fuel_left = store.get_fuel().ok();
+    end(run, store.into_data().into(), result, fuel_left)
 }
 
 /// What a run begins with, or what it comes to without being begun.
@@ -173,14 +196,10 @@ fn refused(refusal: Refusal) -> Box<Applied> {
 }
 
 /// Sets a run's limits, and lets it be interrupted.
-fn arm<T: 'static>(
-    run: &Run<'_>,
-    store: &mut Store<T>,
-    of: fn(&mut T) -> &mut Running,
-) -> wasmtime::Result<()> {
-    store.limiter(move |data| &mut of(data).base.limits);
-    store.epoch_deadline_callback(move |mut context| {
-        match of(context.data_mut()).base.interrupted() {
+fn arm<T: Holding>(run: &Run<'_>, store: &mut Store<T>) -> wasmtime::Result<()> {
+    store.limiter(|data| &mut data.as_mut().base.limits);
+    store.epoch_deadline_callback(|mut context| {
+        match context.data_mut().as_mut().base.interrupted() {
             true => Err(interrupted().into()),
             false => Ok(UpdateDeadline::Continue(1)),
         }

@@ -11,6 +11,8 @@ mod poll;
 pub(crate) mod resources;
 mod streams;
 
+use std::fs::File;
+
 use wasmtime::component::{
     Component, ComponentExportIndex, HasSelf, InstancePre, Linker, Resource, ResourceTable,
 };
@@ -19,9 +21,9 @@ use weft_wasi::{Direct, Halt};
 
 pub(crate) use fault::Fault;
 
-use super::{Reading, Running, arm, begin, end, stop};
+use super::{Reading, Running, perform, stop};
 use crate::check::Shape;
-use crate::code::Code;
+use crate::code::{self, Code};
 use crate::modules::{Abi, Caches, PoolFull, Prepared};
 use crate::outcome::{Applied, Failure, FailureKind, Stop};
 use crate::way::Way;
@@ -64,6 +66,18 @@ impl Code for Component {
         unsafe { Self::deserialize(compiler, artifact) }
     }
 
+    #[cfg(target_os = "linux")]
+    unsafe fn load(compiler: &Compiler, artifact: File) -> wasmtime::Result<Self> {
+        use std::os::fd::AsRawFd;
+        // Of components only what has a path can be mapped, and this is one of
+        // the very file that is open.
+        let path = format!("/proc/self/fd/{}", artifact.as_raw_fd());
+        // SAFETY: the contract of this function.
+        let mapped = unsafe { Self::deserialize_file(compiler, path) };
+        // SAFETY: the contract of this function.
+        mapped.or_else(|_| unsafe { code::read(compiler, artifact) })
+    }
+
     fn bytes(&self) -> u64 {
         let range = self.image_range();
         (range.end as usize).saturating_sub(range.start as usize) as u64
@@ -101,23 +115,27 @@ impl Abi for Command {
         prepared: &Prepared<Self>,
         engine: &Engine,
     ) -> Result<Applied, PoolFull> {
-        // SAFETY: the state goes to `end` before `run` does.
-        // JUSTIFICATION: as for codelets, see `State::begin`.
-        let running = match unsafe { begin(run, engine) } {
-            Ok(running) => running,
-            Err(applied) => return Ok(*applied),
-        };
+        let memory_limit_bytes = run.memory_limit_bytes;
         let mut resources = ResourceTable::new();
         resources.set_max_capacity(engine.config.bounds.handles_max as usize);
-        let memory_limit_bytes = run.memory_limit_bytes;
-        let hosted = Hosted { running, resources, memory_limit_bytes };
-        let mut store = Store::new(&prepared.way.engine, hosted);
-        // What a call hands over lies in the program's memory.
-        store.set_hostcall_fuel(usize::try_from(memory_limit_bytes).unwrap_or(usize::MAX));
-        let result = arm(run, &mut store, |hosted| &mut hosted.running)
-            .and_then(|()| call(&prepared.linked, &mut store));
-        let fuel_left = store.get_fuel().ok();
-        end(run, store.into_data().running, result, fuel_left)
+        let hold = |running| Hosted { running, resources, memory_limit_bytes };
+        perform(run, engine, &prepared.way, hold, |store| {
+            // What a call hands over lies in the program's memory.
+            store.set_hostcall_fuel(usize::try_from(memory_limit_bytes).unwrap_or(usize::MAX));
+            call(&prepared.linked, store)
+        })
+    }
+}
+
+impl AsMut<Running> for Hosted {
+    fn as_mut(&mut self) -> &mut Running {
+        &mut self.running
+    }
+}
+
+impl From<Hosted> for Running {
+    fn from(hosted: Hosted) -> Self {
+        hosted.running
     }
 }
 

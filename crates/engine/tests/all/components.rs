@@ -208,6 +208,10 @@ fn a_component_is_compiled_once_and_its_artifact_loaded() {
     let second = engine();
     assert_eq!(exit_code(&component(HELLO).on(&second)), 0);
     assert_eq!((second.stats().compiled, second.stats().loaded), (0, 1));
+    if cfg!(target_os = "linux") {
+        let mapped = std::fs::read_to_string("/proc/self/maps").unwrap();
+        assert!(mapped.contains(place.to_str().unwrap()), "it was read");
+    }
     std::fs::remove_dir_all(&place).unwrap();
 }
 
