@@ -5,6 +5,45 @@ use weft_object::{Blob, Content, Handle, Tree};
 use weft_store::export::export;
 use weft_store::{Backend, Cost, MemoryBackend, Outcome, Relation};
 
+/// Programs of a few calls of WASI, as `fuzz_calls` reads them: a byte for the
+/// call, one for each argument, and at the end the memory, backwards.
+pub(crate) fn calls() -> Vec<Vec<u8>> {
+    /// Open `d/b` to be read and written; the descriptor is 5.
+    const OPEN: (&str, &[u8]) = ("path_open", &[3, 1, 2, 0, 0, 0x21, 0, 0, 40]);
+    /// Where there is room for a buffer, and how long it is.
+    const BUFFER: [u8; 8] = [0, 0x10, 0, 0, 32, 0, 0, 0];
+    let programs: &[&[(&str, &[u8])]] = &[
+        &[OPEN, ("fd_read", &[5, 0, 1, 50]), ("fd_seek", &[5, 2, 0, 50]), ("fd_close", &[5])],
+        &[OPEN, ("fd_write", &[5, 0, 1, 50]), ("fd_pread", &[5, 0, 1, 3, 50])],
+        &[OPEN, ("path_unlink_file", &[3, 2, 0]), ("fd_write", &[5, 0, 1, 50])],
+        &[OPEN, ("fd_filestat_set_size", &[5, 200]), ("fd_renumber", &[5, 4])],
+        &[("fd_readdir", &[3, 100, 200, 0, 50]), ("fd_readdir", &[4, 100, 60, 3, 50])],
+        &[("path_open", &[3, 0, 7, 0, 5, 0x21, 0, 1, 40]), ("fd_write", &[5, 0, 1, 50])],
+        &[("path_rename", &[3, 1, 0, 4, 7, 0]), ("path_filestat_get", &[4, 1, 7, 0, 50])],
+        &[("path_create_directory", &[3, 6, 0]), ("path_rename", &[3, 0, 0, 3, 12, 0])],
+        &[("path_symlink", &[2, 0, 3, 6, 0]), ("path_readlink", &[3, 6, 0, 50, 99, 60])],
+        &[("path_link", &[3, 0, 2, 0, 3, 6, 0]), ("path_remove_directory", &[3, 1, 0])],
+        &[
+            ("random_get", &[50, 40]),
+            ("poll_oneoff", &[0, 50, 1, 90]),
+            ("fd_write", &[1, 0, 1, 50]),
+        ],
+    ];
+    let program = |calls: &&[(&str, &[u8])]| {
+        let mut bytes = Vec::new();
+        for (name, arguments) in *calls {
+            let number = weft_wasi::CALLS.iter().position(|call| call.name == *name);
+            bytes.push(u8::try_from(number?).ok()?);
+            bytes.extend_from_slice(arguments);
+        }
+        bytes.extend(BUFFER.iter().rev());
+        Some(bytes)
+    };
+    let all: Vec<_> = programs.iter().filter_map(program).collect();
+    debug_assert_eq!(all.len(), programs.len(), "every call is one");
+    all
+}
+
 /// Index Blobs and nodes of real directories, and lists of names.
 pub(crate) fn directories() -> Vec<Vec<u8>> {
     let mut seeds = vec![b"a\0b\0file.txt\0name with spaces".to_vec()];
@@ -276,6 +315,7 @@ mod tests {
     /// them.
     #[test]
     fn seeds_are_good_inputs() {
+        assert_eq!(calls().len(), 11);
         for seed in notations() {
             let text = String::from_utf8(seed).unwrap();
             assert!(weft_notation::parse(&text).is_ok(), "{text}");

@@ -17,6 +17,13 @@ pub struct Target {
 /// All of them. Each has a file of its name in `fuzz/fuzz_targets`.
 pub const TARGETS: &[Target] = &[
     Target {
+        name: "calls",
+        run: weft_wasi::fuzz_calls,
+        seeds: seeds::calls,
+        words: &[&[0; 4], &[3], &[4], &[5], &[6], &[0, 0x10, 0, 0], &[0xf8; 9]],
+        count: 2000,
+    },
+    Target {
         name: "directory",
         run: weft_object::directory::fuzz_directory,
         seeds: seeds::directories,

@@ -44,7 +44,7 @@ macro_rules! targets {
     };
 }
 
-targets! { directory export frame handle module notation }
+targets! { calls directory export frame handle module notation }
 
 /// A target that nobody runs, or that libFuzzer does not know, finds nothing.
 #[test]
