@@ -6,6 +6,7 @@ mod database;
 mod given;
 mod map;
 mod perform;
+mod response;
 mod shell;
 mod step;
 mod told;

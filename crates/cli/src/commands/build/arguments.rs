@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::database::Entry;
 use super::map::Maps;
+use super::response;
 use crate::exit::Exit;
 
 /// Where a step leaves its files: a directory of its own, so that they are told
@@ -56,10 +57,11 @@ const LAUNCHERS: &[&str] = &["ccache", "sccache", "distcc", "icecc"];
 /// finds what is no map: a path there is meant as it stands.
 ///
 /// # Errors
-/// A path leads out of every map.
+/// A path leads out of every map, or a response file cannot be read.
 pub(super) fn told(entry: &Entry, maps: &Maps, seen: &[String]) -> Result<Told, Exit> {
     let mut rewriting = Rewriting { entry, maps, seen, out: Vec::new(), output: None };
-    let mut words = entry.arguments.iter().map(String::as_str);
+    let words = response::words(entry)?;
+    let mut words = words.iter().map(String::as_str);
     let compiler = words.find(|word| !LAUNCHERS.contains(&base(word))).unwrap_or_default();
     rewriting.all(words)?;
     let Rewriting { out, output, .. } = rewriting;
