@@ -119,6 +119,61 @@ fn why_says_what_it_ran_again_for() {
     }
 }
 
+/// What it prints is no input of anything, so it may be dropped.
+fn with_padding(world: &World) {
+    let length = "(i32.store (i32.const 12) (i32.load (i32.const 4)))";
+    let padded = FIRST.replace(length, "(i32.store (i32.const 12) (i32.const 50000))");
+    assert_ne!(padded, FIRST);
+    world.wat("first.wasm", &padded);
+}
+
+fn stat(world: &World, name: &str) -> u64 {
+    let stat = world.weft(["stat", "-o", "json"]).ok().text().to_owned();
+    serde_json::from_str::<Value>(&stat).unwrap()[name].as_u64().unwrap()
+}
+
+#[test]
+fn what_a_budget_takes_of_it_is_made_again() {
+    let world = world();
+    with_padding(&world);
+    let prints = |far: &str| {
+        let ran = world.weft([&RUN[..], &["first.wasm"]].concat());
+        assert_eq!((ran.code, &*ran.stderr), (Some(1), ""));
+        let mut wanted = far.as_bytes().to_vec();
+        wanted.resize(50_000, 0);
+        assert!(ran.stdout == wanted, "{far}: {}", ran.stdout.len());
+    };
+    let beside = |text: &str| _ = world.write("dir/beside", text);
+    prints("far away");
+    // The text goes, and no root reaches the steps; the run itself is labeled.
+    world.weft(["gc", "-q", "--budget", "1"]).ok();
+    assert_eq!((stat(&world, "dropped"), stat(&world, "relations")), (1, 1));
+    prints("far away");
+    // A budget stays set.
+    world.weft(["gc", "-q", "--no-budget"]).ok();
+    beside("after");
+    prints("far away");
+    // An end of which the text is dropped.
+    let most = stat(&world, "file_bytes") - 40_000;
+    world.weft(["gc", "-q", "--budget", &most.to_string()]).ok();
+    assert_eq!(stat(&world, "dropped"), 1);
+    assert!(stat(&world, "relations") > 2);
+    beside("after that");
+    prints("far away");
+    // Nobody holds any of it: all that is known goes, steps included.
+    world.weft(["label", "--delete", "x"]).ok();
+    for pin in world.weft(["pins"]).ok().text().lines() {
+        world.weft(["unpin", &pin[..65]]).ok();
+    }
+    world.weft(["gc", "-q", "--budget", "1"]).ok();
+    assert_eq!((stat(&world, "dropped"), stat(&world, "relations")), (0, 0));
+    beside("at last");
+    prints("far away");
+    world.write("dir/far/x.h", "farther away");
+    prints("farther away");
+    world.weft(["fsck", "-q"]).ok();
+}
+
 #[test]
 fn programs_get_what_it_looked_at_as_an_object() {
     let world = world();
