@@ -56,6 +56,7 @@ mod error;
 mod failure;
 mod graph;
 mod keep;
+mod loading;
 mod matching;
 mod node;
 mod platform;

@@ -13,6 +13,7 @@ use crate::collect::Collector;
 use crate::direct::Direct;
 use crate::graph::Graph;
 use crate::keep::Keeper;
+use crate::loading::Loading;
 use crate::recover::Recovering;
 use crate::running::Running;
 use crate::session::{Roots, Session};
@@ -68,6 +69,7 @@ pub struct Node {
 pub(crate) struct Shared {
     pub(crate) me: Weak<Self>,
     pub(crate) recovering: Recovering,
+    pub(crate) loading: Loading,
     /// How often the backend had removed something when that was last asked.
     pub(crate) removals: AtomicU64,
     pub(crate) memory: Memory,
@@ -192,6 +194,7 @@ impl Node {
         let shared = Arc::new_cyclic(|me| Shared {
             me: me.clone(),
             recovering: Recovering::default(),
+            loading: Loading::default(),
             removals: AtomicU64::new(removals),
             memory: Memory::new(),
             // A quarter for the table, the rest for what it keeps alive.

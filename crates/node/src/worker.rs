@@ -15,6 +15,7 @@ use weft_eval::{
 use weft_object::{Content, Handle};
 use weft_store::{Backend, StoreError};
 
+use crate::loading::Reading;
 use crate::node::Shared;
 use crate::platform::{Granted, View};
 use crate::slot::Slot;
@@ -305,24 +306,40 @@ impl Shared {
         backend.get(object)
     }
 
-    pub(crate) fn load(&self, object: Handle, interrupt: &Interrupt) -> Result<(), Arc<NoAnswer>> {
-        if self.memory.touch(&object, self.epoch()) {
-            return Ok(());
+    /// `None` if it is there, be it that another thread has just read it.
+    fn begin_to_load(&self, object: &Handle) -> Option<Reading<'_>> {
+        let is_there = || self.memory.touch(object, self.epoch());
+        while !is_there() {
+            if let Some(reading) = self.loading.begin(object.content()) {
+                // Another thread may have ended since it was asked.
+                return (!is_there()).then_some(reading);
+            }
         }
+        None
+    }
+
+    pub(crate) fn load(&self, object: Handle, interrupt: &Interrupt) -> Result<(), Arc<NoAnswer>> {
+        let Some(reading) = self.begin_to_load(&object) else { return Ok(()) };
         let refuse = |kind, detail: String| Err(Arc::new(NoAnswer { kind, detail: detail.into() }));
         let content = match &self.backend {
             Some(backend) => self.look_for(&**backend, &object, interrupt),
             None => Ok(None),
         };
+        let content = content.inspect(|content| {
+            if let Some(content) = content {
+                self.memory.put_durable(&object, content.clone(), self.epoch());
+            }
+        });
+        drop(reading);
         match content {
             Ok(Some(content)) => {
                 let bytes = content.bytes_len();
                 self.counts.loaded.fetch_add(1, Ordering::Relaxed);
                 self.counts.loaded_bytes.fetch_add(bytes, Ordering::Relaxed);
-                self.memory.put_durable(&object, content, self.epoch());
                 self.watchers.tell(|| crate::Event::Loaded { object, bytes });
                 Ok(())
             }
+            // Which evaluates, and may read others.
             Ok(None) => match self.recover(object, interrupt) {
                 Ok(Some(content)) => {
                     self.memory.put(&object, content, self.epoch());

@@ -8,9 +8,11 @@ use weft_eval::Outcome;
 use weft_node::{Config, Event, Node, Sample, Session, Watch};
 use weft_object::Handle;
 use weft_object::directory::{DirectoryError, Entry, FileKind, Name, Part, build};
+use weft_store::disk::crash::CrashDisk;
 use weft_store::{Backend, MemoryBackend, Relation, is_step};
 
 use crate::guests::start;
+use crate::storage::on_disk;
 
 /// A program that puts the first of these files that is there into `out` and on
 /// its standard output, and then exits with the number of those that are not.
@@ -338,6 +340,50 @@ fn crowd(session: &Session, beside: &'static str) -> Handle {
     let crowd = entry("crowd", FileKind::Directory, built(session, names.collect()));
     let beside = entry("beside", FileKind::File, session.put_blob(beside));
     built(session, vec![beside, crowd])
+}
+
+/// As the steps of a build do: at the same time all read the same files.
+#[test]
+fn what_many_programs_read_is_loaded_once() {
+    const PROGRAMS: u32 = 32;
+    // Which has to be read and hashed, so that others come meanwhile.
+    let backend = on_disk(&CrashDisk::new());
+    let names: Vec<String> = (0..8).map(|n| format!("include/{n}.h")).collect();
+    let paths: Vec<&str> = names.iter().map(String::as_str).collect();
+    let requests: Vec<Handle> = {
+        let node = start(Config { backend: Some(backend.clone()), ..Config::default() });
+        let session = node.session();
+        let texts: Vec<String> = (0..8).map(|n| format!("{n}").repeat(900_000)).collect();
+        let files = paths.iter().copied().zip(texts.iter().map(String::as_str)).collect();
+        let (program, root) = (teller(&session, &paths), directory(&session, &files));
+        let seeded = |seed| {
+            let empty = Handle::of_blob(b"");
+            let mut entries = vec![empty, Handle::of_blob(b"wasi/1"), program];
+            entries.extend([empty, empty, empty, Handle::of_u64(seed), empty]);
+            entries.extend([Handle::of_blob(b"/"), root.lower().unwrap()]);
+            session.put_tree(&entries).application().unwrap()
+        };
+        let requests: Vec<_> = (1..=u64::from(PROGRAMS)).map(seeded).collect();
+        let all = session.put_tree(&[&requests[..], &[root]].concat());
+        node.keep(&[all]).unwrap();
+        requests
+    };
+    let node = start(Config { backend: Some(backend), workers: 4, ..Config::default() });
+    let (session, watch) = (node.session(), node.watch());
+    let asked: Vec<_> = requests.iter().map(|request| session.submit(*request)).collect();
+    assert!(asked.into_iter().all(|request| request.wait().value().is_some()));
+    let mut loaded: BTreeMap<Handle, u32> = BTreeMap::new();
+    let mut runs = 0;
+    for event in watch.drain() {
+        match event {
+            Event::Loaded { object, .. } => *loaded.entry(object.content()).or_default() += 1,
+            Event::Started { .. } => runs += 1,
+            _ => {}
+        }
+    }
+    assert_eq!(runs, PROGRAMS);
+    assert!(loaded.len() > names.len(), "{loaded:?}");
+    assert!(loaded.values().all(|times| *times == 1), "{loaded:?}");
 }
 
 #[test]

@@ -303,7 +303,7 @@ fn one_file_of_a_big_directory_is_had_by_reading_indexes_only() {
     }
 }
 
-fn on_disk(disk: &CrashDisk) -> Arc<FileBackend> {
+pub(crate) fn on_disk(disk: &CrashDisk) -> Arc<FileBackend> {
     let options = Options { background: false, ..Options::default() };
     let place = std::path::Path::new("/store");
     Arc::new(FileBackend::create_on(Arc::new(disk.clone()), place, options).unwrap())
