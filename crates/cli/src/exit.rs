@@ -132,6 +132,7 @@ impl From<StoreError> for Exit {
             | StoreError::NotAStore(_)
             | StoreError::Version { .. }
             | StoreError::Damaged { .. }
+            | StoreError::NoPack(_)
             | StoreError::Locked { .. }
             | StoreError::Foreign { .. }
             | StoreError::ReadOnly(_)
@@ -155,6 +156,11 @@ impl From<StoreError> for Exit {
                 format!(
                     "{error}; `chmod u+rw` it if it is yours, or name another store in WEFT_DIR"
                 )
+            }
+            StoreError::Io { path, source, .. }
+                if is_of_store(path) && source.kind() == io::ErrorKind::ReadOnlyFilesystem =>
+            {
+                format!("{error}; mount it for writing, or name another store in WEFT_DIR")
             }
             StoreError::NotAStore(_) => {
                 format!("{error}; move the file away or name another store in WEFT_DIR")

@@ -54,6 +54,9 @@ pub enum StoreError {
         /// What it is to the store.
         what: &'static str,
     },
+    /// A file of the log is gone, and what would be written now would stand in
+    /// its place.
+    NoPack(PathBuf),
     /// Another process writes to the store.
     Locked {
         /// The store.
@@ -219,6 +222,12 @@ impl fmt::Display for StoreError {
                  `weft fsck --repair`",
                 path.display()
             ),
+            Self::NoPack(path) => write!(
+                f,
+                "{} is gone, which holds a part of the store; put it back, or keep what is left \
+                 with `weft fsck --repair`: until then the store can only be read",
+                path.display()
+            ),
             Self::Version { path, found } => write!(
                 f,
                 "{} is a store of version {found}, and this program knows version {}; use the \
@@ -264,7 +273,12 @@ impl fmt::Display for StoreError {
             Self::Export(broken) => broken.fmt(f),
             Self::Told(text) => f.write_str(text),
             Self::ReadOnly(path) => {
-                write!(f, "the store {} was opened for reading only", path.display())
+                write!(
+                    f,
+                    "the store {} was opened for reading only; open it for writing, or write to \
+                     another one",
+                    path.display()
+                )
             }
             Self::Failed(path) => write!(
                 f,

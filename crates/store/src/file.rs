@@ -1,6 +1,7 @@
 //! The store that lasts: a log of records, cut in packs, with an index.
 
 mod backend;
+mod broken;
 mod collect;
 mod flush;
 mod fsck;
@@ -16,6 +17,7 @@ mod record;
 mod rewrite;
 mod state;
 mod store;
+mod synced;
 mod touched;
 mod walk;
 

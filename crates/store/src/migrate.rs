@@ -10,7 +10,7 @@ use weft_object::{Content, Handle};
 
 use crate::disk::{Access, Disk};
 use crate::moving::Moving;
-use crate::{Backend, Expect, FileBackend, Options, StoreError};
+use crate::{Affected, Backend, Expect, FileBackend, Options, StoreError};
 use v1::{Old, Record, Sort};
 
 /// What has become of an older store.
@@ -31,6 +31,11 @@ pub struct Migrated {
     /// Bytes of the old store that were no records any more, and labels that
     /// could not be read: what they held is not known.
     pub damaged_bytes: u64,
+    /// The old store ended before what a command leaves at its end: it was cut,
+    /// or a command was killed. What it had behind that is not known.
+    pub ends_early: bool,
+    /// What refers to content that the old store did not have.
+    pub affected: Vec<Affected>,
     /// Where the old store is, if something of it was damaged. Else it is gone.
     pub kept: Option<PathBuf>,
 }
@@ -39,7 +44,10 @@ impl Migrated {
     /// Whether all of the old store is in the new one.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.lost.is_empty() && self.damaged_bytes == 0
+        self.lost.is_empty()
+            && self.damaged_bytes == 0
+            && !self.ends_early
+            && self.affected.is_empty()
     }
 }
 
@@ -107,11 +115,17 @@ pub fn migrate(
     PARTS.iter().try_for_each(|part| moving.clear(&directory.join(part)))?;
     moving.clear(&new)?;
     let old = Old::open(&*disk, &path)?;
-    let mut migrated =
-        Migrated { from: OLD, damaged_bytes: old.damaged_bytes, ..Migrated::default() };
+    let mut migrated = Migrated {
+        from: OLD,
+        damaged_bytes: old.damaged_bytes,
+        ends_early: !old.is_ended,
+        ..Migrated::default()
+    };
     let store = FileBackend::create_on(disk.clone(), &new, options)?;
     copy(&old, &store, &mut migrated, tell)?;
     drop(store);
+    // What the old one lacked is told of now or never.
+    migrated.affected = crate::file::fsck(&disk, &new, options, &|_, _| {})?.affected;
     if !migrated.is_whole() {
         let aside = directory.join("store.v1");
         moving.remove_if_there(&aside)?;
@@ -133,6 +147,8 @@ fn put_in_place(moving: &Moving<'_>, new: &Path, directory: &Path) -> Result<(),
     }
     moving.disk.sync_directory(directory)?;
     moving.disk.rename(&new.join("store"), &directory.join("store"))?;
+    // It may get lost.
+    let _ = moving.disk.rename(&new.join("synced"), &directory.join("synced"));
     moving.disk.sync_directory(directory)?;
     moving.clear(new)
 }

@@ -1,7 +1,7 @@
 //! Opening files that somebody else may have put there, or may swap for another
 //! while we look.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -40,18 +40,23 @@ pub(crate) fn of_store(path: &Path, options: &mut OpenOptions, write: bool) -> O
         }
         Err(error) => return Ok(Err(error)),
     };
-    let metadata = match file.metadata() {
-        Ok(metadata) => metadata,
-        Err(error) => return Ok(Err(error)),
-    };
-    if !metadata.is_file() {
-        return foreign("no regular file");
+    match file.metadata().map(|metadata| strange(&metadata, write)) {
+        Ok(Some(what)) => foreign(what),
+        Ok(None) => Ok(Ok(file)),
+        Err(error) => Ok(Err(error)),
     }
-    // One without a name was replaced meanwhile.
-    if write && metadata.nlink() > 1 {
-        return foreign("a file with another name too (a hard link)");
+}
+
+const LINKED: &str = "a file with another name too (a hard link)";
+
+/// What is strange about a file in the place of a store's.
+fn strange(metadata: &Metadata, write: bool) -> Option<&'static str> {
+    match () {
+        () if !metadata.is_file() => Some("no regular file"),
+        // One without a name was replaced meanwhile.
+        () if write && metadata.nlink() > 1 => Some(LINKED),
+        () => None,
     }
-    Ok(Ok(file))
 }
 
 #[cfg(test)]
@@ -60,6 +65,30 @@ mod tests {
     use std::process::{self, Command};
 
     use super::*;
+
+    #[test]
+    fn a_file_that_was_just_replaced_is_one_and_one_with_two_names_is_not() {
+        let scratch = std::env::temp_dir().join(format!("weft-store-links-{}", process::id()));
+        fs::create_dir(&scratch).unwrap();
+        let (path, other) = (scratch.join("store"), scratch.join("other"));
+        let strange_now = |file: &File, write| strange(&file.metadata().unwrap(), write);
+        fs::write(&path, "old").unwrap();
+        let file = File::open(&path).unwrap();
+        assert_eq!(strange_now(&file, true), None);
+        fs::write(&other, "new").unwrap();
+        fs::rename(&other, &path).unwrap();
+        assert_eq!(file.metadata().unwrap().nlink(), 0);
+        assert_eq!(strange_now(&file, true), None, "replaced between opening and looking");
+        fs::hard_link(&path, &other).unwrap();
+        let file = File::open(&path).unwrap();
+        assert_eq!(strange_now(&file, true), Some(LINKED));
+        assert_eq!(strange_now(&file, false), None, "reading does no harm");
+        let refused = of_store(&path, File::options().read(true).write(true), true);
+        assert!(matches!(refused, Err(StoreError::Foreign { what: LINKED, .. })));
+        let directory = File::open(&scratch).unwrap();
+        assert_eq!(strange_now(&directory, false), Some("no regular file"));
+        fs::remove_dir_all(&scratch).unwrap();
+    }
 
     #[test]
     fn to_look_neither_waits_nor_follows() {

@@ -24,7 +24,8 @@ pub(crate) const COMMAND: Command = Command {
               --repair makes a sound store of all that is sound. Damaged files are moved to\n\
               `damaged` in the store. Results that are gone are computed again when they are\n\
               asked for, if what they were made of is there. There has to be room for a\n\
-              second copy of all but large Blobs; interrupted, it can be run again.",
+              second copy of all but large Blobs; interrupted, it can be run again. The exit\n\
+              code is 5 unless all is there or comes back.",
     examples: &["weft fsck", "weft fsck --repair", "weft fsck --output json"],
     arguments: |command| {
         let repair = Arg::new("repair")
@@ -134,7 +135,11 @@ fn print(checked: &Checked) -> Result<(), Exit> {
     match (checked.problems.is_empty(), checked.affected.is_empty()) {
         (true, true) => Ok(()),
         (false, _) => {
-            let text = "the store is damaged; keep what is sound with `weft fsck --repair`";
+            let gone = checked.problems.iter().any(|problem| problem.what == Wrong::NoPack);
+            let first = if gone { "put back what is gone, or " } else { "" };
+            let text = format!(
+                "the store is damaged; {first}keep what is sound with `weft fsck --repair`"
+            );
             Err(Exit::new(Code::Store, text))
         }
         (true, false) => Err(incomplete()),
@@ -163,15 +168,25 @@ fn print_repaired(repaired: &Repaired, after: &Checked, directory: &Path) -> Res
     }
     text += &format!("the rest is a sound store: {}\n", summary(after));
     out(|out| out.write_all(text.as_bytes()))?;
-    if after.is_sound() { Ok(()) } else { Err(incomplete()) }
+    match (after.is_sound(), repaired.is_whole()) {
+        (true, true) => Ok(()),
+        (true, false) => {
+            let text = "not all of the store could be kept; add or compute again what is missed, \
+                        and set labels again that are not in `weft labels` any more";
+            Err(Exit::new(Code::Store, text))
+        }
+        (false, _) => Err(incomplete()),
+    }
 }
 
 fn print_json(checked: &Checked, repaired: Option<&Repaired>) -> Result<(), Exit> {
     let handles = |handles: &[weft_object::Handle]| -> Vec<String> {
         handles.iter().map(|handle| format!("#{handle}")).collect()
     };
+    let whole = repaired.is_none_or(Repaired::is_whole);
     let repaired = repaired.map(|repaired| {
         json!({
+            "whole": repaired.is_whole(),
             "problems": repaired.found.problems.iter().map(problem).collect::<Vec<_>>(),
             "recoverable": handles(&repaired.recoverable),
             "lost": handles(&repaired.lost),
@@ -192,14 +207,19 @@ fn print_json(checked: &Checked, repaired: Option<&Repaired>) -> Result<(), Exit
         "repaired": repaired,
     });
     out(|out| writeln!(out, "{object}"))?;
-    if checked.is_sound() { Ok(()) } else { Err(Exit::silent(Code::Store.status())) }
+    match checked.is_sound() && whole {
+        true => Ok(()),
+        false => Err(Exit::silent(Code::Store.status())),
+    }
 }
 
 fn problem(problem: &Problem) -> Value {
     let (what, handle) = match &problem.what {
         Wrong::List => ("list", None),
         Wrong::Pack => ("pack", None),
+        Wrong::NoPack => ("no-pack", None),
         Wrong::Records(_) => ("records", None),
+        Wrong::End(_) => ("end", None),
         Wrong::Content(handle) => ("content", Some(handle)),
         Wrong::Missing(handle) => ("missing", Some(handle)),
         Wrong::Index => ("index", None),

@@ -55,13 +55,22 @@ fn report(migrated: &Migrated) -> Result<(), Exit> {
     for handle in &migrated.lost {
         text += &format!("damaged: #{handle}\n");
     }
+    if migrated.damaged_bytes > 0 {
+        text += &format!("damaged: {} that held nothing readable\n", size(migrated.damaged_bytes));
+    }
+    if migrated.ends_early {
+        text += "damaged: the end, it was cut or a command was killed\n";
+    }
+    for affected in &migrated.affected {
+        text += &format!("affected: {affected}\n");
+    }
     out(|out| out.write_all(text.as_bytes()))?;
     match &migrated.kept {
         None => Ok(()),
         Some(kept) => {
             let text = format!(
-                "part of the old store was damaged and is not in the new one; the old file is \
-                 {} now, remove it when nothing is missed",
+                "part of the old store was damaged or missing and is not in the new one; the old \
+                 file is {} now, remove it when nothing is missed",
                 kept.display()
             );
             Err(Exit::new(Code::Store, text))

@@ -116,8 +116,9 @@ impl Graph {
         }
     }
 
-    /// Notes a relation, in the place of an earlier one under the same key.
-    /// `here` says that this store ran or verified it.
+    /// Notes a relation, in the place of an earlier one under the same key: then
+    /// its number, and the place of that. `here` says that this store ran or
+    /// verified it.
     pub(crate) fn relation(
         &mut self,
         key: &Handle,
@@ -125,9 +126,9 @@ impl Graph {
         here: bool,
         bytes: u64,
         place: u64,
-    ) {
-        let numbers = (self.number_of_key(key), self.number_or_none(&relation.outcome.handle()));
-        let (Some(content), Some(outcome)) = numbers else { return };
+    ) -> Option<(u32, u64)> {
+        let content = self.number_of_key(key)?;
+        let outcome = self.number_or_none(&relation.outcome.handle())?;
         let is_value = matches!(relation.outcome, Outcome::Value(_));
         let known = Known {
             place,
@@ -139,30 +140,33 @@ impl Graph {
             is_recipe: here && is_value && key.kind() == Kind::Tree,
             bytes: u16::try_from(bytes.div_ceil(8)).unwrap_or(u16::MAX),
         };
-        let number = self.place_of(known);
+        let (number, earlier) = self.place_of(known);
         match relation.notes.and_then(|notes| self.number_or_none(&notes)) {
             Some(notes) if notes != NONE => self.notes.insert(number, notes),
             _ => self.notes.remove(&number),
         };
+        earlier.map(|place| (number, place))
     }
 
-    // Where a relation is noted; that of an earlier one under the same key.
-    fn place_of(&mut self, known: Known) -> u32 {
+    // Where a relation is noted: that of an earlier one under the same key, and
+    // then the place of it.
+    fn place_of(&mut self, known: Known) -> (u32, Option<u64>) {
         let earlier = self.relations_of(known.key).find(|number| {
             let other = &self.relations[*number as usize];
             other.sort == known.sort
         });
         if let Some(earlier) = earlier {
             let other = &mut self.relations[earlier as usize];
+            let place = other.place;
             *other = Known { next: other.next, ..known };
-            return earlier;
+            return (earlier, Some(place));
         }
         let number = self.relations.len() as u32;
         self.full |= number >= LAST;
         let first = &mut self.first_relation[known.key as usize];
         self.relations.push(Known { next: *first, ..known });
         *first = number;
-        number
+        (number, None)
     }
 
     /// Notes that content was dropped, and the key of the relation that brings

@@ -185,6 +185,9 @@ impl Backend for FileBackend {
     }
 
     fn set_budget(&self, bytes: Option<u64>) -> Result<(), StoreError> {
+        if self.store.writable()?.state.budget_bytes == bytes {
+            return Ok(());
+        }
         self.change(&[state::budget(bytes)])
     }
 
@@ -193,7 +196,7 @@ impl Backend for FileBackend {
     }
 
     fn removals(&self) -> u64 {
-        self.collecting.removals()
+        self.store.removals()
     }
 
     fn usage(&self) -> Result<Usage, StoreError> {

@@ -17,7 +17,6 @@ mod survey;
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use weft_object::Handle;
@@ -31,6 +30,7 @@ use super::rewrite::{Replacement, Snapshot, large_files};
 use super::state::State;
 use super::store::Store;
 use crate::collect::gate::{Closed, Gate, Held};
+use crate::collect::graph::NONE;
 use crate::collect::plan::{Aim, Kept, Plan, plan};
 use crate::collect::{Collect, Collected, Phase, Progress};
 use crate::sync::{Mutex, MutexGuard};
@@ -45,14 +45,6 @@ pub(crate) struct Collecting {
     pub(crate) held: Held,
     pub(crate) gate: Gate,
     one: Mutex<()>,
-    removals: AtomicU64,
-}
-
-impl Collecting {
-    /// How often something was removed.
-    pub(crate) fn removals(&self) -> u64 {
-        self.removals.load(Ordering::SeqCst)
-    }
 }
 
 /// Noting that one object was dropped: record, key and entry.
@@ -210,6 +202,9 @@ fn freeze(store: &Store) -> Result<(), StoreError> {
     let mut indexed = store.flushing.begin();
     {
         let mut tail = store.writable()?;
+        if store.is_as_indexed(&tail, &indexed) {
+            return Ok(());
+        }
         store.index.freeze(tail.place(), tail.state.clone(), tail.counters);
         tail.unfrozen_bytes = 0;
     }
@@ -309,15 +304,36 @@ fn going(survey: &Survey, plan: &Plan, parts: &[Part], short_bytes_max: u64) -> 
             false => goes[part] = true,
         }
     }
+    for (part, object) in &survey.others {
+        goes[usize::from(*part)] |= !is_said(survey, plan, *object);
+    }
+    for (part, relation) in &survey.earlier {
+        goes[usize::from(*part)] |= !plan.relations.has(*relation);
+    }
     for ((part, goes), live) in parts.iter().zip(&mut goes).zip(live) {
         let dead = (part.end - START).saturating_sub(live);
         let much = dead * DEAD_SHARE >= part.end && dead > 4096;
         *goes = much || (*goes && part.end <= short_bytes_max);
     }
+    for (part, object) in &survey.others {
+        // Nothing that could be kept would take its place.
+        goes[usize::from(*part)] |= !is_said(survey, plan, *object)
+            && graph.gone_object(*object).is_some_and(|gone| gone.recipe == NONE);
+    }
     goes
 }
 
-/// Keeps everything in packs that stay.
+/// Whether a record about an object stays that is later than all others. If not,
+/// one who has nothing but the log would take an earlier one for the truth.
+fn is_said(survey: &Survey, plan: &Plan, object: u32) -> bool {
+    let gone = survey.graph.gone_object(object).map(|gone| gone.recipe);
+    plan.objects.has(object)
+        || plan.dropped.contains_key(&object)
+        || gone.is_some_and(|recipe| plan.relations.has_some(recipe))
+}
+
+/// Keeps everything in packs that stay, and what is known by now of anything
+/// that an earlier record in them is about.
 fn keep_staying(survey: &Survey, plan: &mut Plan, goes: &[bool]) {
     let graph = &survey.graph;
     let mut kept = Kept::default();
@@ -330,6 +346,16 @@ fn keep_staying(survey: &Survey, plan: &mut Plan, goes: &[bool]) {
     for (number, known) in graph.known().iter().enumerate() {
         if !goes[(known.place >> 40) as usize] {
             plan.keep_relation(graph, number as u32, &mut kept);
+        }
+    }
+    for (part, relation) in &survey.earlier {
+        if !goes[usize::from(*part)] {
+            plan.keep_relation(graph, *relation, &mut kept);
+        }
+    }
+    for (part, object) in &survey.others {
+        if !goes[usize::from(*part)] && !is_said(survey, plan, *object) {
+            plan.keep(graph, *object, &mut kept);
         }
     }
 }
@@ -390,7 +416,6 @@ fn carry_out(
         store.remove(&[], unused.as_slice());
         written = copy.keep(&relied, watch).map(|_| ());
     }
-    with.removals.fetch_add(1, Ordering::SeqCst);
     watch.now(Phase::Removing, 0, 0);
     let gone: Vec<Arc<Pack>> = parts
         .iter()

@@ -69,10 +69,15 @@ pub struct Problem {
 pub enum Wrong {
     /// The list of the store's parts is gone or changed.
     List,
-    /// A file of the log is gone, or its beginning is changed.
+    /// The beginning of a file of the log is changed.
     Pack,
+    /// A file of the log is gone; what it held is not known.
+    NoPack,
     /// So many bytes are no records any more; what they held is not known.
     Records(u64),
+    /// The file ends here, and so many bytes more were safe once; what they held
+    /// is not known.
+    End(u64),
     /// The bytes are not those of this content.
     Content(Handle),
     /// The file of this content is gone.
@@ -121,10 +126,24 @@ pub struct Repaired {
     pub set_aside: Vec<PathBuf>,
 }
 
+impl Repaired {
+    /// Whether all that there was is there, or comes back when it is asked for.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let unknown = |problem: &Problem| {
+            matches!(problem.what, Wrong::NoPack | Wrong::Records(_) | Wrong::End(_))
+        };
+        self.lost.is_empty()
+            && self.forgotten.is_empty()
+            && !self.found.problems.iter().any(unknown)
+    }
+}
+
 /// How many bytes are done, and of how many.
 type Tell<'a> = &'a dyn Fn(u64, u64);
 
-/// Reads all of a store and says what is wrong with it. Changes nothing. `tell`
+/// Reads all of a store and says what is wrong with it. Changes nothing, but
+/// notes which content is damaged: who has it and puts it again mends it. `tell`
 /// hears how many bytes are done, and of how many.
 ///
 /// Takes memory for each object and relation, about 150 bytes.
@@ -140,6 +159,7 @@ pub fn fsck(
 ) -> Result<Checked, StoreError> {
     let _lock = lock_if_possible(disk, directory)?;
     let scanned = Scanned::of(gather::gather(disk, directory, options)?, tell)?;
+    super::broken::note(&scanned.from.home, scanned.broken());
     Ok(checked(&scanned, &Reach::of(&scanned)?))
 }
 

@@ -59,6 +59,14 @@ impl Home {
         self.directory.join("store")
     }
 
+    pub(crate) fn synced(&self) -> PathBuf {
+        self.directory.join("synced")
+    }
+
+    pub(crate) fn broken(&self) -> PathBuf {
+        self.directory.join("broken")
+    }
+
     pub(crate) fn packs(&self) -> PathBuf {
         self.directory.join("packs")
     }

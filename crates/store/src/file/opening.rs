@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::broken::Broken;
 use super::home::{Home, Options, numbers};
 use super::index::{Index, Parts, SortedRun};
 use super::large;
@@ -14,6 +15,7 @@ use super::manifest::{Manifest, Start, read_start};
 use super::pack::{Follows, Pack, START};
 use super::record::{Header, Sort, StoreId, digest};
 use super::store::Store;
+use super::synced;
 use super::walk::{Damage, Item, Replayed, Walk, replay};
 use super::{Mode, StoreError};
 use crate::disk::{Access, Disk};
@@ -186,8 +188,11 @@ fn open_once(
             disk.make_directory(&part)?;
         }
     }
+    // Before it is looked how long the packs are: they may grow meanwhile.
+    let (note, synced) = synced::read(&home, mode)?;
+    let broken = Broken::read(&home, mode)?;
     let listed = list(&home, &home.packs())?;
-    let packs = open_packs(&home, &manifest, &listed, mode)?;
+    let packs = open_packs(&home, &manifest, synced, &listed, mode)?;
     let runs = open_runs(&home, &manifest)?;
     // Without one of the runs, all that they say is found out from the log.
     let complete = runs.is_some();
@@ -196,19 +201,24 @@ fn open_once(
     if may_begin_again && (gone || !complete) && has_changed(&home, &manifest) {
         return Ok(None);
     }
-    let durable = place(&packs, manifest.indexed);
-    let from = if complete { durable } else { (0, START) };
+    let unreached = unreached(&home, &packs, &listed)?;
+    if mode == Mode::Write {
+        refuse_with_gaps(&packs, &unreached)?;
+    }
+    let indexed = place(&packs, manifest.indexed);
+    let durable = durable(&packs, &manifest, synced);
+    let from = if complete { indexed } else { (0, START) };
     let parts = Parts { packs: packs.clone(), runs: runs.unwrap_or_default(), frozen: Vec::new() };
     let home = Arc::new(home);
     let index = Index::new(home.clone(), parts);
-    let mut tail = Tail::new(packs[durable.0].clone(), durable.1, 0);
+    let mut tail = Tail::new(packs[indexed.0].clone(), indexed.1, 0);
     tail.state = manifest.state.clone();
     tail.counters = manifest.counters;
     let mut place_of = HashMap::new();
     place_of.extend(packs.iter().enumerate().map(|(place, pack)| (pack.number, place)));
     let mut damage = Vec::new();
     let replayed = replay(&home, &packs, from, durable, &mut |at, header, payload| {
-        let known = place_of.get(&at.pack()).is_some_and(|pack| (*pack, at.offset()) < durable);
+        let known = place_of.get(&at.pack()).is_some_and(|pack| (*pack, at.offset()) < indexed);
         match known {
             true => super::store::index_only(&index, at, header),
             false => super::store::note(&index, &mut tail, at, header, payload).map(|understood| {
@@ -221,19 +231,25 @@ fn open_once(
     })?;
     let Replayed { damage: mut found, end } = replayed;
     found.append(&mut damage);
-    found.splice(..0, shortened(&packs, durable)?);
+    found.splice(..0, before(&packs, from, durable)?);
+    found.extend(unreached);
     // Large files are looked at by the replay.
     let whole = found.is_empty() && is_end(&packs, end)?;
     if may_begin_again && !whole && has_changed(&home, &manifest) {
         return Ok(None);
     }
+    if mode == Mode::Write && !found.is_empty() {
+        // The log may go on behind what is gone: who opens it next has to know
+        // that there was something.
+        note.keep(&home)?;
+    }
     let packs = going_on(&home, packs, end, mode)?;
     if mode == Mode::Write {
         let listed = list(&home, &home.packs())?;
-        remove_leftovers(&home, &manifest, &packs, &listed, &mut found)?;
+        remove_leftovers(&home, &manifest, &packs, &listed)?;
     }
-    tail.unsynced.packs = packs[durable.0..=end.0].to_vec();
-    tail.unsynced.pack_names = end.0 > durable.0;
+    tail.unsynced.packs = packs[indexed.0..=end.0].to_vec();
+    tail.unsynced.pack_names = end.0 > indexed.0;
     tail.pack = packs[end.0].clone();
     tail.end = end.1;
     tail.next_pack =
@@ -243,7 +259,8 @@ fn open_once(
         .last()
         .max(manifest.runs.iter().max())
         .map_or(1, |last| last + 1);
-    let store = Store::new(home, mode, index, tail, next_run, (manifest, manifest_bytes));
+    let store =
+        Store::new(home, mode, index, tail, next_run, (manifest, manifest_bytes), (note, broken));
     Ok(Some(Opened { store, damage: found }))
 }
 
@@ -261,10 +278,11 @@ pub(super) fn list(home: &Home, directory: &Path) -> Result<Vec<u32>, StoreError
 }
 
 /// All packs in the order of the log: those that are listed, and those in which
-/// the log went on since.
+/// the log went on since. What is gone of them is there as missing.
 pub(super) fn open_packs(
     home: &Home,
     manifest: &Manifest,
+    synced: Option<Location>,
     listed: &[u32],
     mode: Mode,
 ) -> Result<Vec<Arc<Pack>>, StoreError> {
@@ -286,13 +304,26 @@ pub(super) fn open_packs(
     for number in listed.iter().filter(|number| !listed_in(number)) {
         let Some(last) = packs.last() else { break };
         let Some(pack) = Pack::open(home, *number, access(false))? else { continue };
-        if let Follows::Log(end) = pack.follows
-            && pack.is_sound
-            && end.pack() == last.number
-        {
+        let Follows::Log(end) = pack.follows else { continue };
+        if pack.is_sound && end.pack() == last.number {
             let _ = last.sealed.set(end.offset());
             packs.push(Arc::new(pack));
+        } else if pack.is_sound
+            && end.pack() > last.number
+            && !listed.contains(&end.pack())
+            && (synced.is_some_and(|synced| synced.pack() >= *number)
+                || synced_length(home, *number)?.is_some())
+        {
+            let gone = Pack::missing(home, end.pack());
+            let _ = gone.sealed.set(end.offset());
+            packs.extend([Arc::new(gone), Arc::new(pack)]);
         }
+    }
+    if let (Some(last), Some(synced)) = (packs.last(), synced)
+        && synced.pack() > last.number
+        && !listed.contains(&synced.pack())
+    {
+        packs.push(Arc::new(Pack::missing(home, synced.pack())));
     }
     match packs.is_empty() {
         true => Err(without_manifest(home)),
@@ -354,17 +385,9 @@ fn remove_leftovers(
     manifest: &Manifest,
     packs: &[Arc<Pack>],
     listed: &[u32],
-    damage: &mut Vec<Damage>,
 ) -> Result<(), StoreError> {
-    let collected = collected_until(packs);
     for number in listed.iter().filter(|number| packs.iter().all(|pack| pack.number != **number)) {
-        if *number > collected
-            && let Some(length) = synced_length(home, *number)?
-        {
-            damage.push(Damage { path: home.pack(*number), offset: 0, length });
-        } else {
-            home.disk.remove(&home.pack(*number))?;
-        }
+        home.disk.remove(&home.pack(*number))?;
     }
     for number in list(home, &home.index())? {
         if !manifest.runs.contains(&number) {
@@ -374,9 +397,41 @@ fn remove_leftovers(
     large::remove_unfinished(home)
 }
 
+/// Packs that the log went on in, and of which that cannot be seen any more.
+pub(super) fn unreached(
+    home: &Home,
+    packs: &[Arc<Pack>],
+    listed: &[u32],
+) -> Result<Vec<Damage>, StoreError> {
+    let collected = collected_until(packs);
+    let mut unreached = Vec::new();
+    for number in listed.iter().filter(|number| packs.iter().all(|pack| pack.number != **number)) {
+        if *number > collected
+            && let Some(length) = synced_length(home, *number)?
+        {
+            unreached.push(Damage { path: home.pack(*number), offset: 0, length });
+        }
+    }
+    Ok(unreached)
+}
+
+// What is written while a part of the log is not there would stand in its place
+// when it is put back.
+fn refuse_with_gaps(packs: &[Arc<Pack>], unreached: &[Damage]) -> Result<(), StoreError> {
+    if let Some(gone) = packs.iter().find(|pack| pack.is_missing()) {
+        return Err(StoreError::NoPack(gone.path.clone()));
+    }
+    match unreached.first() {
+        Some(Damage { path, .. }) => {
+            Err(StoreError::Damaged { path: path.clone(), what: "a part of the log" })
+        }
+        None => Ok(()),
+    }
+}
+
 /// The last pack of the log that a collection has read: what of it and of
 /// those before is not listed had its time.
-fn collected_until(packs: &[Arc<Pack>]) -> u32 {
+pub(super) fn collected_until(packs: &[Arc<Pack>]) -> u32 {
     let until = packs.iter().filter_map(|pack| match pack.follows {
         Follows::Collection(end) => Some(end.pack()),
         _ => None,
@@ -394,29 +449,50 @@ pub(super) fn synced_length(home: &Home, number: u32) -> Result<Option<u64>, Sto
     let length = pack.length()?;
     let mut walk = Walk::new(home, &pack, START, length);
     while let Some((_, item)) = walk.next()? {
-        if matches!(item, Item::Record(Header { sort: Sort::Commit(_), .. }, _)) {
+        // One may speak of the pack before only.
+        if let Item::Record(Header { sort: Sort::Commit(until), .. }, _) = item
+            && until.pack() == number
+        {
             return Ok(Some(length));
         }
     }
     Ok(None)
 }
 
-/// What the packs lack of the bytes that they had when they were synced.
-pub(super) fn shortened(
+/// The place before which all is known to have been synced.
+pub(super) fn durable(
     packs: &[Arc<Pack>],
+    manifest: &Manifest,
+    synced: Option<Location>,
+) -> (usize, u64) {
+    let indexed = place(packs, manifest.indexed);
+    // A collection may have removed the pack of an earlier one.
+    let later = synced.filter(|synced| *synced > manifest.indexed);
+    later.map_or(indexed, |synced| indexed.max(place(packs, synced)))
+}
+
+/// What is damaged of the part of the log that a replay from a place on does
+/// not look at.
+pub(super) fn before(
+    packs: &[Arc<Pack>],
+    from: (usize, u64),
     durable: (usize, u64),
 ) -> Result<Vec<Damage>, StoreError> {
     let mut damage = Vec::new();
-    for (place, pack) in packs.iter().enumerate().take(durable.0 + 1) {
-        let there = if pack.is_missing() { 0 } else { pack.length()? };
-        // Where the last one ends is known from the one after it, if at all, and
-        // neither may have been synced.
-        let last = (place == durable.0).then_some(durable.1);
-        let wanted = last.or(pack.sealed.get().copied()).unwrap_or(0);
+    for (place, pack) in packs.iter().enumerate() {
         let path = pack.path.clone();
-        if !pack.is_sound {
+        let sealed = pack.sealed.get().copied();
+        if pack.is_missing() {
+            let synced = (place == durable.0).then_some(durable.1);
+            damage.push(Damage { path, offset: 0, length: sealed.or(synced).unwrap_or(0) });
+            continue;
+        }
+        let there = pack.length()?;
+        if !pack.is_sound && place <= durable.0 {
             damage.push(Damage { path: path.clone(), offset: 0, length: START.min(there) });
         }
+        let looked_at = if place == from.0 { Some(from.1) } else { sealed };
+        let wanted = looked_at.filter(|_| place <= from.0).unwrap_or(0);
         if there < wanted {
             damage.push(Damage { path, offset: there, length: wanted - there });
         }

@@ -27,7 +27,7 @@ use super::home::Home;
 use super::index::{Parts, SortedRun};
 use super::large;
 use super::location::Location;
-use super::log::Counters;
+use super::log::{Counters, Tail};
 use super::manifest::Manifest;
 use super::pack::{Follows, Pack, START};
 use super::record::Header;
@@ -175,6 +175,10 @@ impl Store {
         loop {
             let end = {
                 let mut tail = self.writable()?;
+                let begins = Location::new(tail.pack.number, START);
+                if indexed.end == begins && self.is_as_indexed(&tail, indexed) {
+                    break;
+                }
                 self.append(&mut tail, |appender| appender.next())?;
                 let (state, counters) = (tail.state.clone(), tail.counters);
                 self.index.freeze(tail.place(), state, counters);
@@ -198,6 +202,14 @@ impl Store {
             state: indexed.state.clone(),
             counters: indexed.counters,
         })
+    }
+
+    /// Whether runs and manifest have all that counts: what came after says at
+    /// most that it was synced.
+    pub(crate) fn is_as_indexed(&self, tail: &Tail, indexed: &Indexed) -> bool {
+        self.index.active_len() == 0
+            && self.index.parts().frozen.is_empty()
+            && Arc::ptr_eq(&tail.state, &indexed.state)
     }
 
     /// Makes a replacement what the store consists of, durably. Calls `last`
@@ -237,7 +249,11 @@ impl Store {
             let mut counters = frozen.counters.lock();
             *counters = counters.changed(&by.gone, &by.come);
         }
-        self.index.change(|parts| *parts = after);
+        // Seen by all who do not find any more what is gone.
+        self.index.change(|parts| {
+            *parts = after;
+            self.note_removal();
+        });
         indexed.fixed_runs = 0;
         Ok(true)
     }

@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::io::Read;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use weft_object::{Content, Handle, Kind as ObjectKind, Prefix};
 
 use super::Mode;
+use super::broken::{Broken, Known};
 use super::flush::Flushing;
 use super::home::Home;
 use super::index::{Entry, Found, Index, Kind};
@@ -18,6 +19,7 @@ use super::manifest::Manifest;
 use super::opening::{self, Opened};
 use super::record::{Header, Sort, content_length};
 use super::state::Change;
+use super::synced::Synced;
 use super::touched::Touched;
 use crate::disk::{Access, DiskFile};
 use crate::hash::HandleHash;
@@ -34,7 +36,8 @@ pub(crate) struct Store {
     pub(crate) tail: Mutex<Tail>,
     /// As it was found: who writes knows better by now.
     manifest: Mutex<Arc<Manifest>>,
-    syncing: Mutex<()>,
+    /// Held by who syncs: how far that came.
+    syncing: Mutex<Synced>,
     pub(crate) flushing: Flushing,
     pub(crate) next_run: AtomicU32,
     /// Files that were read.
@@ -43,29 +46,7 @@ pub(crate) struct Store {
     pub(crate) touched: Touched,
     // Content that was found damaged: putting it again mends it.
     broken: Broken,
-}
-
-#[derive(Debug, Default)]
-struct Broken {
-    any: AtomicBool,
-    handles: Mutex<HashSet<Handle, HandleHash>>,
-}
-
-impl Broken {
-    fn has(&self, handle: &Handle) -> bool {
-        self.any.load(Ordering::Relaxed) && self.handles.lock().contains(handle)
-    }
-
-    fn add(&self, handle: &Handle) {
-        self.handles.lock().insert(*handle);
-        self.any.store(true, Ordering::Relaxed);
-    }
-
-    fn remove(&self, handle: &Handle) {
-        if self.any.load(Ordering::Relaxed) {
-            self.handles.lock().remove(handle);
-        }
-    }
+    removals: AtomicU64,
 }
 
 /// Takes a record of the log into the index, but not into what is counted.
@@ -158,6 +139,7 @@ impl Store {
         tail: Tail,
         next_run: u32,
         (manifest, manifest_bytes): (Manifest, u64),
+        (synced, broken): (Synced, Broken),
     ) -> Self {
         let flushing = Flushing::new(&manifest, manifest_bytes);
         Self {
@@ -166,13 +148,23 @@ impl Store {
             index,
             tail: Mutex::new(tail),
             manifest: Mutex::new(Arc::new(manifest)),
-            syncing: Mutex::new(()),
+            syncing: Mutex::new(synced),
             flushing,
             next_run: AtomicU32::new(next_run),
             large: LargeBlobs::default(),
             touched: Touched::default(),
-            broken: Broken::default(),
+            broken,
+            removals: AtomicU64::new(0),
         }
+    }
+
+    /// How often something was removed.
+    pub(crate) fn removals(&self) -> u64 {
+        self.removals.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn note_removal(&self) {
+        self.removals.fetch_add(1, Ordering::SeqCst);
     }
 
     /// The right to append.
@@ -192,9 +184,23 @@ impl Store {
         self.touched.note(object);
         let content = self.again_if_collected(|| self.get_as_known(object));
         if let Err(StoreError::Corrupt { .. }) = content {
-            self.broken.add(object);
+            self.broken.add(&self.home, object);
         }
         content
+    }
+
+    fn is_broken(&self, object: &Handle) -> bool {
+        match self.broken.find(object) {
+            None => false,
+            Some(Known::Broken) => true,
+            Some(Known::Noted) => match self.get(object) {
+                Ok(_) => {
+                    self.broken.remove(object);
+                    false
+                }
+                Err(_) => true,
+            },
+        }
     }
 
     fn get_as_known(&self, object: &Handle) -> Result<Option<Content>, StoreError> {
@@ -246,6 +252,7 @@ impl Store {
         let mut tail = self.tail.lock();
         self.flushing.note_manifest(now.flushing.manifest_bytes());
         self.index.become_that_of(&now.index);
+        self.note_removal();
         *tail = now.tail.into_inner();
         *manifest = now.manifest.into_inner();
         true
@@ -268,7 +275,7 @@ impl Store {
     /// The record of an Object that is no literal, if there is content.
     pub(crate) fn present(&self, object: &Handle) -> Result<Option<Found>, StoreError> {
         self.touched.note(object);
-        if self.broken.has(object) {
+        if self.is_broken(object) {
             return Ok(None);
         }
         let found = match self.find_with_file(object) {
@@ -438,7 +445,7 @@ impl Store {
             Sort::Large(_) => large::has_its_length(&self.home, object),
             _ => true,
         });
-        Ok((!there || self.broken.has(object)).then_some(old))
+        Ok((!there || self.is_broken(object)).then_some(old))
     }
 
     fn append_new(
@@ -527,7 +534,7 @@ impl Store {
         }
         // One at a time: what another has taken over is durable only when that
         // has returned.
-        let _one = self.syncing.lock();
+        let one = self.syncing.lock();
         let (end, changes, unsynced) = {
             let mut tail = self.writable()?;
             if tail.changes == tail.synced {
@@ -550,6 +557,9 @@ impl Store {
             tail.changes = before;
         }
         tail.synced = tail.synced.max(changes);
+        drop(tail);
+        one.note(&self.home, end);
+        self.broken.keep(&self.home);
         Ok(())
     }
 

@@ -144,8 +144,9 @@ pub(crate) type Keep<'a> = dyn FnMut(Location, &Header, &[u8]) -> Result<(), Sto
 /// last sync everything before the first that is not sound. A crash may have
 /// kept any part of those, so of those content is verified.
 ///
-/// All before `durable` is known to have been synced. Places are pairs as in
-/// [`Replayed::end`]. Time and memory are linear in the length of the packs,
+/// All before `durable` is known to have been synced, and what of that is beyond
+/// the end of a pack is damage. Of a pack that is missing nothing is said.
+/// Places are pairs as in [`Replayed::end`]. Time and memory are linear in the length of the packs,
 /// whatever they hold.
 pub(crate) fn replay(
     home: &Home,
@@ -154,7 +155,8 @@ pub(crate) fn replay(
     durable: (usize, u64),
     keep: &mut Keep<'_>,
 ) -> Result<Replayed, StoreError> {
-    let mut replay = Replay { home, packs, durable, unsynced: VecDeque::new(), damage: Vec::new() };
+    let (unsynced, damage) = (VecDeque::new(), Vec::new());
+    let mut replay = Replay { home, packs, known: durable, durable, unsynced, damage };
     let mut end = from;
     for (place, pack) in packs.iter().enumerate().skip(from.0) {
         let start = if place == from.0 { from.1 } else { super::pack::START };
@@ -174,6 +176,8 @@ pub(crate) fn replay(
 struct Replay<'a> {
     home: &'a Home,
     packs: &'a [Arc<Pack>],
+    // What was known before, and what is known now.
+    known: (usize, u64),
     durable: (usize, u64),
     // Taken from the front: a commit may cover but one of many.
     unsynced: VecDeque<((usize, u64), Item)>,
@@ -190,7 +194,12 @@ impl Replay<'_> {
         keep: &mut Keep<'_>,
     ) -> Result<u64, StoreError> {
         let sealed = pack.sealed.get().copied();
-        let there = if pack.is_missing() { 0 } else { pack.length()? };
+        let known = (place == self.known.0).then_some(self.known.1);
+        let wanted = sealed.or(known.filter(|known| *known <= Location::OFFSET_MAX)).unwrap_or(0);
+        if pack.is_missing() {
+            return Ok(wanted.max(from));
+        }
+        let there = pack.length()?;
         let length = sealed.map_or(there, |sealed| sealed.min(there));
         let mut walk = Walk::new(self.home, pack, from, length);
         while let Some((offset, item)) = walk.next()? {
@@ -200,11 +209,10 @@ impl Replay<'_> {
             self.take((place, offset), item, keep)?;
         }
         let end = walk.offset();
-        if let Some(sealed) = sealed.filter(|sealed| *sealed > end) {
-            self.take((place, end), Item::Damage(sealed - end), keep)?;
-            return Ok(sealed);
+        if wanted > end {
+            self.take((place, end), Item::Damage(wanted - end), keep)?;
         }
-        Ok(end)
+        Ok(end.max(wanted))
     }
 
     fn take(
@@ -213,23 +221,29 @@ impl Replay<'_> {
         item: Item,
         keep: &mut Keep<'_>,
     ) -> Result<(), StoreError> {
-        match at < self.durable {
-            true => self.keep(at, &item, keep),
-            false => {
-                self.unsynced.push_back((at, item));
-                Ok(())
-            }
-        }
+        self.unsynced.push_back((at, item));
+        self.keep_durable(keep)
     }
 
     fn commit(&mut self, until: Location, keep: &mut Keep<'_>) -> Result<(), StoreError> {
         let pack = self.packs.iter().position(|pack| pack.number == until.pack());
         let Some(pack) = pack else { return Ok(()) };
         self.durable = self.durable.max((pack, until.offset()));
-        while self.unsynced.front().is_some_and(|(at, _)| *at < self.durable) {
-            if let Some((at, item)) = self.unsynced.pop_front() {
-                self.keep(at, &item, keep)?;
+        self.keep_durable(keep)
+    }
+
+    fn keep_durable(&mut self, keep: &mut Keep<'_>) -> Result<(), StoreError> {
+        while let Some((at, mut item)) = self.unsynced.pop_front_if(|(at, _)| *at < self.durable) {
+            // What follows was not durable yet and may be torn.
+            if let Item::Damage(length) = &mut item
+                && at.0 == self.durable.0
+                && *length > self.durable.1 - at.1
+            {
+                let more = at.1 + *length - self.durable.1;
+                *length = self.durable.1 - at.1;
+                self.unsynced.push_front((self.durable, Item::Damage(more)));
             }
+            self.keep(at, &item, keep)?;
         }
         Ok(())
     }

@@ -100,8 +100,11 @@ pub(super) struct Old {
     file: Arc<dyn DiskFile>,
     /// In the order of writing; commits are left out.
     pub(super) records: Vec<Record>,
-    /// Bytes that were durable once and are no record any more.
+    /// Bytes that were durable once and are no record any more, or that follow
+    /// the last record.
     pub(super) damaged_bytes: u64,
+    /// Whether it ends as each command left it: with a commit.
+    pub(super) is_ended: bool,
     /// Bytes of the file.
     pub(super) length: u64,
 }
@@ -112,9 +115,10 @@ impl Old {
     pub(super) fn open(disk: &dyn Disk, path: &Path) -> Result<Self, StoreError> {
         let file = disk.open(path, Access::Read)?;
         let length = file.length().map_err(StoreError::io("read", path))?;
-        let (records, damaged_bytes) = (Vec::new(), 0);
-        let mut old = Self { path: path.into(), file, records, damaged_bytes, length };
-        old.scan().map_err(StoreError::io("read", path))?;
+        let (path, records) = (path.to_owned(), Vec::new());
+        let mut old = Self { path, file, records, damaged_bytes: 0, is_ended: true, length };
+        let scanned = old.scan();
+        scanned.map_err(StoreError::io("read", &old.path))?;
         Ok(old)
     }
 
@@ -138,6 +142,7 @@ impl Old {
                 break;
             }
             at = record.end();
+            self.is_ended = matches!(record.sort, Sort::Commit(_));
             match record.sort {
                 Sort::Commit(synced) => {
                     let durable = unsynced.partition_point(|(offset, _)| *offset < synced);
@@ -146,12 +151,17 @@ impl Old {
                 _ => unsynced.push_back((record.offset, Ok(record))),
             }
         }
-        for (_, item) in unsynced {
+        let mut end = at;
+        for (offset, item) in unsynced {
             match item {
                 Ok(record) if self.is_sound(&record)? => self.records.push(record),
-                _ => break,
+                _ => {
+                    end = offset;
+                    break;
+                }
             }
         }
+        self.damaged_bytes += self.length.saturating_sub(end);
         Ok(())
     }
 

@@ -204,6 +204,37 @@ fn what_is_sound_of_a_damaged_store_is_taken_over_and_the_old_one_is_kept() {
 }
 
 #[test]
+fn a_file_that_was_cut_is_told_of() {
+    let whole = in_memory(GOLDEN);
+    let all = migrate_on(&whole).unwrap().unwrap();
+    // A label that was removed later may be there.
+    let counts = |found: &Migrated| (found.objects, found.relations);
+    // Where one command ended and the next had not begun, nothing tells a cut.
+    let mut silent = 0;
+    let (mut early, mut lacking) = (0, 0);
+    for length in 16..GOLDEN.len() {
+        let disk = in_memory(&GOLDEN[..length]);
+        let migrated = migrate_on(&disk).unwrap().unwrap();
+        early += usize::from(migrated.ends_early);
+        lacking += usize::from(!migrated.affected.is_empty());
+        if migrated.is_whole() {
+            silent += 1;
+            continue;
+        }
+        assert!(counts(&migrated) <= counts(&all), "{length}");
+        let aside = Path::new(PLACE).join("store.v1");
+        assert_eq!(migrated.kept.as_ref(), Some(&aside), "{length}");
+        let bytes = disk.files().into_iter().find(|(path, _)| *path == aside).unwrap().1;
+        assert!(bytes == GOLDEN[..length], "{length}");
+        // Bytes are missing up to the end of the file, or it ends before a commit.
+        let bytes_are_told = migrated.damaged_bytes > 0 || length % 8 == 0;
+        assert!(bytes_are_told, "{length}: {migrated:?}");
+    }
+    assert!(silent < 20, "{silent} of {}", GOLDEN.len());
+    assert!(early > 500, "{early} {lacking}");
+}
+
+#[test]
 fn what_is_no_older_store_is_refused_and_left_alone() {
     let mut newer = GOLDEN.to_vec();
     newer[8] = 3;

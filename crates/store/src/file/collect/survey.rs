@@ -40,6 +40,16 @@ pub(super) struct Survey {
     pub(super) gone: HashMap<Handle, (Location, Handle), HandleHash>,
     /// What of an object is in a file of its own.
     pub(super) large_bytes: HashMap<u32, u64>,
+    /// Parts with a record about an object that is not its content as it is:
+    /// that it was dropped, or content from before that.
+    pub(super) others: Vec<(u16, u32)>,
+    /// Parts with an earlier record of a relation.
+    pub(super) earlier: Vec<(u16, u32)>,
+    // Trees that are damaged and were not put again yet: what they hold is not
+    // known.
+    damaged: HashMap<Handle, Location, HandleHash>,
+    // The first of these, before objects that are not here have numbers.
+    dropped_in: Vec<(u16, Handle)>,
 }
 
 /// The place of a record in the order of the log, whichever numbers its packs
@@ -72,8 +82,15 @@ impl Survey {
             }
             done += part.end;
         }
+        if let Some(at) = survey.damaged.values().min() {
+            let path = home.pack(at.pack());
+            return Err(StoreError::Damaged { path, what: "a part of the log" });
+        }
         for (name, (_, recipe)) in &survey.gone {
             survey.graph.gone(name, recipe);
+        }
+        for (part, name) in std::mem::take(&mut survey.dropped_in) {
+            survey.others.extend(survey.graph.find(&name).map(|object| (part, object)));
         }
         survey.part_of.resize(survey.graph.objects_len(), 0);
         match survey.graph.is_full() {
@@ -90,7 +107,10 @@ impl Survey {
                 Kind::Blob => self.object(part, record.at, &name, bytes, &[]),
                 _ => match name.check_tree(record.payload) {
                     Ok(tree) => self.object(part, record.at, &name, bytes, tree.entries()),
-                    Err(_) => return false,
+                    Err(_) => {
+                        self.damaged.insert(name, record.at);
+                        self.dropped_in.push((part as u16, name));
+                    }
                 },
             },
             Sort::Large(name) => {
@@ -106,17 +126,23 @@ impl Survey {
                 else {
                     return false;
                 };
-                self.graph.remove(&name);
                 if let Some(object) = self.graph.find(&name) {
+                    if self.graph.is_here(object) {
+                        self.others.push((self.part_of[object as usize], object));
+                    }
                     self.later.insert(object, record.at);
                 }
+                self.graph.remove(&name);
+                self.dropped_in.push((part as u16, name));
                 self.gone.insert(name, (record.at, recipe));
             }
             Sort::Relation(key) => {
                 let Some(relation) = Relation::decode(record.payload) else { return false };
                 let finder = usize::from(relation.origin.finder).checked_sub(1);
                 let here = finder.and_then(|at| finders.get(at)).is_some_and(|finder| finder.here);
-                self.graph.relation(&key, &relation, here, bytes, order(part, record.at));
+                let place = order(part, record.at);
+                let earlier = self.graph.relation(&key, &relation, here, bytes, place);
+                self.earlier.extend(earlier.map(|(number, at)| ((at >> 40) as u16, number)));
             }
             _ => {}
         }
@@ -129,12 +155,16 @@ impl Survey {
         }
         let new = self.graph.object(name, bytes, entries.iter());
         let Some(object) = new.or_else(|| self.graph.find(name)) else { return };
-        if new.is_none() || self.later.contains_key(&object) {
+        let was_damaged = !self.damaged.is_empty() && self.damaged.remove(name).is_some();
+        if new.is_none() || was_damaged || self.later.contains_key(&object) {
             self.later.insert(object, at);
         }
         let objects = self.graph.objects_len();
         if self.part_of.len() < objects {
             self.part_of.resize(objects, 0);
+        }
+        if new.is_none() {
+            self.others.push((self.part_of[object as usize], object));
         }
         self.part_of[object as usize] = part as u16;
     }

@@ -1,5 +1,6 @@
 //! The files of a store, also if the list of them is gone.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use crate::file::location::Location;
 use crate::file::manifest::Manifest;
 use crate::file::opening;
 use crate::file::pack::{Follows, Pack, START, id_in};
-use crate::file::{Mode, record::StoreId};
+use crate::file::{Mode, record::StoreId, synced};
 
 /// What a store consists of.
 pub(super) struct Gathered {
@@ -64,24 +65,29 @@ pub(super) fn gather(
 }
 
 fn listed(home: Home, manifest: Manifest) -> Result<Gathered, StoreError> {
+    let (_, synced) = synced::read(&home, Mode::Read)?;
     let there = opening::list(&home, &home.packs())?;
-    let packs = opening::open_packs(&home, &manifest, &there, Mode::Read)?;
-    let durable = opening::place(&packs, manifest.indexed);
-    let mut problems: Vec<Problem> = opening::shortened(&packs, durable)?
-        .into_iter()
-        .map(|damage| Problem {
-            path: damage.path,
-            offset: damage.offset,
-            what: if damage.offset == 0 { Wrong::Pack } else { Wrong::Records(damage.length) },
-        })
-        .collect();
-    // One that the log went on in, and of which that cannot be seen any more.
-    for number in there.iter().filter(|number| packs.iter().all(|pack| pack.number != **number)) {
-        if opening::synced_length(&home, *number)?.is_some() {
-            problems.push(Problem { path: home.pack(*number), offset: 0, what: Wrong::Pack });
+    let packs = opening::open_packs(&home, &manifest, synced, &there, Mode::Read)?;
+    let durable = opening::durable(&packs, &manifest, synced);
+    let mut problems = Vec::new();
+    for (place, pack) in packs.iter().enumerate() {
+        match () {
+            () if pack.is_missing() => problems.push(problem(&home, pack.number, Wrong::NoPack)),
+            () if !pack.is_sound && place <= durable.0 => {
+                problems.push(problem(&home, pack.number, Wrong::Pack));
+            }
+            () => {}
         }
     }
+    // One that the log went on in, and of which that cannot be seen any more.
+    for damage in opening::unreached(&home, &packs, &there)? {
+        problems.push(Problem { path: damage.path, offset: 0, what: Wrong::Pack });
+    }
     Ok(Gathered { home: Arc::new(home), manifest: Some(manifest), packs, durable, problems })
+}
+
+fn problem(home: &Home, pack: u32, what: Wrong) -> Problem {
+    Problem { path: home.pack(pack), offset: 0, what }
 }
 
 fn unlisted(mut home: Home) -> Result<Gathered, StoreError> {
@@ -101,11 +107,14 @@ fn unlisted(mut home: Home) -> Result<Gathered, StoreError> {
             if id_in(&home, number)?.is_some() {
                 continue;
             }
-            problems.push(Problem { path: home.pack(number), offset: 0, what: Wrong::Pack });
+            problems.push(problem(&home, number, Wrong::Pack));
         }
         packs.push(Arc::new(pack));
     }
+    let (_, synced) = synced::read(&home, Mode::Read)?;
     let packs = in_order(&home, packs)?;
+    problems
+        .extend(gaps(&packs, synced).into_iter().map(|gone| problem(&home, gone, Wrong::NoPack)));
     // A pack ends where the next one says that the log went on.
     for pair in packs.windows(2) {
         if let Follows::Log(end) = pair[1].follows
@@ -117,12 +126,27 @@ fn unlisted(mut home: Home) -> Result<Gathered, StoreError> {
     // What a collection copied, and all before it, was durable before anything
     // was removed.
     let copied = packs.iter().rposition(is_copy);
-    let durable = copied.map_or((0, START), |place| (place, u64::MAX));
+    let mut durable = copied.map_or((0, START), |place| (place, u64::MAX));
+    if let Some(synced) = synced {
+        durable = durable.max(opening::place(&packs, synced));
+    }
     Ok(Gathered { home: Arc::new(home), manifest: None, packs, durable, problems })
 }
 
 fn is_copy(pack: &Arc<Pack>) -> bool {
     matches!(pack.follows, Follows::Collection(_))
+}
+
+// Packs that others follow, or that were synced, and that nobody has removed.
+fn gaps(packs: &[Arc<Pack>], synced: Option<Location>) -> BTreeSet<u32> {
+    let collected = opening::collected_until(packs);
+    let followed = packs.iter().filter_map(|pack| match pack.follows {
+        Follows::Log(end) => Some(end.pack()),
+        _ => None,
+    });
+    let named = followed.chain(synced.map(Location::pack));
+    let there = |number: &u32| packs.iter().any(|pack| pack.number == *number);
+    named.filter(|number| *number >= collected && !there(number)).collect()
 }
 
 // As a collection put them: what it copied of the log up to a place stands

@@ -217,6 +217,9 @@ impl Repair<'_> {
         }
         disk.sync_directory(&home.directory)?;
         disk.rename(&new.join("store"), &home.manifest())?;
+        self.moving.remove_if_there(&home.broken())?;
+        // It is of the new store, and may get lost.
+        let _ = disk.rename(&new.join("synced"), &home.synced());
         disk.sync_directory(&home.directory)?;
         for (number, damaged) in old.into_iter().zip(damaged_packs) {
             match damaged {

@@ -13,7 +13,7 @@ use crate::file::location::Location;
 use crate::file::pack::Pack;
 use crate::file::record::{Header, Sort, content_length};
 use crate::file::state::State;
-use crate::file::walk::{content_is_sound, replay};
+use crate::file::walk::{Damage, content_is_sound, replay};
 use crate::file::{Mode, opening};
 use crate::hash::HandleHash;
 use crate::{Relation, StoreError};
@@ -104,23 +104,23 @@ impl Scanned {
         let place_of: HashMap<u32, usize> =
             packs.iter().enumerate().map(|(place, pack)| (pack.number, place)).collect();
         let all = self.all_bytes()?;
-        let stated = self.from.manifest.is_some();
+        let stated = self.from.manifest.as_ref();
+        let stated = stated.map(|manifest| opening::place(&packs, manifest.indexed));
         let start = (0, crate::file::pack::START);
         let replayed = replay(&home, &packs, start, durable, &mut |at, header, payload| {
             let Some(&place) = place_of.get(&at.pack()) else { return Ok(()) };
             tell(self.bytes, all);
             // The list has the state up to its place.
-            let known = stated && (place, at.offset()) < durable;
+            let known = stated.is_some_and(|stated| (place, at.offset()) < stated);
             self.take(&packs[place], at, header, payload, known)
         })?;
-        self.problems.extend(replayed.damage.into_iter().map(|damage| Problem {
-            path: damage.path,
-            offset: damage.offset,
-            what: Wrong::Records(damage.length),
-        }));
-        // What lies beyond the end may be shorter than was said, too.
-        let mut seen = std::collections::HashSet::new();
-        self.problems.retain(|problem| seen.insert((problem.path.clone(), problem.offset)));
+        for Damage { path, offset, length } in replayed.damage {
+            let pack = packs.iter().find(|pack| pack.path == path);
+            let there = pack.map_or(Ok(0), |pack| pack.length())?;
+            let is_end = offset + length > there;
+            let what = if is_end { Wrong::End(length) } else { Wrong::Records(length) };
+            self.problems.push(Problem { path, offset, what });
+        }
         tell(all, all);
         Ok(())
     }
@@ -285,6 +285,12 @@ impl Scanned {
             }
         }
         Ok(true)
+    }
+
+    /// Content of which the latest record is not sound.
+    pub(super) fn broken(&self) -> impl Iterator<Item = Handle> {
+        let all = self.content.iter();
+        all.filter(|(_, held)| matches!(held, Held::Damaged(..))).map(|(handle, _)| *handle)
     }
 
     pub(super) fn counts(&self) -> Counts {

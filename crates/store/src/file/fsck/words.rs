@@ -9,7 +9,14 @@ impl fmt::Display for Problem {
         let (path, offset) = (self.path.display(), self.offset);
         match &self.what {
             Wrong::List => write!(f, "{path}: the list of the store's parts is gone or damaged"),
-            Wrong::Pack => write!(f, "{path}: gone, or damaged at its beginning"),
+            Wrong::Pack => write!(f, "{path}: damaged at its beginning"),
+            Wrong::NoPack => write!(f, "{path}: gone, with a part of the store"),
+            Wrong::End(bytes) => {
+                write!(
+                    f,
+                    "{path}: ends at offset {offset}, and {bytes} bytes that were safe are gone"
+                )
+            }
             Wrong::Records(bytes) => {
                 write!(f, "{path}: {bytes} bytes from offset {offset} are no records any more")
             }
