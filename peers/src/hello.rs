@@ -10,7 +10,9 @@ use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use weft_node::{Config, Node, Session};
 use weft_object::Handle;
 
-use crate::{Result, median};
+use crate::Result;
+use crate::found::Pairs;
+use crate::promise::Amount;
 
 const HELLO: &[u8] = include_bytes!("../../guests/bin/wasi-hello.wasm");
 const MEMORY_BYTES: u64 = 256 << 20;
@@ -18,14 +20,14 @@ const MEMORY_BYTES: u64 = 256 << 20;
 const BATCHES: usize = 200;
 const CALLS: usize = 50;
 
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run() -> Result<bool> {
     let mut ours = Ours::new()?;
     let theirs = Theirs::new()?;
     for _ in 0..CALLS {
         ours.call()?;
         theirs.call()?;
     }
-    let (mut our_us, mut their_us, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let mut pairs = Pairs::new();
     for _ in 0..BATCHES {
         let start = Instant::now();
         for _ in 0..CALLS {
@@ -36,22 +38,14 @@ pub(crate) fn run() -> Result<()> {
             theirs.call()?;
         }
         let each = |time: std::time::Duration| time.as_secs_f64() * 1e6 / CALLS as f64;
-        our_us.push(each(between - start));
-        their_us.push(each(between.elapsed()));
-        ratios.push(our_us[our_us.len() - 1] / their_us[their_us.len() - 1]);
+        pairs.push(each(between - start), each(between.elapsed()));
     }
     let applied = ours.node.stat().applied;
     let calls = ((BATCHES + 1) * CALLS) as u64;
     if applied != calls {
         return Err(format!("{applied} programs ran for {calls} calls").into());
     }
-    println!(
-        "hello: weft {:.1} us, wasmtime-wasi {:.1} us, ratio {:.2} (medians of {BATCHES} batches of {CALLS})",
-        median(&mut our_us),
-        median(&mut their_us),
-        median(&mut ratios),
-    );
-    Ok(())
+    Ok(pairs.tell("hello", Amount::Us))
 }
 
 struct Ours {

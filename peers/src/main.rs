@@ -2,34 +2,48 @@
 //! for the same program costs without names, relations and hermetic files.
 //!
 //! ```text
-//! cargo run --release --manifest-path peers/Cargo.toml
-//! cargo run --release --manifest-path peers/Cargo.toml -- start WEFT PROGRAM.wasm ARGS
+//! cargo run --release --manifest-path peers/Cargo.toml -- [hello | start | build]... [--weft WEFT]
 //! ```
 //!
-//! The first times a small program again and again in one process. The second
-//! times whole commands, `weft run` and this program as `plain`, that each load
-//! what was compiled before.
+//! - `hello` runs a small program again and again in one process.
+//! - `start` times whole commands, `weft run` and this program as `plain`, that
+//!   each load CPython as it was compiled before and run a line.
+//! - `build` compiles fifty files of C with clang: `weft build` on two workers,
+//!   and two processes of this program as `serve`; then builds again what is
+//!   there.
+//!
+//! All of them if none is named. The two latter run WEFT, which is
+//! `target/release/weft` if nobody says, on what `cargo xtask real` has fetched.
+//! The promises are in `promise.rs` and in `SPECIFICATION.md`; if one is not
+//! kept, the exit code is 1.
 
+mod build;
+mod found;
 mod hello;
 mod plain;
+mod promise;
+mod real;
 mod start;
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+const USAGE: &str = "usage: weft-peers [hello | start | build]... [--weft WEFT]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments.as_slice() {
-        [] => hello::run(),
-        ["start", weft, program, rest @ ..] => start::run(weft, program, rest),
-        ["plain", artifact, rest @ ..] => plain::run(artifact, rest),
-        _ => Err("usage: weft-peers [start WEFT PROGRAM.wasm ARGS]".into()),
+        ["plain", artifact, rest @ ..] => plain::once(artifact, rest).map(|()| true),
+        ["serve", artifact, rest @ ..] => plain::serve(artifact, rest).map(|()| true),
+        words => compare(words),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("weft-peers: {error}");
             ExitCode::FAILURE
@@ -37,8 +51,35 @@ fn main() -> ExitCode {
     }
 }
 
-/// The middle one of some times.
-fn median(times: &mut [f64]) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+/// Whether all that was promised is kept.
+fn compare(mut words: &[&str]) -> Result<bool> {
+    let mut weft = real::root().join("target/release/weft");
+    let mut named = Vec::new();
+    while let Some((&word, rest)) = words.split_first() {
+        words = rest;
+        match (word, rest) {
+            ("--weft", [path, rest @ ..]) => {
+                weft = std::path::absolute(PathBuf::from(path))?;
+                words = rest;
+            }
+            ("hello" | "start" | "build", _) => named.push(word),
+            _ => return Err(USAGE.into()),
+        }
+    }
+    let wanted = |name| named.is_empty() || named.contains(&name);
+    if (wanted("start") || wanted("build")) && !weft.is_file() {
+        let weft = weft.display();
+        return Err(format!("{weft} is not there; `cargo build --release` makes it").into());
+    }
+    let mut kept = true;
+    if wanted("hello") {
+        kept &= hello::run()?;
+    }
+    if wanted("start") {
+        kept &= start::run(&weft)?;
+    }
+    if wanted("build") {
+        kept &= build::run(&weft)?;
+    }
+    Ok(kept)
 }

@@ -1,8 +1,11 @@
-//! One program on plain wasmtime, from what was compiled before.
+//! Programs on plain wasmtime, from what was compiled before.
 
-use wasmtime::{Engine, Linker, Module, Store};
+use std::io::{self, Write};
+use std::path::Path;
+
+use wasmtime::{Engine, InstancePre, Linker, Module, Store};
 use wasmtime_wasi::p1::{WasiP1Ctx, add_to_linker_sync};
-use wasmtime_wasi::{I32Exit, WasiCtxBuilder};
+use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
 
 use crate::Result;
 
@@ -10,21 +13,70 @@ pub(crate) fn engine() -> Result<Engine> {
     Ok(Engine::new(&wasmtime::Config::new())?)
 }
 
-pub(crate) fn run(artifact: &str, arguments: &[&str]) -> Result<()> {
-    let engine = engine()?;
-    // SAFETY: `start` has just written it, with the same engine, in a directory
-    // of its own.
+/// What was compiled before. This program has written it, and nobody else can
+/// have who could not replace this program.
+fn load(engine: &Engine, artifact: &Path) -> Result<Module> {
+    // SAFETY: as said above.
     // JUSTIFICATION: to load and not compile is what is measured.
-    let module = unsafe { Module::deserialize_file(&engine, artifact)? };
-    let mut linker: Linker<WasiP1Ctx> = Linker::new(&engine);
-    add_to_linker_sync(&mut linker, |context| context)?;
+    Ok(unsafe { Module::deserialize_file(engine, artifact)? })
+}
+
+/// Whether what was compiled before is there, and of this version.
+pub(crate) fn is_there(artifact: &Path) -> bool {
+    engine().and_then(|engine| load(&engine, artifact)).is_ok()
+}
+
+/// A program that is linked.
+struct Linked {
+    engine: Engine,
+    pre: InstancePre<WasiP1Ctx>,
+}
+
+impl Linked {
+    fn load(artifact: &str) -> Result<Self> {
+        let engine = engine()?;
+        let module = load(&engine, Path::new(artifact))?;
+        let mut linker: Linker<WasiP1Ctx> = Linker::new(&engine);
+        add_to_linker_sync(&mut linker, |context| context)?;
+        let pre = linker.instantiate_pre(&module)?;
+        Ok(Self { engine, pre })
+    }
+
+    fn run(&self, context: WasiP1Ctx) -> Result<()> {
+        let mut store = Store::new(&self.engine, context);
+        let instance = self.pre.instantiate(&mut store)?;
+        let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
+        match start.call(&mut store, ()) {
+            Err(error) if error.downcast_ref::<I32Exit>().is_some_and(|exit| exit.0 == 0) => Ok(()),
+            ended => Ok(ended?),
+        }
+    }
+}
+
+/// Runs a program once.
+pub(crate) fn once(artifact: &str, arguments: &[&str]) -> Result<()> {
     let mut builder = WasiCtxBuilder::new();
     let context = builder.inherit_stdio().arg("program").args(arguments).build_p1();
-    let mut store = Store::new(&engine, context);
-    let instance = linker.instantiate(&mut store, &module)?;
-    let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
-    match start.call(&mut store, ()) {
-        Err(error) if error.downcast_ref::<I32Exit>().is_some_and(|exit| exit.0 == 0) => Ok(()),
-        ended => Ok(ended?),
+    Linked::load(artifact)?.run(context)
+}
+
+/// Runs a program for each line of standard input, with the words of it as
+/// arguments, and says so.
+///
+/// `directories` are pairs: where one is, and under which path it is given.
+pub(crate) fn serve(artifact: &str, directories: &[&str]) -> Result<()> {
+    let linked = Linked::load(artifact)?;
+    for line in io::stdin().lines() {
+        let line = line?;
+        let arguments: Vec<&str> = line.split(' ').collect();
+        let mut builder = WasiCtxBuilder::new();
+        builder.inherit_stderr().args(&arguments);
+        for pair in directories.chunks_exact(2) {
+            builder.preopened_dir(pair[0], pair[1], FsPerms::ReadWrite)?;
+        }
+        linked.run(builder.build_p1())?;
+        println!("done");
+        io::stdout().flush()?;
     }
+    Ok(())
 }

@@ -4,13 +4,18 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[path = "../../../peers/src/promise.rs"]
+#[allow(dead_code, reason = "what compares with them is there")]
+mod beside;
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The first two cells of each row of the section `## Promises`.
-fn listed(document: &str) -> Vec<(String, String)> {
-    let section = document.split("\n## ").find(|part| part.starts_with("Promises\n")).unwrap();
+/// The first two cells of each row of a section.
+fn listed(document: &str, section: &str) -> Vec<(String, String)> {
+    let heading = format!("{section}\n");
+    let section = document.split("\n## ").find(|part| part.starts_with(&heading)).unwrap();
     let rows = section.lines().filter(|line| line.starts_with("| `"));
     rows.map(|row| {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
@@ -26,10 +31,20 @@ fn the_specification_lists_the_promises_that_are_checked() {
         .iter()
         .map(|promise| (promise.bench.to_owned(), promise.to_string()))
         .collect();
-    assert_eq!(listed(&document), promises);
+    assert_eq!(listed(&document, "Promises"), promises);
     for name in weft_bench::NAMES {
         assert!(document.contains(&format!("`{name}`")), "no word of {name}");
     }
+}
+
+/// Those of a workspace of its own, which needs wasmtime-wasi.
+#[test]
+fn the_specification_lists_the_promises_beside_plain_wasmtime() {
+    let document = fs::read_to_string(root().join("SPECIFICATION.md")).unwrap();
+    let promises = beside::PROMISES.iter();
+    let promises: Vec<(String, String)> =
+        promises.map(|promise| (promise.bench.to_owned(), promise.to_string())).collect();
+    assert_eq!(listed(&document, "Promises beside plain wasmtime"), promises);
 }
 
 #[test]
