@@ -84,7 +84,8 @@ fn note(place: &Place, answer: &Answer, label: Option<&Label>) -> Result<(), Exi
         backend.set_label(label, Expect::Any, Some(value))?;
         new = true;
     }
-    if new {
+    // What has no name is only history: the next sync takes it along.
+    if new && label.is_some() {
         backend.sync()?;
     }
     Ok(())

@@ -76,12 +76,20 @@ impl Place {
 
     /// Adds a file, or a directory with all below it, and syncs.
     pub(crate) fn add(&self, path: &Path) -> Result<(Handle, Added), Exit> {
-        self.add_without(path, &[], &[])
+        let added = self.put(path)?;
+        self.backend.sync()?;
+        Ok(added)
+    }
+
+    /// The same for a computation, with which it will be synced: nobody is told
+    /// of it before.
+    pub(crate) fn put(&self, path: &Path) -> Result<(Handle, Added), Exit> {
+        self.put_without(path, &[], &[])
     }
 
     /// The same, of a directory without these directories in it, and without
     /// what has one of these names.
-    pub(crate) fn add_without(
+    pub(crate) fn put_without(
         &self,
         path: &Path,
         directories: &[PathBuf],
@@ -120,7 +128,6 @@ impl Place {
             let handle = files::add(&*self.backend, path, &options)?;
             pin::lease(&*self.backend, &[handle])?;
             drop(writing);
-            self.backend.sync()?;
             Ok(handle)
         })?;
         if let Some(stamps) = stamps {

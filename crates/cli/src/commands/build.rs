@@ -120,7 +120,7 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
     let mut made = Made::default();
     let common = Common {
         place: &place,
-        program: place.add(&compiler)?.0,
+        program: place.put(&compiler)?.0,
         memory_bytes: matches.get_one("memory").copied().unwrap_or(MEMORY_BYTES),
         maps: &maps,
         trees: &trees,
@@ -128,7 +128,7 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
         out: &database::plain(&given.here.join(&target)),
     };
     let steps = step::compile(&common, &entries, &mut made)?;
-    let linker_added = if linker == compiler { common.program } else { place.add(&linker)?.0 };
+    let linker_added = if linker == compiler { common.program } else { place.put(&linker)?.0 };
     let mut building = Building::start(matches, &place, terminal, steps.len() + links.len())?;
     let objects = building.perform(&steps, made, &compiler)?;
     if links.is_empty() {

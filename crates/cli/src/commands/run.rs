@@ -166,7 +166,7 @@ impl Given<'_> {
     /// In the store, as docs/wasi.md has it.
     fn application(&self) -> Result<Application, Exit> {
         let path = self.matches.get_one::<PathBuf>("PROG").cloned().unwrap_or_default();
-        let module = self.place.add(&path)?.0;
+        let module = self.place.put(&path)?.0;
         let mut made = Made::default();
         let program = entry::program(module, self.matches, &mut made)?;
         let own = path.file_name().unwrap_or_default();
@@ -206,7 +206,7 @@ impl Given<'_> {
                 return Err(Exit::usage(text));
             }
             let guest = guest.unwrap_or_else(|| host.clone());
-            directories.push((guest.into_vec(), self.place.add(path)?.0));
+            directories.push((guest.into_vec(), self.place.put(path)?.0));
         }
         for given in self.all("tree") {
             let (handle, guest) = split(given);

@@ -70,7 +70,7 @@ pub fn add(
     if !metadata.is_dir() {
         walk::special(path, &metadata.file_type())?;
         let job = Job::new(backend, options, 1);
-        let mut chunk = Chunk::new();
+        let mut chunk = Chunk::for_one(metadata.len());
         let leaf = job.leaf(path, &mut chunk, true)?;
         chunk.flush(backend)?;
         return Ok(leaf.child);

@@ -225,6 +225,8 @@ fn accept(listener: &UnixListener, serving: &Arc<Serving>) {
         match listener.accept() {
             Ok((stream, _)) => serving.admit(stream),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // By who waits for this to end: every command does, last of all.
+            Err(_) if serving.is_closing() => {}
             // Out of files, say: others may end.
             Err(_) => thread::sleep(Duration::from_millis(50)),
         }

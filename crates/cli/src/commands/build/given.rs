@@ -43,7 +43,7 @@ impl Given<'_> {
         })?;
         let root = match what.as_bytes() {
             [b'#' | b'@', ..] => argument::data(&what, self.terminal)?.1,
-            _ if Path::new(&what).is_dir() => self.place.add(Path::new(&what))?.0,
+            _ if Path::new(&what).is_dir() => self.place.put(Path::new(&what))?.0,
             _ => return Err(wrong("is no directory; give one, or a #handle or @label")),
         };
         match root.kind() {
@@ -74,7 +74,7 @@ impl Given<'_> {
         }
         left_out.push(target.to_owned());
         let map = |(host, guest): &(&str, String)| {
-            let root = self.place.add_without(Path::new(host), &left_out, LEFT_OUT)?.0;
+            let root = self.place.put_without(Path::new(host), &left_out, LEFT_OUT)?.0;
             Ok(Map::new(&self.here.join(host), guest, root))
         };
         Ok(Maps::new(given.iter().map(map).collect::<Result<_, Exit>>()?))

@@ -25,11 +25,19 @@ pub(super) struct Chunk {
     bytes: Vec<u8>,
     used: usize,
     blobs: Vec<(Handle, Range<usize>)>,
+    size: usize,
 }
 
 impl Chunk {
     pub(super) fn new() -> Self {
-        Self { bytes: Vec::new(), used: 0, blobs: Vec::new() }
+        Self { bytes: Vec::new(), used: 0, blobs: Vec::new(), size: CHUNK_BYTES }
+    }
+
+    /// One for a single file of this length. Who adds many files one by one
+    /// would else have all of a chunk cleared for each.
+    pub(super) fn for_one(length: u64) -> Self {
+        let size = usize::try_from(length).unwrap_or(CHUNK_BYTES).saturating_add(1);
+        Self { size: size.min(CHUNK_BYTES), ..Self::new() }
     }
 
     /// Room for so many bytes, at most [`HELD_MAX`] and one more, behind what is
@@ -42,11 +50,13 @@ impl Chunk {
         backend: &dyn Backend,
         bytes: usize,
     ) -> Result<&mut [u8], StoreError> {
-        if self.used + bytes > CHUNK_BYTES {
+        // A file that has grown since wants more.
+        self.size = self.size.max(bytes);
+        if self.used + bytes > self.size {
             self.flush(backend)?;
         }
-        if self.bytes.is_empty() {
-            self.bytes = vec![0; CHUNK_BYTES];
+        if self.bytes.len() < self.size {
+            self.bytes = vec![0; self.size];
         }
         Ok(&mut self.bytes[self.used..self.used + bytes])
     }
