@@ -72,6 +72,8 @@ pub(crate) struct Shared {
     pub(crate) loading: Loading,
     /// How often the backend had removed something when that was last asked.
     pub(crate) removals: AtomicU64,
+    /// How often it was begun to forget what relied on that.
+    pub(crate) forgettings: AtomicU64,
     pub(crate) memory: Memory,
     pub(crate) relations: Relations,
     pub(crate) backend: Option<Arc<dyn Backend>>,
@@ -196,6 +198,7 @@ impl Node {
             recovering: Recovering::default(),
             loading: Loading::default(),
             removals: AtomicU64::new(removals),
+            forgettings: AtomicU64::new(0),
             memory: Memory::new(),
             // A quarter for the table, the rest for what it keeps alive.
             relations: Relations::new(

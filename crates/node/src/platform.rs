@@ -53,6 +53,19 @@ impl Shared {
 
     /// The relation's outcome, if it is one that can still be had.
     pub(crate) fn recall_stored(&self, key: Handle) -> Option<Outcome> {
+        loop {
+            let forgettings = self.forgettings.load(Ordering::SeqCst);
+            let recalled = self.recall_from_store(key);
+            if recalled.is_none() || self.forgettings.load(Ordering::SeqCst) == forgettings {
+                return recalled;
+            }
+            // Between its being read and remembered, what was removed was
+            // forgotten, and this may have come behind that.
+            self.relations.remove(&key, self.epoch());
+        }
+    }
+
+    fn recall_from_store(&self, key: Handle) -> Option<Outcome> {
         let backend = self.backend.as_ref()?;
         let known = match backend.relation(&key) {
             Ok(known) => known?,

@@ -15,8 +15,8 @@ use std::sync::atomic::Ordering;
 
 use weft_engine::Interrupt;
 use weft_eval::{NoAnswer, NoAnswerKind};
-use weft_object::{Content, Handle};
-use weft_store::{Backend, HandleHash, StoreError};
+use weft_object::{Content, Handle, Kind};
+use weft_store::{Backend, HandleHash, StoreError, is_step};
 
 use crate::node::Shared;
 use crate::sync::{Condvar, Mutex};
@@ -93,20 +93,24 @@ impl Shared {
     }
 
     /// Forgets what it remembers of a store that has removed something since:
-    /// of that it has to ask again.
+    /// of that it has to ask again. What was derived goes too, for it may follow
+    /// from that; what was found out here stays.
     pub(crate) fn forget_what_was_removed(&self) {
         let Some(backend) = &self.backend else { return };
         let removals = backend.removals();
         if self.removals.load(Ordering::SeqCst) == removals {
             return;
         }
-        let mut durable = Vec::new();
+        // Before anything goes: see `recall_stored`.
+        self.forgettings.fetch_add(1, Ordering::SeqCst);
+        let mut doubtful = Vec::new();
         self.relations.for_each(|key, relation| {
-            if relation.durable {
-                durable.push(*key);
+            let is_fact = key.kind() == Kind::Tree || is_step(key);
+            if relation.durable || !is_fact {
+                doubtful.push(*key);
             }
         });
-        for key in durable {
+        for key in doubtful {
             self.relations.remove(&key, self.epoch());
         }
         // Only now, so that who sees it finds nothing out of date.

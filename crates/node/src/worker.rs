@@ -356,7 +356,10 @@ impl Shared {
                         ),
                     )
                 }
-                Err(error) => Err(crate::recover::no_answer(&error)),
+                Err(error) => {
+                    self.forget_what_was_removed();
+                    Err(crate::recover::no_answer(&error))
+                }
             },
             Err(error) => refuse(NoAnswerKind::Storage, error.to_string()),
         }

@@ -42,6 +42,26 @@ pub(crate) fn add(session: &Session) -> Handle {
     )
 }
 
+/// `[limits, first, blob, ...]` -> its first byte.
+pub(crate) fn first(session: &Session) -> Handle {
+    module(
+        session,
+        r#"(func (export "weft_apply") (param $in i32) (result i32)
+             (drop (call $read (call $get (local.get $in) (i64.const 2))
+               (i64.const 0) (i32.const 0) (i32.const 1)))
+             (call $blob (i64.load8_u (i32.const 0))))"#,
+    )
+}
+
+/// `[limits, echo, a, ...]` -> a
+pub(crate) fn echo(session: &Session) -> Handle {
+    module(
+        session,
+        r#"(func (export "weft_apply") (param $in i32) (result i32)
+             (call $get (local.get $in) (i64.const 2)))"#,
+    )
+}
+
 /// `[limits, fib, add, n]` -> the n-th Fibonacci number, by an application of
 /// `add` to two Encodes of smaller ones.
 pub(crate) fn fib(session: &Session) -> Handle {

@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod collection;
+mod double;
 mod guests;
+mod mapped;
 mod outcomes;
 mod programs;
 mod recovery;

@@ -5,7 +5,7 @@ use weft_node::{Config, Event, Node, Session};
 use weft_object::{Handle, Tree};
 use weft_store::{Backend, Budget, Collect, Content, Expect, Label, MemoryBackend, Outcome};
 
-use crate::guests::{apply, ran, start};
+use crate::guests::{add, apply, ran, start};
 
 fn on(backend: &Arc<MemoryBackend>) -> Node {
     start(Config { backend: Some(backend.clone()), ..Config::default() })
@@ -263,6 +263,39 @@ fn what_was_removed_meanwhile_is_asked_for_again() {
     let outer = apply(&session, filled(&session), &[Handle::of_u64(6), inner.strict().unwrap()]);
     assert!(session.submit(outer).wait().value().is_some());
     assert_eq!(node.stat().applied, 2);
+}
+
+/// Also what follows from that, of which no store knows.
+#[test]
+fn what_followed_from_what_was_removed_is_asked_for_again() {
+    let backend = Arc::new(MemoryBackend::default());
+    // Its argument is evaluated, so that its force is remembered apart.
+    let evaluated = |session: &Session| {
+        let number = apply(session, add(session), &[Handle::of_u64(2), Handle::of_u64(3)]);
+        apply(session, filled(session), &[number.strict().unwrap()]).strict().unwrap()
+    };
+    let first = on(&backend);
+    let session = first.session();
+    let value = session.submit(evaluated(&session)).wait().value().unwrap();
+    first.keep(&[]).unwrap();
+    drop((session, first));
+    // Another node follows the rules to it and does not read what it came to.
+    let node = on(&backend);
+    let session = node.session();
+    let tree = session.put_tree(&[evaluated(&session), Handle::of_u64(1)]);
+    assert!(session.submit(tree).wait().value().is_some());
+    assert_eq!(node.stat().applied, 0);
+    drop(session);
+    eventually("it is not held any more", || {
+        let small = Collect { dry_run: false, budget: Budget::Bytes(1) };
+        backend.collect(&small, &|_| {}).unwrap();
+        !backend.contains(&value).unwrap() && backend.recipe(&value).unwrap().is_none()
+    });
+    let session = node.session();
+    let arguments = [Handle::of_u64(6), evaluated(&session)];
+    let outcome = session.submit(apply(&session, filled(&session), &arguments)).wait();
+    assert!(outcome.value().is_some(), "{outcome:?}");
+    assert_eq!(node.stat().applied, 3);
 }
 
 /// A worker lets go of a request just after its answer is there.

@@ -1,12 +1,15 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use weft_eval::{NoAnswerKind, Outcome};
 use weft_node::{Config, Event, Kept, Node, Session};
 use weft_object::directory::{DirectoryError, Entry, FileKind, Name, Part, build};
 use weft_object::{Handle, Selection};
 use weft_store::disk::crash::{CrashDisk, Fault};
 use weft_store::{Backend, Content, FileBackend, MemoryBackend, Options};
 
-use crate::guests::{add, apply, fib, module, start};
+use crate::double::Double;
+use crate::guests::{add, apply, fib, first, module, start};
 
 fn with(backend: &Arc<MemoryBackend>) -> Node {
     start(Config { backend: Some(backend.clone()), ..Config::default() })
@@ -363,77 +366,35 @@ fn what_cannot_be_written_is_told_and_kept_once_it_can() {
     assert_eq!(node.stat().applied, 0);
 }
 
-/// A directory that goes away with the test.
-struct Dir(std::path::PathBuf);
-
-impl Dir {
-    fn new(name: &str) -> Self {
-        let name = format!("weft-node-{name}-{}", std::process::id());
-        let dir = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&dir).unwrap();
-        Self(dir)
-    }
-}
-
-impl Drop for Dir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-const ALONE: &str = "WEFT_TEST_ALONE";
-
-/// In a process of its own: nobody in one knows who read of a changed file.
+/// A store that another process collects or hands over may not see for a moment
+/// what it has.
 #[test]
-fn what_was_read_of_a_file_that_changed_is_not_kept() {
-    let program = std::env::current_exe().unwrap();
-    let arguments = ["--exact", "storage::only_alone", "--nocapture"];
-    let mut command = std::process::Command::new(program);
-    let output = command.args(arguments).env(ALONE, "1").output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("nothing was kept"), "{output:?}");
-}
-
-/// Whoever finds the change first, what came of the file is not kept. Only of
-/// use to [`what_was_read_of_a_file_that_changed_is_not_kept`].
-#[test]
-fn only_alone() {
-    if std::env::var_os(ALONE).is_none() {
-        return;
-    }
-    let dir = Dir::new("changed");
-    let options = Options { large_bytes_min: 1000, background: false, ..Options::default() };
-    let disk = Arc::new(weft_store::disk::RealDisk);
-    let backend = Arc::new(FileBackend::create_on(disk, &dir.0.join("store"), options).unwrap());
-    let (name, content) = {
-        let blob = weft_object::Blob::new(vec![7; 5000]);
-        (blob.handle(), Content::Blob(blob))
+fn what_is_not_seen_for_a_moment_is_asked_for_again() {
+    let backend = Arc::new(MemoryBackend::default());
+    let large = blob(&backend, vec![7; 500]);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let sees = move |handle: &Handle| {
+        // Not before the fourth time.
+        *handle != large || count.fetch_add(1, Ordering::SeqCst) >= 3
     };
-    backend.put(&[(name, content)]).unwrap();
-    let node = start(Config { backend: Some(backend.clone()), ..Config::default() });
+    let double = Arc::new(Double { backend, sees: Box::new(sees) });
+    let node = start(Config { backend: Some(double), ..Config::default() });
     let session = node.session();
-    let first = module(
-        &session,
-        r#"(func (export "weft_apply") (param $in i32) (result i32)
-             (drop (call $read (call $get (local.get $in) (i64.const 2))
-               (i64.const 0) (i32.const 0) (i32.const 1)))
-             (call $blob (i64.load8_u (i32.const 0))))"#,
-    );
-    let request = apply(&session, first, &[name]);
+    let request = apply(&session, first(&session), &[large]);
     assert_eq!(session.submit(request).wait().value(), Some(Handle::of_u64(7)));
-    let hex = name.to_string();
-    let path = dir.0.join("store/large").join(&hex[..2]).join(&hex);
-    let mut permissions = std::fs::metadata(&path).unwrap().permissions();
-    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
-    std::fs::set_permissions(&path, permissions).unwrap();
-    let file = std::fs::File::options().write(true).open(&path).unwrap();
-    std::os::unix::fs::FileExt::write_all_at(&file, b"8", 0).unwrap();
-    weft_store::map::look_again();
-    let error = node.keep(&[request]).unwrap_err();
-    assert!(matches!(error, weft_store::StoreError::Changed(_)), "{error}");
-    // It is told once; and there is nothing to keep by then.
-    assert_eq!(node.keep(&[]).unwrap().relations, 0);
-    let application = request.thunk().unwrap_or(request).definition().unwrap();
-    assert!(backend.relation(&application).unwrap().is_none());
-    println!("nothing was kept");
+    assert_eq!(asked.load(Ordering::SeqCst), 4);
+}
+
+#[test]
+fn what_is_never_seen_is_lost() {
+    let double = Double { backend: Arc::new(MemoryBackend::default()), sees: Box::new(|_| false) };
+    let node = start(Config { backend: Some(Arc::new(double)), ..Config::default() });
+    let session = node.session();
+    let gone = Handle::of_blob(&[7; 500]);
+    let outcome = session.submit(apply(&session, first(&session), &[gone])).wait();
+    let Outcome::NoAnswer(none) = &outcome else { panic!("{outcome:?}") };
+    assert_eq!(none.kind, NoAnswerKind::Lost);
+    let text = format!("the content of #{gone} is not here; add or import it, then ask again");
+    assert_eq!(&*none.detail, text);
 }
