@@ -179,6 +179,13 @@ impl FileBackend {
     }
 }
 
+impl FileBackend {
+    /// Waits for the end of a collection in the background; none begins after it.
+    pub(crate) fn end_collecting(&self) {
+        self.budgeting.end();
+    }
+}
+
 impl fmt::Debug for FileBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let home = &self.store.home;
@@ -188,7 +195,7 @@ impl fmt::Debug for FileBackend {
 
 impl Drop for FileBackend {
     fn drop(&mut self) {
-        self.budgeting.wait();
+        self.budgeting.end();
         flush::stop(&self.store);
     }
 }

@@ -22,6 +22,16 @@ pub(super) enum State {
     Reading(Box<FileBackend>),
 }
 
+impl Drop for State {
+    /// A collection ends while others can still say what they rely on: their
+    /// stretches of writing end with the server, and would hold up none.
+    fn drop(&mut self) {
+        if let Self::Holding { backend, .. } = self {
+            backend.end_collecting();
+        }
+    }
+}
+
 impl State {
     /// The way that there is, if need be after some time.
     pub(super) fn find(directory: &Path, mode: Mode, wait: Duration) -> Result<Self, StoreError> {

@@ -390,6 +390,45 @@ fn what_a_holder_forgot_is_put_again_or_missed() {
     }
 }
 
+/// A collection that a holder has begun ends before it stops to serve: else it
+/// would take away what somebody is about to refer to.
+#[test]
+fn what_is_relied_on_outlasts_a_holder_that_collects() {
+    let scratch = Scratch::new();
+    let (holder, other) = pair(&scratch);
+    let put = |backend: &SharedBackend, byte: u8| {
+        let blob = Blob::new(vec![byte; 10_000]);
+        let handle = blob.handle();
+        backend.put(&[(handle, Content::Blob(blob))]).unwrap();
+        handle
+    };
+    let unnamed = put(&holder, 1);
+    holder.sync().unwrap();
+    other.begin_writing().unwrap();
+    assert!(other.contains(&unnamed).unwrap());
+    holder.set_budget(Some(1)).unwrap();
+    put(&holder, 2);
+    // From here on one waits to begin in the background.
+    holder.sync().unwrap();
+    let ending = thread::spawn(move || drop(holder));
+    // Where it does not wait for the writing, it is over soon.
+    for _ in 0..30 {
+        thread::sleep(Duration::from_millis(10));
+        if ending.is_finished() {
+            break;
+        }
+    }
+    let about = Tree::new([unnamed]);
+    let handle = about.handle();
+    other.put(&[(handle, Content::Tree(about))]).unwrap();
+    let label = Label::new("about").unwrap();
+    other.set_label(&label, Expect::Absent, Some(handle)).unwrap();
+    other.sync().unwrap();
+    other.end_writing();
+    ending.join().unwrap();
+    assert!(other.get(&unnamed).unwrap().is_some());
+}
+
 #[test]
 fn a_holder_that_lets_nobody_in_is_waited_for() {
     let scratch = Scratch::new();

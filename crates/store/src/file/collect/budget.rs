@@ -17,6 +17,8 @@ struct Last {
     thread: Option<JoinHandle<()>>,
     /// How long the files were when there was nothing more to collect.
     left_bytes: u64,
+    /// No more collections begin.
+    ended: bool,
 }
 
 impl Budgeting {
@@ -30,7 +32,7 @@ impl Budgeting {
         let Some(budget_bytes) = usage.budget_bytes else { return };
         let mut last = self.0.lock();
         let grown = usage.file_bytes > last.left_bytes + budget_bytes / 64;
-        if usage.file_bytes <= budget_bytes || !grown {
+        if last.ended || usage.file_bytes <= budget_bytes || !grown {
             return;
         }
         if last.thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
@@ -48,9 +50,13 @@ impl Budgeting {
         last.thread = thread::Builder::new().name("weft-collect".into()).spawn(work).ok();
     }
 
-    /// Waits until nobody collects.
-    pub(in crate::file) fn wait(&self) {
-        let thread = self.0.lock().thread.take();
+    /// Begins no more, and waits until nobody collects.
+    pub(in crate::file) fn end(&self) {
+        let thread = {
+            let mut last = self.0.lock();
+            last.ended = true;
+            last.thread.take()
+        };
         if let Some(thread) = thread {
             let _ = thread.join();
         }
