@@ -2,8 +2,10 @@
 //!
 //! What has one handle is the same and is not read, so the work is in
 //! proportion to what is different. Directories are compared by names, however
-//! they are split into nodes; other Trees, and computations, by position.
+//! they are split into nodes; other Trees, and computations, by position, where
+//! what came or went in between shifts nothing.
 
+mod align;
 mod computation;
 mod directory;
 mod moves;
@@ -16,6 +18,7 @@ use weft_object::directory::FileKind;
 use weft_object::{Blob, Content, Handle, Kind, Tree};
 use weft_store::StoreError;
 
+pub(crate) use align::aligned;
 pub use place::{Step, place_text};
 
 use crate::Source;
@@ -208,6 +211,8 @@ impl<S: Source + ?Sized> Differ<'_, S> {
         Ok(old.zip(new))
     }
 
+    /// Entries that have no names. A place is the one in the new list, of what
+    /// went the one that it had.
     fn by_position(
         &mut self,
         at: &Rc<Link>,
@@ -216,9 +221,10 @@ impl<S: Source + ?Sized> Differ<'_, S> {
         step: impl Fn(u64) -> Step,
     ) {
         let item = |handle: &Handle| Item { handle: *handle, file: None };
-        for place in 0..old.len().max(new.len()) {
+        for (from, to) in aligned(old, new) {
+            let Some(place) = to.or(from) else { continue };
             let at = || at.with(step(place as u64));
-            match (old.get(place), new.get(place)) {
+            match (from.map(|from| &old[from]), to.map(|to| &new[to])) {
                 (Some(old), Some(new)) if old != new => {
                     self.open.push(Pair { at: at(), old: *old, new: *new });
                 }

@@ -32,7 +32,7 @@ mod within;
 
 pub use calls::{Call, CallId, Calls, Need, Role};
 pub use follow::{Followed, KEYS_MAX, KeyId, Looked, Open, Stage, follow};
-pub use makers::{Maker, Tell, alike, holder, makers};
+pub use makers::{Alike, Maker, Tell, alike, holder, makers};
 pub use names::{DIGITS, Names};
 pub use program::{Footprint, Seen, footprint, seen_otherwise};
 pub use source::Source;

@@ -117,9 +117,22 @@ pub fn holder(
     }
 }
 
+/// An application by the same function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alike {
+    /// Its canonical Tree.
+    pub key: Handle,
+    /// Whether it was found out after the one that it is like.
+    pub later: bool,
+}
+
 /// The latest relation before another, by the same procedure with as many
 /// arguments, that says in literal text the same: one module may hold many
 /// functions, chosen by a word. If there is none before it, the latest of all.
+///
+/// What was found out when is decided by the time that is noted, to the second;
+/// where that says nothing, by the order in the store, which a collection may
+/// have changed.
 ///
 /// # Errors
 /// The backend cannot be read.
@@ -127,18 +140,25 @@ pub fn alike(
     backend: &(impl Backend + ?Sized),
     key: Handle,
     tell: Tell<'_>,
-) -> Result<Option<Handle>, StoreError> {
+) -> Result<Option<Alike>, StoreError> {
     let Some(of) = entries(backend, key)? else { return Ok(None) };
+    let found_at = |relation: &Relation| relation.origin.found_at_s;
+    let at_s = backend.relation(&key)?.map_or(0, |relation| found_at(&relation));
     let (mut before, mut after) = (Vec::new(), Vec::new());
     let (mut seen, mut passed) = (0, false);
-    backend.each_relation(&mut |other, _| {
+    backend.each_relation(&mut |other, relation| {
         seen += 1;
         told(tell, seen);
+        let other_at_s = found_at(relation);
+        let later = match at_s > 0 && other_at_s > 0 && at_s != other_at_s {
+            true => other_at_s > at_s,
+            false => !passed,
+        };
         match *other == key {
             true => passed = true,
             false if !is_fact(other) || other.length() != key.length() => {}
-            false if passed => before.push(*other),
-            false if after.len() < CANDIDATES_MAX => after.push(*other),
+            false if !later => before.push((other_at_s, *other)),
+            false if after.len() < CANDIDATES_MAX => after.push((other_at_s, *other)),
             false => {}
         }
         match before.len() < CANDIDATES_MAX {
@@ -146,8 +166,13 @@ pub fn alike(
             false => ControlFlow::Break(()),
         }
     })?;
-    for other in before.into_iter().chain(after) {
-        if let Some(entries) = entries(backend, other)?
+    // The latest first; what is of one second stays in its order.
+    let sorted = |mut found: Vec<(u32, Handle)>, later| {
+        found.sort_by_key(|(at_s, _)| std::cmp::Reverse(*at_s));
+        found.into_iter().map(move |(_, key)| Alike { key, later })
+    };
+    for other in sorted(before, false).chain(sorted(after, true)) {
+        if let Some(entries) = entries(backend, other.key)?
             && same_function(&of, &entries)
         {
             return Ok(Some(other));
@@ -167,17 +192,20 @@ fn entries(
     Ok(content.and_then(|content| Some(content.tree()?.entries().to_vec())))
 }
 
-/// Whether two applications have the same procedure, as many arguments, and the
-/// same words among them. Of a program, that is the procedure, and not the
-/// built-in that runs it.
+/// Whether two applications are of the same [`function`].
 pub(crate) fn same_function(one: &[Handle], other: &[Handle]) -> bool {
+    one.len() == other.len() && function(one) == function(other)
+}
+
+/// What two applications of one function have in common: the procedure, how many
+/// arguments there are, and the words among them. Of a program the procedure is
+/// that, and not the built-in that runs it.
+pub(crate) fn function(entries: &[Handle]) -> (Vec<Handle>, Vec<Option<Vec<u8>>>) {
     let word = |handle: &Handle| {
         let text = handle.literal_bytes().filter(|bytes| bytes.len() > 1)?;
         text.iter().all(|byte| byte.is_ascii_alphabetic()).then(|| text.to_vec())
     };
-    let is_program = one.get(1).and_then(Handle::literal_bytes) == Some(b"wasi/1");
-    let procedure = if is_program { 1..3 } else { 1..2 };
-    one.len() == other.len()
-        && one.get(procedure.clone()) == other.get(procedure)
-        && one.iter().zip(other).skip(2).all(|(one, other)| word(one) == word(other))
+    let is_program = entries.get(1).and_then(Handle::literal_bytes) == Some(b"wasi/1");
+    let procedure = entries.get(if is_program { 1..3 } else { 1..2 }).unwrap_or_default();
+    (procedure.to_vec(), entries.iter().skip(2).map(word).collect())
 }

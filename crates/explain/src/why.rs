@@ -146,6 +146,25 @@ struct Begin {
     within: Vec<Step>,
 }
 
+/// A request, and the key of the relation that it was found by if it was.
+#[derive(Clone, Copy)]
+pub(crate) struct Asking {
+    pub(crate) request: Handle,
+    pub(crate) maker: Option<Handle>,
+}
+
+impl Asking {
+    fn of(run: &Run) -> Self {
+        Self { request: run.request, maker: None }
+    }
+}
+
+impl From<Asking> for Begin {
+    fn from(Asking { request, maker }: Asking) -> Self {
+        Self { run: None, request: Some(request), maker, within: Vec::new() }
+    }
+}
+
 impl From<Maker> for Begin {
     fn from(maker: Maker) -> Self {
         let request = Some(request_of(&maker));
@@ -162,8 +181,8 @@ impl<B: Backend + ?Sized, S: Source + ?Sized> Asked<'_, B, S> {
         }
         let content = subject.content();
         if let Some(run) = self.run(|run| run.outcome.handle().content() == content) {
-            let request = Some(run.request);
-            return Ok(Begin { run: Some(run), request, ..Begin::default() });
+            let asking = self.asked_or_made(&run)?.unwrap_or(Asking::of(&run));
+            return Ok(Begin { run: Some(run), ..asking.into() });
         }
         let wanted = HashSet::from([content]);
         if let Some(maker) = makers(self.backend, &wanted, self.tell)?.remove(&content) {
@@ -183,13 +202,32 @@ impl<B: Backend + ?Sized, S: Source + ?Sized> Asked<'_, B, S> {
         }
         let mut search = Search::new(self.source, content);
         for run in self.runs.iter().filter(|run| Key::of_request(run.request).is_some()) {
-            if let Some(within) = search.look_into(run.outcome.handle())? {
-                let (request, run) = (Some(run.request), Some(run.clone()));
-                return Ok(Begin { run, request, within, ..Begin::default() });
+            if let Some(within) = search.look_into(run.outcome.handle())?
+                && let Some(asking) = self.asked_or_made(run)?
+            {
+                return Ok(Begin { run: Some(run.clone()), within, ..asking.into() });
             }
         }
         let maker = holder(self.backend, content, self.tell)?;
         Ok(maker.map_or(Begin::default(), Begin::from))
+    }
+
+    /// What a run asked for, if that can still be read: a collection keeps what
+    /// brings a result back, and not how it was asked for. Else the application
+    /// that came to the same; `None` if there is neither.
+    pub(crate) fn asked_or_made(&self, run: &Run) -> Result<Option<Asking>, StoreError> {
+        let name = run.request.content();
+        match name.is_literal() || self.source.content(&name)?.is_some() {
+            true => Ok(Some(Asking::of(run))),
+            false => self.made(run),
+        }
+    }
+
+    /// The application that came to what a run came to.
+    pub(crate) fn made(&self, run: &Run) -> Result<Option<Asking>, StoreError> {
+        let outcome = run.outcome.handle().content();
+        let made = makers(self.backend, &HashSet::from([outcome]), self.tell)?.remove(&outcome);
+        Ok(made.map(|maker| Asking { request: request_of(&maker), maker: Some(maker.key) }))
     }
 
     /// The latest run that fits, under the label by which was asked if there is

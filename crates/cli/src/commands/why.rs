@@ -13,8 +13,10 @@ use weft_store::{Backend, files};
 use super::{Command, form, handle_argument, output_argument, path_argument};
 use crate::argument::plain;
 use crate::exit::{Code, Exit};
-use crate::explained::{Evaluated, Subject, argument, evaluated, run_argument, searching};
+use crate::explained::{Evaluated, Subject, argument, evaluated, one, run_argument, searching};
 use crate::out::{name, out};
+use crate::place::Place;
+use crate::recover;
 use crate::terminal::Terminal;
 
 pub(crate) const COMMAND: Command = Command {
@@ -66,7 +68,7 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
     let subject = Subject::open(argument(matches, "HANDLE"), runs, terminal)?;
     let Subject { place, mut handle, label } = subject;
     if let Some(path) = matches.get_one::<std::ffi::OsString>("PATH") {
-        handle = below(&*place.backend, handle, plain(path.as_bytes()))?;
+        handle = below(&place, handle, plain(path.as_bytes()), terminal)?;
     }
     let number = |name| matches.get_one::<u16>(name).map_or(1, |number| usize::from(*number));
     let (depth, width) = (number("depth"), number("width"));
@@ -115,15 +117,21 @@ impl Source for Stored<'_> {
 }
 
 /// What is under a path in a directory.
-fn below(backend: &dyn Backend, directory: Handle, path: &[u8]) -> Result<Handle, Exit> {
+fn below(
+    place: &Place,
+    directory: Handle,
+    path: &[u8],
+    terminal: Terminal,
+) -> Result<Handle, Exit> {
     if path.is_empty() {
         return Ok(directory);
     }
     if !matches!(directory.kind(), Kind::Tree | Kind::TreeRef) {
-        let text = format!("#{directory} is a {} and has no paths in it", directory.kind());
+        let text = format!("#{directory} is {} and has no paths in it", one(directory.kind()));
         return Err(Exit::new(Code::Other, text));
     }
-    let source = |wanted: &Handle| backend.get(wanted);
+    let content = recover::Source::new(place, terminal);
+    let source = |wanted: &Handle| content.get(wanted);
     files::find(&source, &directory, path)?.ok_or_else(|| {
         Exit::new(Code::Store, format!("there is no {} in #{directory}", name(path)))
     })

@@ -11,6 +11,10 @@ pub enum Step {
     Procedure,
     /// An argument of an application, from 0 on.
     Argument(u64),
+    /// Of what a program is given, the sort.
+    Given(&'static str),
+    /// A directory of a program, by the path at which it has it.
+    Directory(Vec<u8>),
     /// What a selection is of.
     Target,
     /// What a selection takes.
@@ -30,15 +34,22 @@ pub fn place_text(steps: &[Step], name: impl Fn(&[u8]) -> String) -> String {
     let mut out = String::new();
     let mut in_path = false;
     for step in steps {
-        let is_name = matches!(step, Step::Name(_));
+        let is_name = matches!(step, Step::Name(_) | Step::Directory(_));
         if !out.is_empty() {
-            out.push_str(if is_name && in_path { "/" } else { " > " });
+            let ends_so = out.ends_with('/');
+            out.push_str(match is_name && in_path {
+                true if ends_so => "",
+                true => "/",
+                false => " > ",
+            });
         }
         in_path = is_name;
         match step {
             Step::Limits => out.push_str("limits"),
             Step::Procedure => out.push_str("procedure"),
             Step::Argument(at) => out.push_str(&format!("argument {}", at + 1)),
+            Step::Given(what) => out.push_str(what),
+            Step::Directory(path) => out.push_str(&name(path)),
             Step::Target => out.push_str("target"),
             Step::Part => out.push_str("part"),
             Step::Data => out.push_str("data"),

@@ -1,4 +1,4 @@
-//! What is different from the time before.
+//! What is different from another time, the one before if there was one.
 
 use weft_object::Handle;
 use weft_store::{Backend, Run, StoreError};
@@ -10,14 +10,17 @@ use crate::diff::{Bounds, Diff, diff};
 use crate::makers::{alike, same_function};
 use crate::program::{Seen, seen_otherwise};
 
-/// An earlier computation of the same sort, and in what it differs.
+/// Another computation of the same sort, and in what it differs: one before if
+/// there is any.
 #[derive(Debug)]
 pub struct Earlier {
-    /// Its request, or the Thunk of its application.
+    /// The request that came first, or the Thunk of its application.
     pub old: Handle,
-    /// What it is compared with.
+    /// The one that came after it.
     pub new: Handle,
-    /// The run in which it was asked for, if that is known.
+    /// Whether what was asked about is the old one: nothing was before it.
+    pub later: bool,
+    /// The run in which the other one was asked for, if that is known.
     pub run: Option<Run>,
     /// What is different.
     pub diff: Diff,
@@ -53,39 +56,53 @@ impl<B: Backend + ?Sized, S: Source + ?Sized> Asked<'_, B, S> {
     /// Compares with the latest earlier run under the same label, else of the
     /// same function, else with the latest relation of it.
     pub(super) fn earlier(&self, why: &Why) -> Result<Option<Earlier>, StoreError> {
-        let Some(new) = why.request else { return Ok(None) };
-        let (old, run) = match self.earlier_run(why, new)? {
-            Some(run) => (run.request, Some(run)),
-            None => {
-                // Of the function that made it, which need not be the request's.
-                let key = applied(new).filter(|tree| !tree.has_encode());
-                let key = key.or(why.roots.first().copied().filter(|key| key.length().is_some()));
-                let Some(key) = key else { return Ok(None) };
-                let Some(old) = alike(self.backend, key, self.tell)? else { return Ok(None) };
-                let (Some(old), Some(new)) = (old.application(), key.application()) else {
-                    return Ok(None);
-                };
-                return self.compare(old, new, None).map(Some);
-            }
+        let Some(this) = why.request else { return Ok(None) };
+        if let Some((old, run)) = self.earlier_run(why, this)? {
+            return self.compare(old, this, Some(run)).map(Some);
+        }
+        // Of the function that made it, which need not be the request's.
+        let key = applied(this).filter(|tree| !tree.has_encode());
+        let key = key.or(why.roots.first().copied().filter(|key| key.length().is_some()));
+        let Some(key) = key else { return Ok(None) };
+        let Some(other) = alike(self.backend, key, self.tell)? else { return Ok(None) };
+        let (Some(this), Some(that)) = (key.application(), other.key.application()) else {
+            return Ok(None);
         };
-        self.compare(old, new, run).map(Some)
+        match other.later {
+            false => self.compare(that, this, None).map(Some),
+            true => {
+                self.compare(this, that, None).map(|found| Some(Earlier { later: true, ..found }))
+            }
+        }
     }
 
-    fn earlier_run(&self, why: &Why, new: Handle) -> Result<Option<Run>, StoreError> {
+    /// The run, and what stands for it: its request, or the application that
+    /// made what it came to where this one's was found so as well.
+    fn earlier_run(&self, why: &Why, new: Handle) -> Result<Option<(Handle, Run)>, StoreError> {
         let Some(this) = &why.run else { return Ok(None) };
         let later = self.runs.iter().position(|run| run == this).unwrap_or(0);
-        let others = || self.runs[later..].iter().filter(|run| run.request != new);
-        if let Some(label) = &this.label
-            && let Some(run) = others().find(|run| run.label.as_ref() == Some(label))
-        {
-            return Ok(Some(run.clone()));
+        let others = || {
+            let others = self.runs[later..].iter();
+            others.filter(|run| run.request != this.request && run.request != new)
+        };
+        if let Some(label) = &this.label {
+            // Like is compared with like.
+            let is_made = this.request != new;
+            for run in others().filter(|run| run.label.as_ref() == Some(label)) {
+                let made = if is_made { self.made(run)? } else { None };
+                if let Some(asking) =
+                    made.map_or_else(|| self.asked_or_made(run), |made| Ok(Some(made)))?
+                {
+                    return Ok(Some((asking.request, run.clone())));
+                }
+            }
         }
         let Some(function) = self.function(new)? else { return Ok(None) };
         for run in others() {
             if let Some(other) = self.function(run.request)?
                 && same_function(&function, &other)
             {
-                return Ok(Some(run.clone()));
+                return Ok(Some((run.request, run.clone())));
             }
         }
         Ok(None)
@@ -103,7 +120,7 @@ impl<B: Backend + ?Sized, S: Source + ?Sized> Asked<'_, B, S> {
             _ => request,
         };
         let diff = diff(self.source, thunk(old), thunk(new), BOUNDS)?;
-        let (entered, more) = enters(self.source, old, new)?;
+        let (entered, more) = enters(self.source, old, new, &diff)?;
         let mut sights = Vec::new();
         for Entered { old, new } in entered.iter().take(SIGHTS_MAX).copied() {
             if let (Some(one), Some(other)) = (self.entries(old)?, self.entries(new)?)
@@ -112,7 +129,7 @@ impl<B: Backend + ?Sized, S: Source + ?Sized> Asked<'_, B, S> {
                 sights.push(Sight { old, new, seen });
             }
         }
-        Ok(Earlier { old, new, run, diff, entered, more, sights })
+        Ok(Earlier { old, new, later: false, run, diff, entered, more, sights })
     }
 
     fn entries(&self, tree: Handle) -> Result<Option<Vec<Handle>>, StoreError> {

@@ -45,6 +45,45 @@ fn a_directory_is_compared_by_names() {
     assert!(!diff.cut && diff.missing.is_empty());
 }
 
+/// What came or went in the middle shifts nothing.
+#[test]
+fn entries_and_arguments_are_paired_by_what_is_the_same() {
+    let world = World::default();
+    let numbers = |of: &[u64]| of.iter().map(|n| Handle::of_u64(*n)).collect::<Vec<_>>();
+    let trees = [&[1, 2, 3, 4][..], &[1, 9, 2, 3, 5]].map(|of| world.tree(&numbers(of)));
+    assert_eq!(
+        lines(&compare(&world, trees[0], trees[1])),
+        ["entry 1 added", "entry 4 changed Some(0)"]
+    );
+    let procedure = world.blob("a procedure of more than thirty bytes");
+    let [old, new] = [&[1, 2, 3][..], &[2, 3]].map(|of| world.apply(procedure, &numbers(of)));
+    assert_eq!(lines(&compare(&world, old, new)), ["argument 1 removed"]);
+}
+
+#[test]
+fn what_a_program_is_given_is_called_by_what_it_is_for() {
+    let world = World::default();
+    let [one, two] = ["one".repeat(20), "two".repeat(20)].map(|text| world.blob(text));
+    let [src, other] = [one, two].map(|file| world.directory([("lib/a.c", file)]));
+    let program = world.blob("a program of more than thirty bytes");
+    let run = |arguments: &[&str], directories: &[(&str, Handle)]| {
+        let words: Vec<Handle> = arguments.iter().map(|word| world.blob(word)).collect();
+        let empty = world.blob("");
+        let mut given = vec![program, world.tree(&words), world.tree(&[]), empty];
+        given.extend([Handle::of_u64(0), empty]);
+        for (path, root) in directories {
+            given.extend([world.blob(path), root.lower().unwrap()]);
+        }
+        world.apply(world.blob("wasi/1"), &given)
+    };
+    let old = run(&["cc", "-O2"], &[("/src", src), ("/gone", src)]);
+    let new = run(&["cc", "-g", "-O2"], &[("/", src), ("/src", other)]);
+    assert_eq!(
+        lines(&compare(&world, old, new)),
+        ["arguments > entry 1 added", "/ added", "/gone removed", "/src/lib/a.c changed Some(0)"]
+    );
+}
+
 /// What was in a directory that is gone, or is in a new one, is found too.
 #[test]
 fn moves_are_found_inside_of_what_came_and_went() {

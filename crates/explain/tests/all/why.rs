@@ -4,12 +4,12 @@ use std::collections::HashSet;
 
 use weft_eval::{Key, Outcome};
 use weft_explain::diff::{Step, What};
-use weft_explain::{Names, Question, Role, Why, alike, holder, makers, why};
+use weft_explain::{Alike, Names, Question, Role, Why, alike, holder, makers, why};
 use weft_notation::Budget;
-use weft_object::Handle;
+use weft_object::{Handle, Tree};
 use weft_sim::generate::case;
 use weft_sim::oracle::with_deep_stack;
-use weft_store::{Backend, Expect, Label, Outcome as Stored, Run};
+use weft_store::{Backend, Cost, Expect, Label, Origin, Outcome as Stored, Relation, Run};
 
 use crate::count::{Count, OLD, changed};
 use crate::world::{World, record};
@@ -195,12 +195,110 @@ fn without_a_run_the_same_function_is_compared() {
     world.relate(apply(word, 5), Handle::of_u64(1), 1);
     let key = |thunk: Handle| thunk.definition().unwrap();
     let like = |thunk| alike(&world.backend, key(thunk), &|_| {}).unwrap();
-    assert_eq!(like(apply(word, 4)), Some(key(apply(word, 2))));
-    assert_eq!(like(apply(word, 1)), Some(key(apply(word, 5))));
+    let alike = |thunk, later| Some(Alike { key: key(thunk), later });
+    assert_eq!(like(apply(word, 4)), alike(apply(word, 2), false));
+    assert_eq!(like(apply(word, 1)), alike(apply(word, 5), true));
     assert_eq!(like(apply(other, 3)), None);
     let earlier = ask(world, result, None).earlier.unwrap();
     assert_eq!((earlier.old, earlier.new), (apply(word, 2), apply(word, 4)));
+    assert!(!earlier.later);
     assert_eq!(earlier.diff.changes[0].at, [Step::Argument(1)]);
+}
+
+/// Where nothing was before it, it is the old one.
+#[test]
+fn the_first_of_a_function_is_compared_with_what_came_after_it() {
+    let job = Count::new();
+    let world = &job.world;
+    let apply = |n| world.apply(job.count, &[Handle::of_u64(n)]);
+    let [one, two] = ["one", "two"].map(|word| world.blob(format!("{word} result").repeat(5)));
+    world.relate(apply(1), one, 1);
+    world.relate(apply(2), two, 1);
+    let earlier = ask(world, one, None).earlier.unwrap();
+    assert_eq!((earlier.old, earlier.new, earlier.later), (apply(1), apply(2), true));
+    let expected =
+        What::Changed { old: Handle::of_u64(1), new: Handle::of_u64(2), same_bytes: Some(0) };
+    assert_eq!(earlier.diff.changes[0].what, expected);
+}
+
+/// A collection writes relations again, in another order.
+#[test]
+fn what_was_first_is_said_by_the_time_that_is_noted() {
+    let job = Count::new();
+    let world = &job.world;
+    let apply = |n| world.apply(job.count, &[Handle::of_u64(n)]);
+    let result = |n: u64| world.blob(format!("result {n} ").repeat(5));
+    for (n, found_at_s) in [(3, 300), (1, 100), (2, 200)] {
+        let origin = Origin { found_at_s, finder: 0 };
+        let relation = Relation::new(Stored::Value(result(n)), Cost::default());
+        let key = apply(n).definition().unwrap();
+        world.backend.put_relations(&[(key, Relation { origin, ..relation })]).unwrap();
+    }
+    let earlier = |n| {
+        let earlier = ask(world, result(n), None).earlier.unwrap();
+        (earlier.old, earlier.new, earlier.later)
+    };
+    assert_eq!(earlier(3), (apply(2), apply(3), false));
+    assert_eq!(earlier(2), (apply(1), apply(2), false));
+    assert_eq!(earlier(1), (apply(1), apply(3), true));
+}
+
+/// A collection keeps the relation, with which a result comes back, and not the
+/// request for it, which nothing names.
+#[test]
+fn a_result_whose_request_is_gone_says_what_made_it() {
+    let job = Count::new();
+    let world = &job.world;
+    let results = [1, 2].map(|n| {
+        let argument = world.apply(job.sum, &[Handle::of_u64(n)]);
+        let made = world.blob(format!("what the inner one made of {n}, of some length"));
+        let result = world.blob(format!("the result of that for {n}, of some length"));
+        world.relate(argument, made, 1);
+        let application = world.apply(job.top, &[made]);
+        world.relate(application, result, 1);
+        // Its Tree was never put, as if it had gone.
+        let asked = [Handle::of_blob(b""), job.top, argument.strict().unwrap()];
+        let request = Tree::new(asked).handle().application().unwrap();
+        run(world, request, result, Some("job"), n);
+        (application, result)
+    });
+    let [(old, _), (new, result)] = results;
+    let why = ask(world, result, Some("job"));
+    assert_eq!(why.run.as_ref().map(|run| run.at_ms), Some(2));
+    assert_eq!((why.request, why.unknown), (Some(new), 0));
+    assert_eq!(why.roots, [new.definition().unwrap()]);
+    let earlier = why.earlier.unwrap();
+    assert_eq!((earlier.old, earlier.new, earlier.run.unwrap().at_ms), (old, new, 1));
+}
+
+/// A file that came or went moves the computations of all others.
+#[test]
+fn computations_that_stand_for_each_other_are_told_by_what_they_are_of() {
+    let job = Count::new();
+    let text = |name: &str| format!("the text of {name}, of more than thirty bytes");
+    let texts = |names: &[(&'static str, &str)]| -> Vec<(&'static str, String)> {
+        names.iter().map(|(name, of)| (*name, text(of))).collect()
+    };
+    let done = |texts: &[(&'static str, String)]| {
+        let texts: Vec<(&str, &str)> = texts.iter().map(|(name, of)| (*name, &**of)).collect();
+        job.done(&texts)
+    };
+    let old = texts(&[("a", "a"), ("b", "b"), ("c", "c"), ("d", "d")]);
+    let (first, best) = done(&old);
+    run(&job.world, first, best, Some("best"), 1);
+    // One is gone, one came, and c is another.
+    let new = texts(&[("_", "came"), ("b", "b"), ("c", "another c"), ("d", "d"), ("e", "e")]);
+    let (second, better) = done(&new);
+    run(&job.world, second, better, Some("best"), 2);
+    let earlier = ask(&job.world, better, Some("best")).earlier.unwrap();
+    let count = |of: &str| {
+        let file = job.world.blob(text(of));
+        job.world.apply(job.count, &[file]).definition().unwrap()
+    };
+    let entered: Vec<_> = earlier.entered.iter().map(|one| (one.old, one.new)).collect();
+    // Where the others come in, nothing was before them.
+    let a = (count("a"), count("came"));
+    assert_eq!(entered, [a, (count("c"), count("another c"))]);
 }
 
 #[test]

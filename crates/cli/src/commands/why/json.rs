@@ -123,6 +123,7 @@ fn earlier(earlier: &Earlier) -> Value {
     let mut out = Map::new();
     out.insert("old".into(), full(earlier.old));
     out.insert("new".into(), full(earlier.new));
+    out.insert("later".into(), earlier.later.into());
     out.insert("run".into(), earlier.run.as_ref().map_or(Value::Null, run));
     out.extend(differences(&earlier.diff));
     let pairs = entered.map(|one| json!({ "old": full(one.old), "new": full(one.new) }));

@@ -15,7 +15,8 @@ use crate::commands::diff::write_differences;
 use crate::exit::Exit;
 use crate::explained::{LINE, file, moment, place_of, sort};
 use crate::out::{escaped, name};
-use crate::units::{count, time};
+use crate::report::failure_words;
+use crate::units::{count, counted, time};
 
 impl Answered<'_> {
     /// All of it, with nothing in it that drives a terminal.
@@ -82,7 +83,7 @@ impl Text<'_> {
             let came = match &self.answered.why.outcome {
                 Some(Outcome::Value(value)) => format!("came to {}", self.value(*value)),
                 Some(outcome) => self.failed(outcome),
-                None => "it is not known what it comes to; `--run` evaluates it".into(),
+                None => "what it comes to is not known; `--run` evaluates it".into(),
             };
             return self.line(2, &came);
         }
@@ -109,7 +110,7 @@ impl Text<'_> {
 
     fn failed(&self, outcome: &Outcome) -> String {
         match outcome {
-            Outcome::Failure(failure) => format!("failed: {failure}"),
+            Outcome::Failure(failure) => format!("failed: {}", failure_words(failure)),
             _ => "has no answer".into(),
         }
     }
@@ -122,7 +123,11 @@ impl Text<'_> {
         self.line(2, &format!("asked for{label}, {at}: took {took}, {ran} ran"));
         if run.request != self.answered.why.subject {
             let request = self.brief(run.request);
-            self.line(4, &request);
+            let gone = match self.answered.why.request == Some(run.request) {
+                true => "",
+                false => ", which is not in the store any more",
+            };
+            self.line(4, &format!("{request}{gone}"));
         }
     }
 
@@ -195,7 +200,7 @@ impl Text<'_> {
     fn cost(&mut self, told: &Told) -> Result<String, StoreError> {
         const SAME_S: u32 = 60;
         let Some(relation) = told.relation else {
-            return Ok("; it was not kept what it came to".into());
+            return Ok("; its outcome was not kept".into());
         };
         let Relation { cost, origin, .. } = relation;
         let mut out = format!("; {}", time(Duration::from_nanos(cost.run_ns)));
@@ -257,11 +262,9 @@ impl Text<'_> {
     fn unknown(&mut self) {
         let why = self.answered.why;
         if why.unknown > 0 {
-            let what = if why.unknown == 1 { "computation" } else { "computations" };
-            let text = format!(
-                "of {} {what} it was not kept what they came to; `--run` finds out",
-                count(why.unknown as u64)
-            );
+            let unknown = counted(why.unknown as u64, "computation");
+            let was = if why.unknown == 1 { "was" } else { "were" };
+            let text = format!("what {unknown} came to {was} not kept; `--run` finds out");
             self.line(2, &text);
         }
         if why.cut {
@@ -278,18 +281,22 @@ impl Text<'_> {
             }
             None => "from the last one of this function".into(),
         };
-        self.line(0, &format!("different {when}:"));
+        match earlier.later {
+            false => self.line(0, &format!("different {when}:")),
+            true => self.line(0, "the first of this function; different in the last one after it:"),
+        }
         let mut lines = Vec::new();
         let Answered { names, backend, .. } = self.answered;
         write_differences(&mut lines, &earlier.diff, *backend, names, "  ")?;
         self.out.push_str(&String::from_utf8_lossy(&lines));
         const SHOWN: usize = 5;
-        let whole = |one: Handle| {
-            Key::of_request(earlier.new)
+        let whole = |request: Handle, one: Handle| {
+            Key::of_request(request)
                 .is_some_and(|key| key.handle().thunk().and_then(Handle::definition) == Some(one))
         };
         // That the request itself differs has been said.
-        let entered: Vec<_> = earlier.entered.iter().filter(|one| !whole(one.new)).collect();
+        let said = |new: Handle| whole(earlier.new, new);
+        let entered: Vec<_> = earlier.entered.iter().filter(|one| !said(one.new)).collect();
         for one in entered.iter().take(SHOWN) {
             let [new, old] =
                 [one.new, one.old].map(|key| self.brief(key.application().unwrap_or(key)));
@@ -300,10 +307,13 @@ impl Text<'_> {
             self.line(2, "and in others");
         }
         for sight in &earlier.sights {
-            let who = if whole(sight.new) {
-                "it".into()
-            } else {
-                self.brief(sight.new.application().unwrap_or(sight.new))
+            let (request, one) = match earlier.later {
+                true => (earlier.old, sight.old),
+                false => (earlier.new, sight.new),
+            };
+            let who = match whole(request, one) {
+                true => "it".into(),
+                false => self.brief(one.application().unwrap_or(one)),
             };
             self.sight(&who, sight);
         }
