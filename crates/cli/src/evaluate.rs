@@ -16,7 +16,7 @@ use crate::interrupt::Interrupt;
 use crate::place::{Place, cache};
 use crate::progress;
 use crate::terminal::{CLEAR, Terminal};
-use crate::units::{count, size, time};
+use crate::units::{count, counted, size, time};
 
 /// What a request may take.
 #[derive(Clone, Debug, Default)]
@@ -93,8 +93,9 @@ pub(crate) fn evaluate(
     }
     if answer.stat.store_errors > 0 {
         let text = format!(
-            "the store could not say what it knows of {} computations, which were done again",
-            answer.stat.store_errors
+            "the store could not say what it knows of {}, so they ran again; look at it with \
+             `weft fsck`",
+            counted(answer.stat.store_errors, "computation")
         );
         terminal.say("warning", &text);
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 
 use weft_node::NodeError;
 use weft_store::StoreError;
@@ -178,6 +179,11 @@ impl From<NodeError> for Exit {
             error => Self::other(error.to_string()),
         }
     }
+}
+
+/// Of a file that the user named, in the words of the store.
+pub(crate) fn file_error(doing: &'static str, path: &Path, source: io::Error) -> Exit {
+    Exit::other(StoreError::Io { doing, path: path.into(), source }.to_string())
 }
 
 /// Of writing to standard output: a reader that has gone, as in `| head`, has

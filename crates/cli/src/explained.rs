@@ -24,7 +24,7 @@ use crate::out::name;
 use crate::place::Place;
 use crate::progress;
 use crate::terminal::Terminal;
-use crate::units::{count, time};
+use crate::units::{counted, time};
 
 /// How much of a computation stands in a line.
 pub(crate) const LINE: Budget = Budget { depth: 3, entries: 16, blob_bytes: 40 };
@@ -72,10 +72,10 @@ pub(crate) fn searching<T>(
     let seen = std::sync::atomic::AtomicU64::new(0);
     let tell = |count| seen.store(count, std::sync::atomic::Ordering::Relaxed);
     let line = |elapsed: Duration| {
-        let seen = count(seen.load(std::sync::atomic::Ordering::Relaxed));
+        let seen = counted(seen.load(std::sync::atomic::Ordering::Relaxed), "relation");
         vec![
-            format!("looking for what made it: {seen} relations; {}", time(elapsed)),
-            format!("{seen} relations; {}", time(elapsed)),
+            format!("looking for what made it: {seen}; {}", time(elapsed)),
+            format!("{seen}; {}", time(elapsed)),
         ]
     };
     Ok(progress::during(terminal, line, || work(&tell))?)
@@ -159,14 +159,27 @@ pub(crate) fn full(handle: Handle) -> Value {
     format!("#{handle}").into()
 }
 
-/// `blob of 22 bytes`.
+/// `blob of 22 bytes`, `tree of 1 entry`.
 pub(crate) fn sort(handle: Handle) -> String {
     let kind = handle.kind();
     match (kind, handle.length()) {
-        (Kind::Blob | Kind::BlobRef, Some(1)) => format!("{kind} of 1 byte"),
-        (Kind::Blob | Kind::BlobRef, Some(length)) => format!("{kind} of {} bytes", count(length)),
-        (_, Some(length)) => format!("{kind} of {}", count(length)),
+        (_, Some(length)) => format!("{kind} of {}", counted(length, unit(kind))),
         _ => kind.to_string(),
+    }
+}
+
+/// `a tree`, `an application`.
+pub(crate) fn one(kind: Kind) -> String {
+    let name = kind.to_string();
+    let article = if name.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {name}")
+}
+
+/// What the length of a handle counts.
+pub(crate) fn unit(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Blob | Kind::BlobRef => "byte",
+        _ => "entry",
     }
 }
 

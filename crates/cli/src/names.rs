@@ -7,9 +7,10 @@ use std::path::Path;
 use weft_engine::near;
 use weft_notation::{BuildError, Expr, Form, Resolver, build, parse};
 use weft_object::{Blob, Handle, Prefix, Tree};
-use weft_store::{Content, Label, Mode, Resolved};
+use weft_store::{Content, Label, Mode, Resolved, Writing};
 
 use crate::exit::{Code, Exit};
+use crate::explained::sort;
 use crate::place::Place;
 
 /// Parses an expression, pointing at what is wrong with it.
@@ -62,15 +63,24 @@ fn mistyped(source: &str) -> Option<String> {
 }
 
 /// Makes the handle that an expression denotes; what it is made of is then in
-/// the store.
+/// the store, and stays there as long as that is open.
 pub(crate) fn built(place: &Place, source: &str, expr: &Expr) -> Result<Handle, Exit> {
-    build(expr, &mut Names(place)).map_err(|error| {
+    // Of what is put here nothing has a name. A collection that came between
+    // that and its being held would take it.
+    let writing = match place.mode {
+        Mode::Write => Some(Writing::begin(&*place.backend)?),
+        Mode::Read => None,
+    };
+    let handle = build(expr, &mut Names(place)).map_err(|error| {
         let text = error.render(source);
         match error {
             BuildError::Resolve { error, .. } => error.map(|_| text),
             _ => Exit::usage(text),
         }
-    })
+    })?;
+    place.hold(&handle);
+    drop(writing);
+    Ok(handle)
 }
 
 /// How the store has to be open for [`built`]: an expression that only names
@@ -148,10 +158,7 @@ pub(crate) fn no_label(place: &Place, label: &str) -> Result<String, Exit> {
 }
 
 fn ambiguous(prefix: &Prefix, handles: &[Handle]) -> String {
-    let shown = |handle: &Handle| {
-        let length = handle.length().map_or(String::new(), |length| format!(" of {length}"));
-        format!("#{handle} ({}{length})", handle.kind())
-    };
+    let shown = |handle: &Handle| format!("#{handle} ({})", sort(*handle));
     let handles: Vec<String> = handles.iter().map(shown).collect();
     let many = if handles.len() == Resolved::MANY_MAX { "among others " } else { "" };
     format!("{} could be {many}{}; give more digits", digits(prefix), handles.join(" or "))
@@ -159,4 +166,32 @@ fn ambiguous(prefix: &Prefix, handles: &[Handle]) -> String {
 
 fn digits(prefix: &Prefix) -> String {
     Expr::from(Form::Prefix(*prefix)).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use weft_store::{Collect, locate};
+
+    use super::*;
+    use crate::terminal::Terminal;
+
+    /// Between its being put and whoever evaluates it saying so.
+    #[test]
+    fn what_an_expression_is_made_of_stays_while_the_store_is_open() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path().join(".weft");
+        locate::init(&directory).unwrap();
+        let terminal = Terminal { is_terminal: false, color: false, quiet: true };
+        let open = || Place::open_at(&directory, Mode::Write, terminal).unwrap();
+        let source = "[\"a text of more than thirty bytes, of its own\", 7u64]";
+        let place = open();
+        let handle = built(&place, source, &parsed(source).unwrap()).unwrap();
+        let collect = |place: &Place| {
+            place.backend.collect(&Collect::default(), &|_| {}).unwrap();
+            place.backend.contains(&handle).unwrap()
+        };
+        assert!(collect(&place));
+        drop(place);
+        assert!(!collect(&open()), "nobody holds it any more");
+    }
 }

@@ -17,7 +17,7 @@ use crate::commands::pin;
 use crate::exit::{Code, Exit};
 use crate::progress;
 use crate::terminal::Terminal;
-use crate::units::{count, size};
+use crate::units::{count, counted, size};
 
 /// A store that is open: by this process, or through the one that holds it.
 pub(crate) struct Place {
@@ -26,6 +26,7 @@ pub(crate) struct Place {
     shared: Arc<SharedBackend>,
     stamps: OnceLock<Option<Stamps>>,
     terminal: Terminal,
+    held: Held,
 }
 
 impl Place {
@@ -48,12 +49,19 @@ impl Place {
             );
             terminal.say("warning", &text);
         }
-        Ok(Self { backend: shared.clone(), mode, shared, stamps: OnceLock::new(), terminal })
+        let held = Held { backend: shared.clone(), handles: Mutex::default() };
+        Ok(Self { backend: shared.clone(), mode, shared, stamps: OnceLock::new(), terminal, held })
     }
 
     /// The directory that holds the store.
     pub(crate) fn directory(&self) -> &Path {
         self.shared.directory()
+    }
+
+    /// Keeps what a handle reaches from being collected as long as this is open.
+    pub(crate) fn hold(&self, handle: &Handle) {
+        self.backend.hold(handle);
+        self.held.handles.lock().unwrap_or_else(PoisonError::into_inner).push(*handle);
     }
 
     /// What the process that holds the store tells of itself, if there is one.
@@ -108,11 +116,10 @@ impl Place {
         };
         let line = |elapsed| {
             let added = so_far.get();
-            let of = match added.files_total {
-                0 => String::new(),
-                total => format!(" of {}", count(total)),
+            let files = match added.files_total {
+                0 => counted(added.files, "file"),
+                total => format!("{} of {}", count(added.files), counted(total, "file")),
             };
-            let files = format!("{}{of} files", count(added.files));
             let (bytes, rate) = (size(added.bytes), progress::rate(added.bytes, elapsed));
             let path = path.display();
             vec![
@@ -151,6 +158,19 @@ impl Place {
     /// What is known of this user's files, unless there is no place for it.
     fn stamps(&self) -> Option<&Stamps> {
         self.stamps.get_or_init(|| Some(Stamps::open(&cache()?.join("stamps")))).as_ref()
+    }
+}
+
+/// See [`Place::hold`].
+struct Held {
+    backend: Arc<dyn Backend>,
+    handles: Mutex<Vec<Handle>>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
+        handles.iter().for_each(|handle| self.backend.release(handle));
     }
 }
 

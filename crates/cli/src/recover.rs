@@ -1,11 +1,13 @@
 //! Content for commands that only read: what a collection has dropped is
-//! computed again.
+//! computed again. Every command that shows content has it from here or from a
+//! session, so that none tells of what was dropped as if it were lost.
 
 use std::sync::OnceLock;
 
+use weft_explain as explain;
 use weft_node::{Node, Session};
 use weft_object::{Content, Handle};
-use weft_store::{Mode, StoreError};
+use weft_store::{Backend, Mode, Relation, StoreError};
 
 use crate::evaluate::{Options, artifacts, node};
 use crate::exit::Exit;
@@ -39,7 +41,8 @@ impl<'a> Source<'a> {
         if let Some(content) = backend.get(wanted)? {
             return Ok(Some(content));
         }
-        let Some(key) = backend.recipe(wanted)? else { return Ok(None) };
+        // Without a recipe, somebody else may just have brought it back.
+        let Some(key) = backend.recipe(wanted)? else { return backend.get(wanted) };
         match self.started.get_or_init(|| self.start().map_err(|exit| exit.to_string())) {
             Ok(started) => {
                 let line = |elapsed| {
@@ -63,5 +66,29 @@ impl<'a> Source<'a> {
         };
         let node = node(backend, &Options::default(), artifacts(self.terminal))?;
         Ok(Started { session: node.session(), _node: node })
+    }
+}
+
+impl explain::Source for Source<'_> {
+    fn content(&self, handle: &Handle) -> Result<Option<Content>, StoreError> {
+        self.get(&handle.content())
+    }
+
+    fn known(&self, key: &Handle) -> Result<Option<Relation>, StoreError> {
+        self.place.backend.relation(key)
+    }
+}
+
+/// That a store has the content of a handle, or can bring it back.
+///
+/// # Errors
+/// [`StoreError::Missing`] if it cannot.
+pub(crate) fn is_there(backend: &dyn Backend, handle: &Handle) -> Result<(), StoreError> {
+    let content = handle.content();
+    match backend.contains(&content)? || backend.recipe(&content)?.is_some() {
+        true => Ok(()),
+        // Somebody else may just have brought it back.
+        false if backend.contains(&content)? => Ok(()),
+        false => Err(StoreError::Missing(content)),
     }
 }

@@ -8,7 +8,7 @@ use weft_object::{Blob, Handle, Tree};
 
 use crate::evaluate::Answer;
 use crate::exit::{Code, Exit};
-use crate::units::count;
+use crate::units::counted;
 
 /// How much of a result is spelled out.
 pub(crate) const RESULT: Budget = Budget { depth: 8, entries: 64, blob_bytes: 256 };
@@ -44,12 +44,17 @@ pub(crate) fn no_answer_text(none: &NoAnswer) -> String {
     format!("no answer: {none}")
 }
 
-fn failure_text(answer: &Answer, failure: &Failure) -> String {
-    let mut text = match failure.kind {
+/// Why something failed, to stand behind a word that says that it did.
+pub(crate) fn failure_words(failure: &Failure) -> String {
+    match failure.kind {
         // The function's own words.
-        FailureKind::Failed => format!("the computation failed: {}", failure.detail),
-        _ => format!("the computation failed: {failure}"),
-    };
+        FailureKind::Failed => failure.detail.to_string(),
+        _ => failure.to_string(),
+    }
+}
+
+fn failure_text(answer: &Answer, failure: &Failure) -> String {
+    let mut text = format!("the computation failed: {}", failure_words(failure));
     let mut chain = answer.session.failure_chain(answer.request);
     // A request for a Thunk asks for `strict` of it, which nobody wrote.
     if chain.first().and_then(|first| first.thunk()) == Some(answer.request) {
@@ -81,7 +86,7 @@ fn failure_text(answer: &Answer, failure: &Failure) -> String {
         }
         if left_out > 0 {
             // So much stands between that it is out of sight by now.
-            text.push_str(&format!("\nthe computation failed: {failure}"));
+            text.push_str(&format!("\nthe computation failed: {}", failure_words(failure)));
         }
     }
     text
@@ -104,8 +109,8 @@ fn shortened(notes: &str) -> (Vec<String>, usize) {
     let mut shown = Vec::new();
     for (at, line) in lines.iter().enumerate() {
         if left_out > 0 && at == ENDS {
-            let count = count(left_out as u64);
-            shown.push(format!("({count} lines left out; `--output json` has all)"));
+            let lines = counted(left_out as u64, "line");
+            shown.push(format!("({lines} left out; `--output json` has all)"));
         }
         if left_out > 0 && (ENDS..ENDS + left_out).contains(&at) {
             continue;
@@ -116,8 +121,8 @@ fn shortened(notes: &str) -> (Vec<String>, usize) {
             _ => {
                 let start: String = line.chars().take(COLUMNS).collect();
                 shown.push(format!("{start}..."));
-                let more = count(more as u64);
-                shown.push(format!("({more} characters left out; `--output json` has all)"));
+                let more = counted(more as u64, "character");
+                shown.push(format!("({more} left out; `--output json` has all)"));
             }
         }
     }

@@ -41,6 +41,16 @@ pub(crate) fn count(number: u64) -> String {
     out
 }
 
+/// `1 object`, `2 objects`, `3,000 entries`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    let count = count(number);
+    match (number, noun.strip_suffix('y')) {
+        (1, _) => format!("{count} {noun}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        (_, None) => format!("{count} {noun}s"),
+    }
+}
+
 /// Digits, perhaps a point and more, and a unit directly behind.
 fn number(text: &str, units: &[(&str, f64)]) -> Option<f64> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -98,6 +108,10 @@ mod tests {
         assert_eq!(size(1536), "1.5 KiB");
         assert_eq!(count(0), "0");
         assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(counted(1, "object"), "1 object");
+        assert_eq!(counted(0, "object"), "0 objects");
+        assert_eq!(counted(1, "entry"), "1 entry");
+        assert_eq!(counted(3000, "entry"), "3,000 entries");
         assert_eq!(time(Duration::from_millis(1500)), "1.50 s");
         assert_eq!(time(Duration::from_micros(1500)), "1.5 ms");
         assert_eq!(time(Duration::from_micros(15)), "15 us");

@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::out::out;
 use crate::place::Place;
 use crate::progress;
-use crate::units::{count, size, time};
+use crate::units::{counted, size, time};
 
 pub(crate) const COMMAND: Command = Command {
     name: "add",
@@ -56,9 +56,9 @@ pub(crate) const COMMAND: Command = Command {
             };
             if terminal.is_terminal {
                 terminal.remark(&format!(
-                    "added {}: {} files, {} read in {} ({})",
+                    "added {}: {}, {} read in {} ({})",
                     path.display(),
-                    count(added.files),
+                    counted(added.files, "file"),
                     size(added.bytes),
                     time(start.elapsed()),
                     progress::rate(added.bytes, start.elapsed())

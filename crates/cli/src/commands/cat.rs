@@ -6,6 +6,7 @@ use weft_store::StoreError;
 use super::{Command, handle_argument, path_argument};
 use crate::argument;
 use crate::exit::{Code, Exit};
+use crate::explained::one;
 use crate::out::out;
 use crate::recover::Source;
 
@@ -31,7 +32,7 @@ pub(crate) fn is_blob(handle: Handle, remedy: &str) -> Result<(), Exit> {
     match handle.kind() {
         Kind::Blob | Kind::BlobRef => Ok(()),
         kind => {
-            let text = format!("#{handle} is a {kind} and has no bytes to write; {remedy}");
+            let text = format!("#{handle} is {} and has no bytes to write; {remedy}", one(kind));
             Err(Exit::new(Code::Other, text))
         }
     }

@@ -4,27 +4,29 @@ use clap::ArgMatches;
 use serde_json::{Map, Value, json};
 use weft_explain::Names;
 use weft_explain::diff::{Bounds, Change, Diff, Item, What, diff};
+use weft_object::Handle;
 use weft_object::directory::FileKind;
-use weft_object::{Handle, Kind};
 use weft_store::{Backend, Mode};
 
 use super::{Command, form, handle_argument, output_argument};
 use crate::argument::source;
 use crate::exit::{Code, Exit};
-use crate::explained::{LINE, argument, full, place_of, sort, steps};
+use crate::explained::{LINE, argument, full, one, place_of, sort, steps, unit};
 use crate::names::{built, mode_for, parsed};
 use crate::out::out;
 use crate::place::Place;
+use crate::recover::{Source, is_there};
 use crate::terminal::Terminal;
-use crate::units::count;
+use crate::units::counted;
 
 pub(crate) const COMMAND: Command = Command {
     name: "diff",
     about: "Say what is different between two Trees, or two computations",
     details: "Directories are compared by names, with files that were moved; other Trees by\n\
               position; Blobs by size and the first byte that differs; computations by limits,\n\
-              procedure and arguments, and those within them. Nothing is computed, and what is\n\
-              the same in both is not read.",
+              procedure and arguments, and those within them. Nothing is evaluated but what a\n\
+              collection has dropped, which comes back for it; what is the same in both is not\n\
+              read.",
     examples: &[
         "weft diff @src-old @src",
         "weft diff 1f3a55 77b210",
@@ -46,17 +48,17 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
     let old = built(&place, &sources[0], &exprs[0])?;
     let new = built(&place, &sources[1], &exprs[1])?;
     for handle in [old, new] {
-        let content = handle.content();
-        if !content.is_literal() && !place.backend.contains(&content)? {
-            return Err(weft_store::StoreError::Missing(content).into());
-        }
+        is_there(&*place.backend, &handle)?;
     }
     if let Some(remedy) = remedy(old, new) {
-        let text =
-            format!("a {} and a {} have no parts to compare; {remedy}", old.kind(), new.kind());
+        let text = format!(
+            "{} and {} have no parts to compare; {remedy}",
+            one(old.kind()),
+            one(new.kind())
+        );
         return Err(Exit::new(Code::Other, text));
     }
-    let found = diff(&*place.backend, old, new, Bounds::default())?;
+    let found = diff(&Source::new(&place, terminal), old, new, Bounds::default())?;
     if form(matches) == "json" {
         let mut object = Map::new();
         object.insert("old".into(), full(old));
@@ -96,7 +98,11 @@ pub(super) fn write_differences(
         writeln!(out, "{indent}{place} {}", words(change, backend, names))?;
     }
     for missing in &diff.missing {
-        writeln!(out, "{indent}(#{missing} is not in the store, so no more can be said there)")?;
+        let why = match backend.recipe(missing) {
+            Ok(Some(_)) => "was dropped; what is different there, `--run` finds out",
+            _ => "is not in the store, so no more can be said there",
+        };
+        writeln!(out, "{indent}(#{missing} {why})")?;
     }
     if diff.cut {
         writeln!(out, "{indent}(there are more)")?;
@@ -112,14 +118,15 @@ fn words(change: &Change, backend: &dyn Backend, names: &Names) -> String {
                 _ if old.is_literal() && new.is_literal() => String::new(),
                 (Some(a), Some(b)) if a == b => format!(", {}", sort(*new)),
                 (Some(_), Some(_)) if old.kind() == new.kind() => {
-                    format!(", {} before", sort(*old)) + &format!(", of {} now", length(*new))
+                    format!(", {} before, of {} now", sort(*old), length(*new))
                 }
                 _ => String::new(),
             };
             let same = match same_bytes {
-                Some(same) if *same > 0 && !sizes.is_empty() => {
-                    format!(", the first {} bytes are the same", count(*same))
-                }
+                Some(same) if *same > 0 && !sizes.is_empty() => match *same {
+                    1 => ", the first byte is the same".to_owned(),
+                    same => format!(", the first {} are the same", counted(same, "byte")),
+                },
                 _ => String::new(),
             };
             format!("changed: {} -> {}{sizes}{same}", brief(*old), brief(*new))
@@ -130,16 +137,12 @@ fn words(change: &Change, backend: &dyn Backend, names: &Names) -> String {
             format!("moved from {}: {}", place_of(from), described(item, names, backend))
         }
         What::Mode { old, new } => format!("mode {old:03o} -> {new:03o}"),
-        What::Access { new, .. } => format!("is a {} now, of the same content", new.kind()),
+        What::Access { new, .. } => format!("is {} now, of the same content", one(new.kind())),
     }
 }
 
 fn length(handle: Handle) -> String {
-    let unit = match handle.kind() {
-        Kind::Blob | Kind::BlobRef => " bytes",
-        _ => "",
-    };
-    format!("{}{unit}", count(handle.length().unwrap_or(0)))
+    counted(handle.length().unwrap_or(0), unit(handle.kind()))
 }
 
 fn described(item: &Item, names: &Names, backend: &dyn Backend) -> String {
@@ -147,8 +150,7 @@ fn described(item: &Item, names: &Names, backend: &dyn Backend) -> String {
     match item.file {
         Some((FileKind::Directory, _)) => {
             let entries = handle.length().unwrap_or(0).saturating_sub(1);
-            let names = if entries == 1 { "name" } else { "names" };
-            format!("directory of {} {names}", count(entries))
+            format!("directory of {}", counted(entries, "name"))
         }
         Some((kind, _)) => format!("{kind} of {}", length(handle)),
         None => names.brief(backend, handle, LINE),

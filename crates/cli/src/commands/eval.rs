@@ -12,7 +12,7 @@ use weft_store::{Mode, StoreError};
 use super::{Command, cat::is_blob, form, output_argument, told_as};
 use crate::argument::source;
 use crate::evaluate::{Answer, Options, evaluate};
-use crate::exit::{Code, Exit};
+use crate::exit::{Code, Exit, file_error};
 use crate::names::{built, is_handle, parsed};
 use crate::noted;
 use crate::out::out;
@@ -118,7 +118,7 @@ fn read(path: &Path) -> Result<String, Exit> {
         true => io::stdin().lock().read_to_end(&mut bytes).map(|_| ()),
         false => std::fs::read(path).map(|read| bytes = read),
     };
-    done.map_err(|error| Exit::other(format!("cannot read {}: {error}", path.display())))?;
+    done.map_err(|error| file_error("read", path, error))?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         Exit::usage(format!("{} is not UTF-8 at offset {at}", path.display()))

@@ -19,7 +19,7 @@ use crate::out::out;
 use crate::place::Place;
 use crate::recover::Source;
 use crate::terminal::Terminal;
-use crate::units::{count, size};
+use crate::units::{counted, size};
 use crate::{argument, beside, progress};
 
 pub(crate) const COMMAND: Command = Command {
@@ -70,9 +70,10 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
     };
     place.backend.release(&handle);
     if exported.left_out > 0 {
+        let they = if exported.left_out == 1 { "it speaks" } else { "they speak" };
         let text = format!(
-            "{} results are left out: not all of what they speak of is in the store any more",
-            count(exported.left_out)
+            "left out: {}, for not all of what {they} of is in the store any more",
+            counted(exported.left_out, "result")
         );
         terminal.say("warning", &text);
     }
@@ -94,10 +95,10 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
 }
 
 fn summary(exported: &Exported) -> String {
-    let objects = format!("{} objects", count(exported.objects));
+    let objects = counted(exported.objects, "object");
     let results = match exported.relations {
         0 => String::new(),
-        relations => format!(", {} results", count(relations)),
+        relations => format!(", {}", counted(relations, "result")),
     };
     format!("{objects}{results}, {}", size(exported.bytes))
 }
@@ -176,9 +177,9 @@ impl SoFar {
     }
 
     pub(super) fn line(&self, word: &str, elapsed: Duration) -> Vec<String> {
-        let objects = count(self.objects.load(Ordering::Relaxed));
+        let objects = counted(self.objects.load(Ordering::Relaxed), "object");
         let bytes = self.bytes.load(Ordering::Relaxed);
         let (rate, bytes) = (progress::rate(bytes, elapsed), size(bytes));
-        vec![format!("{word} {objects} objects, {bytes}, {rate}"), format!("{objects}, {bytes}")]
+        vec![format!("{word} {objects}, {bytes}, {rate}"), format!("{objects}, {bytes}")]
     }
 }

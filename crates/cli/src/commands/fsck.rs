@@ -13,7 +13,7 @@ use super::{Command, is_json, json_argument};
 use crate::exit::{Code, Exit};
 use crate::out::out;
 use crate::terminal::Terminal;
-use crate::units::{count, size};
+use crate::units::{count, counted, size};
 use crate::{place, progress};
 
 pub(crate) const COMMAND: Command = Command {
@@ -112,13 +112,13 @@ fn summary(checked: &Checked) -> String {
     let Checked { objects, relations, labels, dropped, bytes, .. } = checked;
     let dropped = match dropped {
         0 => String::new(),
-        dropped => format!(", {} dropped objects", count(*dropped)),
+        dropped => format!(", {}", counted(*dropped, "dropped object")),
     };
     format!(
-        "{} objects, {} relations, {} labels{dropped}; {} read",
-        count(*objects),
-        count(*relations),
-        count(*labels),
+        "{}, {}, {}{dropped}; {} read",
+        counted(*objects, "object"),
+        counted(*relations, "relation"),
+        counted(*labels, "label"),
         size(*bytes)
     )
 }

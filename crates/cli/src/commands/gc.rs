@@ -11,7 +11,7 @@ use crate::out::out;
 use crate::place::Place;
 use crate::progress;
 use crate::terminal::Terminal;
-use crate::units::{count, parse_size, size, time};
+use crate::units::{counted, parse_size, size, time};
 
 pub(crate) const COMMAND: Command = Command {
     name: "gc",
@@ -111,11 +111,13 @@ fn text(collected: &Collected, dry_run: bool) -> String {
         line("dropped", format!("{}, to be computed again in {run}", share(&dropped)));
     }
     if relations > 0 {
-        let detail = format!("{} computations with {}", count(relations), share(&forgotten));
+        let detail = format!("{} with {}", counted(relations, "computation"), share(&forgotten));
         line("forgotten", detail);
     }
     let verb = if dry_run { "would go from" } else { "went from" };
-    let (before, after) = (size(collected.before_bytes), size(collected.after_bytes));
+    // What stays is an estimate, and may come out above what there is.
+    let after = collected.after_bytes.min(collected.before_bytes);
+    let (before, after) = (size(collected.before_bytes), size(after));
     line("the store", format!("{verb} {before} to about {after}"));
     if collected.over_bytes() > 0 {
         let over = size(collected.over_bytes());
@@ -128,7 +130,7 @@ fn text(collected: &Collected, dry_run: bool) -> String {
 }
 
 fn share(share: &Share) -> String {
-    format!("{} objects, {}", count(share.objects), size(share.bytes))
+    format!("{}, {}", counted(share.objects, "object"), size(share.bytes))
 }
 
 fn as_json(collected: &Collected, dry_run: bool) -> serde_json::Value {

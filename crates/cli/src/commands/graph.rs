@@ -7,7 +7,7 @@ use weft_explain::{Calls, KEYS_MAX, Names, Question, Source, follow, why};
 use weft_object::Handle;
 
 use super::{Command, form, handle_argument, output_argument};
-use crate::exit::{Code, Exit};
+use crate::exit::{Code, Exit, file_error};
 use crate::explained::{LINE, Subject, argument, evaluated, full, run_argument, searching};
 use crate::out::out;
 use crate::terminal::Terminal;
@@ -70,8 +70,7 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
     };
     match matches.get_one::<PathBuf>("to") {
         None => out(|out| out.write_all(text.as_bytes())),
-        Some(path) => std::fs::write(path, text)
-            .map_err(|error| Exit::other(format!("cannot write {}: {error}", path.display()))),
+        Some(path) => std::fs::write(path, text).map_err(|error| file_error("write", path, error)),
     }
 }
 

@@ -9,12 +9,12 @@ use weft_store::{Expect, Label, Mode, StoreError};
 
 use super::export::SoFar;
 use super::{Command, is_json, json_argument, pin};
-use crate::exit::{Code, Exit};
+use crate::exit::{Code, Exit, file_error};
 use crate::out::{name, out};
 use crate::place::Place;
 use crate::progress;
 use crate::terminal::Terminal;
-use crate::units::count;
+use crate::units::counted;
 
 pub(crate) const COMMAND: Command = Command {
     name: "import",
@@ -74,9 +74,13 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
     place.backend.sync()?;
     let left = imported.relations - imported.taken;
     if left > 0 {
+        let [was, is, them] = match left {
+            1 => ["was", "is", "it"],
+            _ => ["were", "are", "them"],
+        };
         let text = format!(
-            "{} results in it were left out, which are only somebody's word; `--trust` takes them",
-            count(left)
+            "{} in it {was} left out, which {is} only somebody's word; `--trust` takes {them}",
+            counted(left, "result")
         );
         terminal.remark(&text);
     }
@@ -84,7 +88,7 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
 }
 
 fn opened(path: &Path) -> Result<File, Exit> {
-    let failed = |error| Exit::other(format!("cannot read {}: {error}", path.display()));
+    let failed = |error| file_error("read", path, error);
     let file = File::open(path).map_err(failed)?;
     match file.metadata().map_err(failed)?.is_dir() {
         true => Err(Exit::other(format!("{} is a directory and no export", path.display()))),

@@ -8,6 +8,7 @@ use crate::argument;
 use crate::exit::{Code, Exit};
 use crate::names::no_label;
 use crate::place::Place;
+use crate::recover::is_there;
 
 pub(crate) const COMMAND: Command = Command {
     name: "label",
@@ -35,10 +36,7 @@ pub(crate) const COMMAND: Command = Command {
         let place = match matches.get_one::<OsString>("HANDLE") {
             Some(argument) => {
                 let (place, handle) = argument::handle(argument, terminal)?;
-                let content = handle.content();
-                if !content.is_literal() && !place.backend.contains(&content)? {
-                    return Err(StoreError::Missing(content).into());
-                }
+                is_there(&*place.backend, &handle)?;
                 place.backend.set_label(&label, Expect::Any, Some(handle))?;
                 place
             }

@@ -8,7 +8,7 @@ use weft_store::{Migrated, Options};
 use super::{Command, no_arguments};
 use crate::exit::{Code, Exit};
 use crate::out::out;
-use crate::units::{count, size};
+use crate::units::{counted, size};
 use crate::{place, progress};
 
 pub(crate) const COMMAND: Command = Command {
@@ -46,11 +46,11 @@ pub(crate) const COMMAND: Command = Command {
 
 fn report(migrated: &Migrated) -> Result<(), Exit> {
     let mut text = format!(
-        "from version {}: {} objects, {} relations, {} labels\n",
+        "from version {}: {}, {}, {}\n",
         migrated.from,
-        count(migrated.objects),
-        count(migrated.relations),
-        count(migrated.labels)
+        counted(migrated.objects, "object"),
+        counted(migrated.relations, "relation"),
+        counted(migrated.labels, "label")
     );
     for handle in &migrated.lost {
         text += &format!("damaged: #{handle}\n");

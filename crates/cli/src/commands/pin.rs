@@ -11,6 +11,7 @@ use crate::argument;
 use crate::exit::{Code, Exit};
 use crate::out::out;
 use crate::place::Place;
+use crate::recover::is_there;
 use crate::terminal::Terminal;
 use crate::units::{parse_duration, time};
 
@@ -88,12 +89,8 @@ fn parse_days(text: &str) -> Result<Duration, String> {
 fn pin(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
     let argument = matches.get_one::<OsString>("HANDLE").cloned().unwrap_or_default();
     let (place, handle) = argument::handle(&argument, terminal)?;
-    let content = handle.content();
     let backend = &place.backend;
-    if !content.is_literal() && !backend.contains(&content)? && backend.recipe(&content)?.is_none()
-    {
-        return Err(StoreError::Missing(content).into());
-    }
+    is_there(&**backend, &handle)?;
     let time = matches.get_one::<Duration>("for");
     let until_s = time.map(|time| now_s().saturating_add(time.as_secs()));
     backend.pin(&Pin { handle, until_s })?;

@@ -21,7 +21,7 @@ use crate::names::{built, parsed};
 use crate::out::{escaped, out};
 use crate::place::Place;
 use crate::progress;
-use crate::report::{Contents, no_answer_text};
+use crate::report::{Contents, failure_words, no_answer_text};
 use crate::terminal::Terminal;
 use crate::units::{parse_memory, size, time};
 
@@ -141,8 +141,11 @@ fn before_it(outcome: &Outcome) -> Exit {
     match outcome {
         Outcome::NoAnswer(none) => Exit::new(Code::NoAnswer, no_answer_text(none)),
         Outcome::Failure(failure) => {
-            let text =
-                format!("it never ran: {failure}, in #{}; `weft replay` that", failure.application);
+            let text = format!(
+                "it never ran, since an argument failed: {}; see `weft replay #{}`",
+                failure_words(failure),
+                failure.application
+            );
             Exit::new(Code::Failed, text)
         }
         Outcome::Value(_) => Exit::other("it never ran"),
@@ -207,7 +210,7 @@ impl Done<'_> {
                 writeln!(out, "        #{value}")?;
             }
             Outcome::Failure(failure) => {
-                writeln!(out, "failure {failure}")?;
+                writeln!(out, "failure {}", failure_words(failure))?;
                 for line in self.again.note.iter().flat_map(|note| note.lines()) {
                     writeln!(out, "      | {}", escaped(line))?;
                 }

@@ -19,7 +19,7 @@ use weft_store::{Mode, StoreError, Writing, files};
 use super::{Command, is_json, json_argument, pin};
 use crate::argument;
 use crate::evaluate::{Options, evaluate};
-use crate::exit::{Code, Exit};
+use crate::exit::{Code, Exit, file_error};
 use crate::noted;
 use crate::place::Place;
 use crate::program::{self, Left, MEMORY_BYTES, Made};
@@ -234,11 +234,10 @@ impl Given<'_> {
         match path == "-" {
             true => add(&mut io::stdin().lock(), "standard input"),
             false => {
-                let shown = Path::new(path).display().to_string();
+                let path = Path::new(path);
                 let file = fs::File::open(path);
-                let mut file =
-                    file.map_err(|error| Exit::other(format!("cannot read {shown}: {error}")))?;
-                add(&mut file, &shown)
+                let mut file = file.map_err(|error| file_error("read", path, error))?;
+                add(&mut file, &path.display().to_string())
             }
         }
     }

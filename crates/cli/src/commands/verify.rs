@@ -22,7 +22,7 @@ use crate::place::Place;
 use crate::progress;
 use crate::report::{Contents, no_answer_text};
 use crate::terminal::Terminal;
-use crate::units::{count, parse_duration, parse_memory};
+use crate::units::{count, counted, parse_duration, parse_memory};
 
 pub(crate) const COMMAND: Command = Command {
     name: "verify",
@@ -212,7 +212,7 @@ impl Done<'_> {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         let Verified { agreed, adopted, left_out, unknown, disagreed, unchecked, .. } =
             self.verified;
-        writeln!(out, "{} ran again, and agree", applications(*agreed))?;
+        writeln!(out, "{} ran again, and agree", counted(*agreed, "application"))?;
         let more = [
             (*adopted, "somebody else's word until now", "are found here from now on"),
             (*left_out, "known", "were not in the sample"),
@@ -314,11 +314,6 @@ impl Done<'_> {
         }
         Ok(())
     }
-}
-
-fn applications(number: u64) -> String {
-    let noun = if number == 1 { "application" } else { "applications" };
-    format!("{} {noun}", count(number))
 }
 
 fn left(out: &mut dyn Write, all: usize) -> io::Result<()> {

@@ -110,8 +110,11 @@ fn prefixes_that_mean_nothing_or_too_much() {
     starts.sort_unstable();
     let twice = starts.windows(2).find(|pair| pair[0] == pair[1]).unwrap()[0];
     let ran = world.weft(["cat", twice]);
-    ran.fails(5, &[&format!("#{twice} could be "), "(blob of 40)", " or ", "give more digits"]);
-    assert!(ran.stderr.matches("(blob of 40)").count() >= 2, "{}", ran.stderr);
+    ran.fails(
+        5,
+        &[&format!("#{twice} could be "), "(blob of 40 bytes)", " or ", "give more digits"],
+    );
+    assert!(ran.stderr.matches("(blob of 40 bytes)").count() >= 2, "{}", ran.stderr);
     world.eval(&format!("[#{twice}]")).fails(5, &["column 2", "give more digits"]);
     world.is_intact();
 }

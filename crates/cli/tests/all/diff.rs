@@ -68,7 +68,7 @@ fn computations_are_compared_and_not_evaluated() {
                     argument 3 added: \"x\"\n";
     assert_eq!(text, expected);
     let bad = world.weft(["diff", old, "[1u8]"]);
-    bad.fails(1, &["a application and a tree have no parts to compare", "weft eval"]);
+    bad.fails(1, &["an application and a tree have no parts to compare", "weft eval"]);
     world.weft(["diff", "@nowhere", "[]"]).fails(5, &["there is no label nowhere"]);
     world.weft(["diff", "[]", &format!("#{}", "ab".repeat(32))]).fails(2, &["ab"]);
 }

@@ -99,6 +99,62 @@ fn a_dropped_result_goes_along_with_an_export() {
     assert_eq!(other.weft(["cat", &value]).ok().text(), "\u{7}".repeat(50_000));
 }
 
+/// Two results of 50,000 bytes that a collection has dropped, under labels.
+fn two_dropped() -> World {
+    let world = World::new();
+    with_filled(&world);
+    world.guest("add.wasm");
+    for (label, number) in [("seven", 4), ("eight", 5)] {
+        let sum = format!("strict(apply(./add.wasm, 3u64, {number}u64))");
+        let job = format!("apply(./filled.wasm, {sum})");
+        world.weft(["eval", "-q", "-o", "json", "--label", label, &job]).ok();
+    }
+    world.weft(["gc", "--budget", "1"]).ok();
+    assert_eq!(stat(&world)["dropped"], 2);
+    world
+}
+
+#[test]
+fn dropped_results_can_be_compared_and_named() {
+    let world = two_dropped();
+    world.weft(["label", "also", "@seven"]).ok();
+    world.weft(["pin", "@eight"]).ok();
+    let diff = world.weft(["diff", "-q", "@seven", "@eight"]);
+    assert!(diff.text().starts_with("all changed: @also -> @eight, "), "{diff:?}");
+    assert!(diff.text().ends_with(", blob of 50,000 bytes\n"), "{diff:?}");
+    // They are back by that.
+    world.weft(["gc", "--no-budget"]).ok();
+    assert_eq!(stat(&world)["dropped"], 0);
+    let object = json(world.weft(["diff", "-o", "json", "@seven", "@eight"]).ok().text());
+    assert_eq!(object["differences"][0]["same_bytes"], 0, "{object}");
+    assert_eq!(object["missing"], Value::Array(Vec::new()));
+}
+
+/// The request has no name of its own, and goes when its day is over; what brings
+/// the result back stays.
+#[test]
+fn what_made_a_result_is_known_when_the_request_is_gone() {
+    let world = two_dropped();
+    let pins = world.weft(["pins"]).text().to_owned();
+    for pin in pins.lines() {
+        world.weft(["unpin", pin.split(' ').next().unwrap()]).ok();
+    }
+    world.weft(["gc"]).ok();
+    for run in [&["why", "-q", "@eight"][..], &["why", "-q", "--run", "@eight"]] {
+        let why = world.weft(run);
+        let text = why.text();
+        assert!(text.contains("which is not in the store any more\n  made by apply(#"), "{text}");
+        assert!(text.contains(", 8u64); "), "{text}");
+        assert!(!text.contains("not kept"), "{text}");
+        assert!(text.contains("\n  argument 1 changed: 7u64 -> 8u64\n"), "{text}");
+    }
+    // The first one has nothing before it.
+    let why = world.weft(["why", "-q", "@seven"]);
+    let later = "\nthe first of this function; different in the last one after it:\n  \
+                 argument 1 changed: 7u64 -> 8u64\n";
+    assert!(why.text().contains(later), "{why:?}");
+}
+
 #[test]
 fn a_budget_is_kept_while_work_runs() {
     let world = World::new();

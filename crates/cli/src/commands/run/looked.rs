@@ -14,7 +14,7 @@ use crate::evaluate::Answer;
 use crate::exit::Exit;
 use crate::explained::full;
 use crate::out::{name, out};
-use crate::units::{count, size};
+use crate::units::{counted, size};
 
 /// What a session knows, as explanations read it.
 struct Known<'a>(&'a Session);
@@ -72,10 +72,9 @@ fn text(out: &mut dyn Write, answer: &Answer, found: Option<&Footprint>) -> io::
         let path = found.path(&seen.asked);
         writeln!(out, "{word:<8}{detail:>10}  {}", name(&path))?;
     }
-    let directories = if passed == 1 { "directory" } else { "directories" };
     match passed {
         0 => Ok(()),
-        _ => writeln!(out, "and {} {directories} on the way", count(passed)),
+        _ => writeln!(out, "and {} on the way", counted(passed, "directory")),
     }
 }
 
