@@ -122,7 +122,8 @@ fn text(collected: &Collected, dry_run: bool) -> String {
     if collected.over_bytes() > 0 {
         let over = size(collected.over_bytes());
         let detail = format!(
-            "{over} over its budget: the rest is labeled, pinned or in use; raise the budget or remove labels"
+            "{over} over its budget: the rest is labeled, pinned or in use; raise the budget, remove \
+             labels, or unpin what `weft pins` shows"
         );
         line("it is", detail);
     }

@@ -53,7 +53,12 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
 
 fn text(directory: &str, counts: &Counts) -> String {
     let usage = &counts.usage;
-    let budget = usage.budget_bytes.map_or("none".to_owned(), size);
+    let budget = usage.budget_bytes.map_or("none".to_owned(), |budget| {
+        match usage.file_bytes.saturating_sub(budget) {
+            0 => size(budget),
+            over => format!("{}, {} over; see `weft gc --dry-run`", size(budget), size(over)),
+        }
+    });
     let dead = format!("{} dead", size(usage.dead_bytes));
     let rows = [
         ("store", directory.to_owned()),

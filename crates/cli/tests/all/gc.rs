@@ -68,7 +68,8 @@ fn a_dropped_result_comes_back_when_it_is_asked_for() {
     assert!(dry["recompute_ns"].as_u64().unwrap() > 0);
     let text = world.weft(["gc", "--budget", "1"]).ok().text().to_owned();
     assert!(text.contains("to be computed again in"), "{text}");
-    assert!(text.contains("over its budget"), "{text}");
+    assert!(text.contains("over its budget") && text.contains("`weft pins`"), "{text}");
+    assert!(world.weft(["stat"]).ok().text().contains(" over; see `weft gc --dry-run`"));
     let after = stat(&world);
     assert_eq!((&after["dropped"], &after["budget_bytes"]), (&1.into(), &1.into()));
     // Known, without the content.

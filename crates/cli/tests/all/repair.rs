@@ -102,6 +102,54 @@ fn a_store_without_its_first_file_is_one_still() {
 }
 
 #[test]
+fn what_is_damaged_is_mended_by_adding_it_again() {
+    let world = World::new();
+    world.write("text", "some text that is longer than a literal");
+    world.weft(["add", "--label", "text", "text"]).ok();
+    damage(&only(&world, ".weft/packs"), b"some text");
+    world.weft(["cat", "@text"]).fails(5, &["damaged"]);
+    world.weft(["add", "text"]).ok();
+    assert!(world.weft(["cat", "@text"]).ok().text().starts_with("some text"));
+    assert!(world.weft(["fsck"]).ok().text().starts_with("the store is sound\n"));
+}
+
+#[test]
+fn an_end_that_was_safe_is_missed_and_a_repair_says_that_not_all_is_there() {
+    let world = World::new();
+    world.write("text", "some text that is longer than a literal");
+    world.weft(["add", "--label", "text", "text"]).ok();
+    let pack = only(&world, ".weft/packs");
+    let bytes = fs::read(&pack).unwrap();
+    fs::write(&pack, &bytes[..bytes.len() / 2]).unwrap();
+    let ran = world.weft(["labels"]);
+    assert!(ran.stderr.contains("is damaged from offset"), "{ran:?}");
+    let ran = world.weft(["fsck"]);
+    found(&ran, &["the store is damaged", "weft fsck --repair"]);
+    assert!(shown(&ran).contains("bytes that were safe are gone"), "{ran:?}");
+    found(&world.weft(["fsck", "--repair"]), &["not all of the store could be kept"]);
+    assert!(world.weft(["fsck"]).ok().text().starts_with("the store is sound\n"));
+}
+
+#[test]
+fn nothing_is_written_while_a_pack_is_gone() {
+    let world = World::new();
+    world.write("text", "some text that is longer than a literal");
+    world.weft(["add", "--label", "text", "text"]).ok();
+    let (pack, aside) = (only(&world, ".weft/packs"), world.path("aside"));
+    fs::rename(&pack, &aside).unwrap();
+    let name = pack.display().to_string();
+    for command in [&["add", "text"][..], &["label", "other", "1u64"], &["gc"]] {
+        world.weft(command).fails(5, &[&name, "is gone", "put it back"]);
+    }
+    let ran = world.weft(["fsck"]);
+    found(&ran, &["put back what is gone"]);
+    assert!(shown(&ran).contains(&format!("{name}: gone")), "{ran:?}");
+    fs::rename(&aside, &pack).unwrap();
+    assert!(world.weft(["labels"]).ok().text().ends_with(" text\n"));
+    assert!(world.weft(["fsck"]).ok().text().starts_with("the store is sound\n"));
+}
+
+#[test]
 fn a_large_file_that_was_changed_or_lost_is_found() {
     let world = World::new();
     let large: Vec<u8> = (0..3_000_000_u32).map(|at| (at / 5) as u8).collect();
@@ -160,4 +208,17 @@ fn what_is_damaged_of_an_older_store_is_said() {
     assert!(shown(&ran).contains("damaged: #"), "{ran:?}");
     assert!(world.path(".weft/store.v1").exists());
     assert!(world.weft(["labels"]).text().contains("jobs/sum"));
+}
+
+#[test]
+fn an_older_store_that_was_cut_is_said_to_be() {
+    let world = World::bare();
+    fs::create_dir(world.path(".weft")).unwrap();
+    let bytes = fs::read(VERSION_1).unwrap();
+    let half = &bytes[..bytes.len() / 2 + 3];
+    fs::write(world.path(".weft/store"), half).unwrap();
+    let ran = world.weft(["migrate"]);
+    found(&ran, &["damaged or missing", ".weft/store.v1"]);
+    assert!(shown(&ran).contains("that held nothing readable"), "{ran:?}");
+    assert!(fs::read(world.path(".weft/store.v1")).unwrap() == half);
 }

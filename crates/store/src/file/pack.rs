@@ -201,6 +201,24 @@ impl Pack {
         Content::check(handle, bytes).map_err(|_| corrupt())
     }
 
+    /// Whether the payload of the content record at an offset is this, as far as
+    /// it can be read; for what is short.
+    pub(crate) fn holds(&self, offset: u64, content: &Content) -> bool {
+        let mut raw = [0; 4096];
+        let Some(found) = raw.get_mut(..content.bytes_len() as usize) else { return true };
+        match self.file().and_then(|file| file.read_exact_at(found, offset + HEADER as u64)) {
+            Ok(()) => {}
+            Err(error) => return error.kind() != ErrorKind::UnexpectedEof,
+        }
+        match content {
+            Content::Blob(blob) => found == blob.bytes(),
+            Content::Tree(tree) | Content::Tag(tree) => {
+                let entries = tree.entries().iter().map(|entry| &entry.as_bytes()[..]);
+                found.chunks_exact(32).eq(entries)
+            }
+        }
+    }
+
     pub(crate) fn corrupt(&self, handle: &Handle, offset: u64) -> StoreError {
         StoreError::Corrupt { path: self.path.clone(), handle: *handle, offset }
     }

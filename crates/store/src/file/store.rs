@@ -398,7 +398,7 @@ impl Store {
         let mut seen = HashSet::<Handle, HandleHash>::default();
         for (handle, content) in small.filter(|(handle, _)| !handle.is_literal()) {
             let object = handle.content();
-            if let Some(old) = self.absent(&object)?
+            if let Some(old) = self.absent_or_other(&object, content)?
                 && seen.insert(object)
             {
                 new.push((object, Some(content), old));
@@ -437,6 +437,30 @@ impl Store {
 
     // If there is no content: what there is in its place.
     fn absent(&self, object: &Handle) -> Result<Option<Option<Found>>, StoreError> {
+        let (old, there) = self.look_for(object)?;
+        Ok((!there).then_some(old))
+    }
+
+    // The same, for who has the content at hand: what is short is compared.
+    fn absent_or_other(
+        &self,
+        object: &Handle,
+        content: &Content,
+    ) -> Result<Option<Option<Found>>, StoreError> {
+        let (old, mut there) = self.look_for(object)?;
+        if let Some(old) = old.as_ref().filter(|_| there)
+            && content.bytes_len() <= COMPARED_MAX
+            && matches!(old.header.sort, Sort::Content(_))
+            && !old.pack.holds(old.at.offset(), content)
+        {
+            self.broken.add(&self.home, object);
+            there = false;
+        }
+        Ok((!there).then_some(old))
+    }
+
+    // What there is in the place of content, and whether that is content.
+    fn look_for(&self, object: &Handle) -> Result<(Option<Found>, bool), StoreError> {
         self.touched.note(object);
         let old = find_sound(&self.index, Kind::Content, object)?;
         let there = old.as_ref().is_some_and(|old| match old.header.sort {
@@ -445,7 +469,8 @@ impl Store {
             Sort::Large(_) => large::has_its_length(&self.home, object),
             _ => true,
         });
-        Ok((!there || self.is_broken(object)).then_some(old))
+        let there = there && !self.is_broken(object);
+        Ok((old, there))
     }
 
     fn append_new(
@@ -605,6 +630,10 @@ impl Store {
         Ok(())
     }
 }
+
+/// What a put finds there already is compared up to this length: so much is read
+/// nearly as fast as the header before it.
+const COMPARED_MAX: u64 = 4096;
 
 // How many new files of large content wait for a sync.
 const LARGE_OPEN_MAX: usize = 32;

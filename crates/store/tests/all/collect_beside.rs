@@ -1,8 +1,8 @@
 //! Work beside a collection, at moments that are hard to meet.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, mpsc};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, Weak, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -248,4 +248,42 @@ fn work_goes_on_while_a_collection_waits_for_a_merge() {
     });
     assert!((5000..5100).chain(1000..2100).all(|number| has(&store, &long(number).0)));
     assert!(has(&store, &long(1).0) && !has(&store, &long(2).0));
+}
+
+/// What is synced while there is a collection is not left for the next one who
+/// opens the store.
+#[test]
+fn a_budget_is_kept_for_what_came_during_a_collection_too() {
+    const BUDGET: u64 = 60_000;
+    let disk = CrashDisk::new();
+    let garbage =
+        |from: u64| (from..from + 90).map(|number| sized(number, 1000)).collect::<Vec<_>>();
+    let slot: Arc<OnceLock<Weak<FileBackend>>> = Arc::default();
+    let (at_store, runs) = (slot.clone(), AtomicUsize::new(0));
+    let (sender, worked) = mpsc::channel();
+    let sender = Mutex::new(sender);
+    let hooked = Hooked::on(&disk, move |path, access| {
+        let Some(store) = at_store.get().filter(|_| is_new_run(path, access)) else { return };
+        // The second is that of what stays, when it is known what that is.
+        if runs.fetch_add(1, Ordering::SeqCst) == 1 {
+            let store = store.upgrade().unwrap();
+            store.put(&garbage(1000)).unwrap();
+            store.sync().unwrap();
+            drop(store);
+            sender.lock().unwrap().send(()).unwrap();
+        }
+    });
+    let options = Options { flush_entries: 10_000, background: true, ..options() };
+    let store = FileBackend::create_on(hooked, Path::new(PLACE), options).unwrap();
+    let store = Arc::new(store);
+    store.put(&garbage(1)).unwrap();
+    label(&*store, "kept", sized(1, 1000).0);
+    store.set_budget(Some(BUDGET)).unwrap();
+    slot.set(Arc::downgrade(&store)).unwrap();
+    store.sync().unwrap();
+    worked.recv().unwrap();
+    // It waits for the collection.
+    drop(store);
+    let usage = open_with(&disk, options).unwrap().usage().unwrap();
+    assert!(usage.file_bytes <= BUDGET, "{usage:?}");
 }

@@ -219,3 +219,25 @@ fn a_pack_whose_beginning_is_damaged_is_not_written_past() {
         assert!(!open(&disk, Mode::Read).unwrap().damage().is_empty());
     }
 }
+
+/// What was torn behind the place that is known to be safe is cut off, also where
+/// damage before that place reaches up to it.
+#[test]
+fn what_follows_a_gap_is_still_a_beginning() {
+    let (disk, synced) = short();
+    let store = open(&disk, Mode::Write).unwrap();
+    store.put(&[sized(3, 100), sized(4, 100)]).unwrap();
+    store.set_label(&Label::new("later").unwrap(), Expect::Any, Some(sized(3, 100).0)).unwrap();
+    drop(store);
+    // The last two records that were safe, the commit, and the one after it.
+    let mut bytes = bytes_of(&disk, &pack(1));
+    let from = synced as usize - 56;
+    bytes[from..synced as usize + 48 + 60].fill(0);
+    disk.plant(&pack(1), &bytes);
+    let store = open(&disk, Mode::Write).unwrap();
+    let damage = store.damage().last().unwrap().clone();
+    assert_eq!((damage.offset, damage.length), (from as u64, 56));
+    assert!(store.get(&sized(4, 100).0).unwrap().is_none());
+    assert!(store.label(&Label::new("later").unwrap()).unwrap().is_none());
+    assert!(store.get(&sized(2, 200).0).unwrap().is_some());
+}

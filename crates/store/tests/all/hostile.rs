@@ -84,6 +84,47 @@ fn no_file_is_written_that_only_looks_like_the_store() {
 }
 
 #[test]
+fn no_file_is_written_that_only_looks_like_a_note() {
+    let scratch = Scratch::new();
+    let (store, victim) = (scratch.join(".weft"), scratch.join("victim"));
+    let made = FileBackend::create(&store).unwrap();
+    made.put(&[long(1)]).unwrap();
+    made.sync().unwrap();
+    drop(made);
+    let pack = store.join("packs/000001");
+    let sound = fs::read(&pack).unwrap();
+    fs::write(&victim, "precious").unwrap();
+    for name in ["synced", "broken"] {
+        let note = store.join(name);
+        let makes: [&dyn Fn(); 3] = [
+            &|| symlink(&victim, &note).unwrap(),
+            &|| fs::hard_link(&victim, &note).unwrap(),
+            &|| fifo(&note),
+        ];
+        for (way, make) in makes.iter().enumerate() {
+            let _ = fs::remove_file(&note);
+            make();
+            refused(FileBackend::open(&store, Mode::Write), name);
+            match FileBackend::open(&store, Mode::Read) {
+                // It has what a reader would note, and nobody does.
+                Ok(reader) if way == 1 => {
+                    let mut damaged = sound.clone();
+                    let at = damaged.len() - 60;
+                    damaged[at] ^= 1;
+                    fs::write(&pack, damaged).unwrap();
+                    assert!(reader.get(&long(1).0).is_err());
+                    fs::write(&pack, &sound).unwrap();
+                }
+                read => refused(read, name),
+            }
+            assert_eq!(fs::read(&victim).unwrap(), b"precious");
+        }
+        fs::remove_file(&note).unwrap();
+    }
+    assert!(FileBackend::open(&store, Mode::Write).unwrap().contains(&long(1).0).unwrap());
+}
+
+#[test]
 fn no_file_is_written_that_only_looks_like_a_pack() {
     let scratch = Scratch::new();
     let (store, elsewhere) = (scratch.join("store"), scratch.join("elsewhere"));

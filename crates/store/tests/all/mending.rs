@@ -41,8 +41,10 @@ fn bytes_of(content: &Content) -> Vec<u8> {
 fn damaged(content: &Content) -> CrashDisk {
     let disk = disk();
     let store = create(&disk).unwrap();
-    store.put(&[sized(2, 100)]).unwrap();
+    // Something that a collection removes, in each pack.
+    store.put(&[sized(2, 100), sized(60, 100)]).unwrap();
     store.put(&all()).unwrap();
+    store.put(&[sized(61, 100)]).unwrap();
     for (number, (name, _)) in all().iter().enumerate() {
         let label = Label::new(&format!("n/{number}")).unwrap();
         store.set_label(&label, Expect::Any, Some(*name)).unwrap();
@@ -77,7 +79,7 @@ fn what_a_read_or_a_check_has_found_is_mended_by_a_put() {
         for (who, find) in finders {
             let what = format!("{who}, {}", name.kind());
             let disk = damaged(&content);
-            // Nobody reads all that there is each time that it is put.
+            // Nobody reads all that there is each time that it is asked for.
             assert!(create(&disk).unwrap().contains(&name).unwrap(), "{what}");
             find(&disk, &name);
             let notes = disk.files().into_iter().find(|(path, _)| *path == notes()).unwrap().1;
@@ -95,7 +97,10 @@ fn what_a_read_or_a_check_has_found_is_mended_by_a_put() {
             let store = create(&disk).unwrap();
             assert_eq!(store.get(&name).unwrap().map(|found| found.handle()), Some(name));
             // It is a store like any other.
-            store.collect(&Collect::default(), &|_| {}).unwrap();
+            store.put(&[sized(62, 100)]).unwrap();
+            let collected = store.collect(&Collect::default(), &|_| {}).unwrap();
+            assert_eq!(collected.garbage.objects, 3, "{what}");
+            assert_eq!(store.usage().unwrap().objects, 4, "{what}");
             store.sync().unwrap();
             for (name, _) in all() {
                 assert!(store.get(&name).unwrap().is_some(), "{what}");
@@ -152,4 +157,26 @@ fn before_damage(of: &CrashDisk, content: &Content) -> Vec<(PathBuf, Vec<u8>)> {
             Some((path, file))
         })
         .collect()
+}
+
+#[test]
+fn what_is_put_is_compared_if_it_is_short() {
+    for (name, content) in all() {
+        let disk = damaged(&content);
+        let store = create(&disk).unwrap();
+        store.put(&[(name, content.clone())]).unwrap();
+        store.sync().unwrap();
+        let is_short =
+            content.bytes_len() <= 4096 && content.bytes_len() < options().large_bytes_min;
+        assert_eq!(store.get(&name).is_ok(), is_short, "{}", name.kind());
+        drop(store);
+        assert_eq!(is_sound(&disk), is_short);
+    }
+    // What is as it should be is not written again.
+    let disk = disk();
+    let store = create(&disk).unwrap();
+    store.put(&all()).unwrap();
+    let before = store.bytes();
+    store.put(&all()).unwrap();
+    assert_eq!(store.bytes(), before);
 }

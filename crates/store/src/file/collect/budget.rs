@@ -21,6 +21,10 @@ struct Last {
     ended: bool,
 }
 
+/// Who syncs while there is a collection does not begin another, and may be the
+/// last who does: so that one looks again at its end.
+const ROUNDS: u32 = 3;
+
 impl Budgeting {
     /// Collects in the background if the store is over its budget and has grown
     /// since that could not be helped the last time.
@@ -40,12 +44,17 @@ impl Budgeting {
         }
         let (this, store, with) = (self.clone(), store.clone(), with.clone());
         let work = move || {
-            let done = collect(&store, &with, &Collect::default(), &|_| {});
-            // Also after an error: that it is over its budget does no harm, and
-            // whoever collects by hand is told.
-            let left_bytes = store.usage().file_bytes;
-            let over = done.map_or(true, |done| done.over_bytes() > 0);
-            this.0.lock().left_bytes = if over { left_bytes } else { 0 };
+            for _ in 0..ROUNDS {
+                let done = collect(&store, &with, &Collect::default(), &|_| {});
+                // Also after an error: that it is over its budget does no harm,
+                // and whoever collects by hand is told.
+                let usage = store.usage();
+                let over = done.map_or(true, |done| done.over_bytes() > 0);
+                this.0.lock().left_bytes = if over { usage.file_bytes } else { 0 };
+                if over || usage.budget_bytes.is_none_or(|budget| usage.file_bytes <= budget) {
+                    return;
+                }
+            }
         };
         last.thread = thread::Builder::new().name("weft-collect".into()).spawn(work).ok();
     }
