@@ -288,8 +288,8 @@ impl fmt::Display for StoreError {
             ),
             Self::Corrupt { path, handle, offset } => write!(
                 f,
-                "{} is damaged at offset {offset}, in #{handle}; the rest can be read, and \
-                 `weft fsck --repair` makes room to add or compute this again",
+                "{} is damaged at offset {offset}, in #{handle}; the rest can be read; add or \
+                 compute this again to mend it, and see `weft fsck` for what else is damaged",
                 path.display()
             ),
             Self::Content(handle) => write!(f, "what was put is not the content of #{handle}"),

@@ -68,6 +68,7 @@ fn what_a_read_or_a_check_has_found_is_mended_by_a_put() {
         ("a reader", &|disk, name| {
             let error = open(disk, Mode::Read).unwrap().get(name).unwrap_err();
             assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+            assert!(error.to_string().contains("add or compute this again to mend it"), "{error}");
         }),
         ("a writer", &|disk, name| {
             let store = open(disk, Mode::Write).unwrap();
