@@ -100,6 +100,6 @@ fn adding_says_what_was_added_only_on_a_terminal() {
     let plain = ran(output);
     let handle = plain.handle().to_owned();
     let Some(shown) = on_terminal(&world, "add d", &[]) else { return };
-    assert!(shown.contains("weft: added d: 1 files, 4 B read in "), "{shown:?}");
+    assert!(shown.contains("weft: added d: 1 file, 4 B read in "), "{shown:?}");
     assert_eq!(shown.lines().last().map(str::trim_end), Some(&*handle));
 }
