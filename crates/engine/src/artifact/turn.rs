@@ -69,6 +69,7 @@ mod tests {
             move || Turn::wait(path, &counts).is_some()
         });
         while counts.now().elsewhere == 0 {
+            assert!(!second.is_finished(), "it has not waited");
             std::thread::yield_now();
         }
         drop(first);
