@@ -1,13 +1,19 @@
+use std::ptr::NonNull;
 use std::sync::Arc;
 
-use wasmtime::{InstancePre, Module, ModuleExport};
-use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
+use wasmtime::{Func, Instance, InstancePre, Memory, Module, ModuleExport};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 use weft_object::{Blob, Content, Handle, Kind, Tree};
 
 use crate::abi::table::EXPORT;
 use crate::check::{Shape, check};
-use crate::modules::{Abi, Caches, Job, PoolFull, Prepared, Ready, Refusal, Source, Target};
+use crate::limits::Limits;
+use crate::modules::{
+    Abi, Caches, Job, PoolFull, Prepared, Ready, Refusal, Source, Target, module,
+};
 use crate::outcome::{Applied, Failure, FailureKind, NoAnswerKind, Outcome, Steps};
+use crate::recycle;
+use crate::rewrite::{SIDE_WITH_CARDS_BYTES, run_name, side_name, start_name};
 use crate::state::{State, interrupted};
 use crate::trap::{no_answer, outcome as outcome_of};
 use crate::wasi::component::Command;
@@ -65,9 +71,97 @@ pub(crate) struct Codelet;
 
 /// One that is linked.
 pub(crate) struct Linked {
-    pre: InstancePre<Box<State>>,
+    pub(crate) pre: InstancePre<Box<State>>,
+    /// The function that applies; with [`For::Again`](crate::rewrite::For) also
+    /// the one that puts back.
     apply: ModuleExport,
+    pub(crate) run: Option<ModuleExport>,
     memory: Option<ModuleExport>,
+    pub(crate) beside: Beside,
+}
+
+/// What was put beside a module when it was rewritten.
+pub(crate) struct Beside {
+    side: Option<ModuleExport>,
+    start: Option<ModuleExport>,
+    pub(crate) bytes: u64,
+}
+
+impl Beside {
+    pub(crate) fn of(code: &Module, name: &Handle) -> Self {
+        let side = side_name(name);
+        let pages = code.get_export(&side).and_then(|ty| ty.memory().map(|ty| ty.minimum()));
+        Self {
+            side: code.get_export_index(&side),
+            start: code.get_export_index(&start_name(name)),
+            bytes: pages.map_or(0, |pages| pages << 16),
+        }
+    }
+
+    /// Whether what is written is to be marked there.
+    pub(crate) fn has_cards(&self) -> bool {
+        self.bytes == SIDE_WITH_CARDS_BYTES
+    }
+
+    /// The memory beside that of an instance.
+    pub(crate) fn memory<T: 'static>(
+        &self,
+        instance: &Instance,
+        store: &mut Store<T>,
+    ) -> Option<Memory> {
+        let export = instance.get_module_export(&mut *store, self.side.as_ref()?);
+        export.and_then(wasmtime::Extern::into_memory)
+    }
+
+    /// What the module wants called first, once that can be interrupted.
+    pub(crate) fn start<T: 'static>(
+        &self,
+        instance: &Instance,
+        store: &mut Store<T>,
+    ) -> wasmtime::Result<()> {
+        let Some(start) = &self.start else { return Ok(()) };
+        function(instance, store, start)?.typed::<(), ()>(&*store)?.call(store, ())
+    }
+}
+
+/// The page that a run polls, of the memory beside.
+pub(crate) fn page<T: 'static>(side: Memory, store: &Store<T>) -> Option<NonNull<u8>> {
+    NonNull::new(side.data_ptr(store))
+}
+
+/// A function that a module was checked for.
+pub(crate) fn function<T: 'static>(
+    instance: &Instance,
+    store: &mut Store<T>,
+    export: &ModuleExport,
+) -> wasmtime::Result<Func> {
+    let found = instance.get_module_export(store, export).and_then(wasmtime::Extern::into_func);
+    found.ok_or_else(|| wasmtime::Error::msg("the checked export is gone"))
+}
+
+/// Calls into an instance, ended by an interruption.
+pub(crate) fn interruptible<T: 'static, R>(
+    (interrupt, side): (&Interrupt, Option<Memory>),
+    store: &mut Store<T>,
+    call: impl FnOnce(&mut Store<T>) -> wasmtime::Result<R>,
+) -> wasmtime::Result<R> {
+    let Some(page) = side.and_then(|side| page(side, store)) else {
+        return match interrupt.is_set() {
+            true => Err(interrupted().into()),
+            false => call(store),
+        };
+    };
+    // SAFETY: the memory is the store's, which is borrowed for longer than the
+    // page is watched; its first page is for polls alone.
+    // JUSTIFICATION: see `Interrupt`.
+    let Some(watch) = (unsafe { interrupt.watch(page) }) else { return Err(interrupted().into()) };
+    let result = call(store);
+    result.map_err(|error| match error.downcast_ref() {
+        // Such is a poll of a page that was taken away. What is none is ended
+        // too, which needs no other answer.
+        Some(Trap::MemoryOutOfBounds) if watch.is_shut() => interrupted().into(),
+        _ => error,
+    })
 }
 
 impl Abi for Codelet {
@@ -81,10 +175,14 @@ impl Abi for Codelet {
         check(module)
     }
 
-    fn link(code: &Module, (): &(), way: &Way) -> wasmtime::Result<Linked> {
-        let pre = way.linker.instantiate_pre(code)?;
-        let apply = export(code, EXPORT)?;
-        Ok(Linked { pre, apply, memory: code.get_export_index("memory") })
+    fn link(code: &Module, target: &Target<Self>, way: &Way) -> wasmtime::Result<Linked> {
+        Ok(Linked {
+            pre: way.linker.instantiate_pre(code)?,
+            apply: export(code, EXPORT)?,
+            run: code.get_export_index(&run_name(&target.module)),
+            memory: code.get_export_index("memory"),
+            beside: Beside::of(code, &target.module),
+        })
     }
 
     fn caches(engine: &Engine) -> &Caches<Self> {
@@ -97,6 +195,14 @@ impl Abi for Codelet {
         engine: &Engine,
     ) -> Result<Applied, PoolFull> {
         perform(run, prepared, engine)
+    }
+
+    fn perform_measured(
+        run: &Run<'_>,
+        ready: &Arc<Ready<Self>>,
+        engine: &Engine,
+    ) -> Result<Applied, PoolFull> {
+        recycle::measured(run, ready, engine)
     }
 }
 
@@ -117,7 +223,8 @@ impl Engine {
             Some(Ok(Sort::Component(target))) => self.apply_as::<Command>(&run, Ok(target)),
             Some(Ok(Sort::Module(target))) => self.apply_as::<Program>(&run, Ok(target)),
             Some(Err(refusal)) => without_run(refusal.into()),
-            None => self.apply_as::<Codelet>(&run, procedure(&run).map(codelet)),
+            None => recycle::again(&run, self)
+                .unwrap_or_else(|| self.apply_as::<Codelet>(&run, procedure(&run).map(codelet))),
         }
     }
 
@@ -129,8 +236,8 @@ impl Engine {
         };
         let found = target.and_then(|target| {
             let ready = modules.get(target.name, run.interrupt, || match run.fuel {
-                Some(_) => self.prepare(run, &target, self.metered_ways()?),
-                None => self.prepare(run, &target, self.standard_ways()?),
+                Some(_) => self.prepare(run, &target, A::ways(self).metered().map_err(no_way)?),
+                None => self.prepare(run, &target, A::ways(self).standard().map_err(no_way)?),
             })?;
             Ok((target, ready))
         });
@@ -153,7 +260,7 @@ impl Engine {
             return A::perform(run, &ready.prepared, self).unwrap_or_else(pool_is_full);
         }
         if !(ready.shape.has_memory64 && run.memory_limit_bytes > POOL_MEMORY_BYTES)
-            && let Ok(applied) = A::perform(run, &ready.prepared, self)
+            && let Ok(applied) = A::perform_measured(run, &ready, self)
         {
             return applied;
         }
@@ -170,22 +277,19 @@ impl Engine {
         target: &Target<A>,
     ) -> Result<Arc<Ready<A>>, Refusal> {
         let modules = &A::caches(self).roomy;
-        modules.get(target.name, run.interrupt, || self.prepare(run, target, self.roomy_ways()?))
+        let ways = || A::ways(self).roomy().map_err(no_way);
+        modules.get(target.name, run.interrupt, || self.prepare(run, target, ways()?))
     }
 
     #[cold]
-    fn prepare<A: Abi>(
+    pub(crate) fn prepare<A: Abi>(
         &self,
         run: &Run<'_>,
         target: &Target<A>,
         ways: Vec<Arc<way::Way>>,
     ) -> Result<Job<A>, Refusal> {
         let name = target.module;
-        let content = match name.literal_bytes() {
-            Some(bytes) => Some(Blob::new(bytes.to_vec())),
-            None => run.objects.blob(name),
-        };
-        let module = content.ok_or_else(|| {
+        let module = module(&name, run.objects).ok_or_else(|| {
             let detail = format!("#{name} is the module to apply and is not resident");
             Refusal::NoAnswer(NoAnswerKind::Missing, detail)
         })?;
@@ -203,7 +307,11 @@ impl Engine {
     }
 }
 
-fn codelet(module: Handle) -> Target<Codelet> {
+fn no_way(what: String) -> Refusal {
+    Refusal::NoAnswer(NoAnswerKind::HostMemory, what)
+}
+
+pub(crate) fn codelet(module: Handle) -> Target<Codelet> {
     Target { name: module, module, entry: () }
 }
 
@@ -264,14 +372,35 @@ fn perform(
     prepared: &Prepared<Codelet>,
     engine: &Engine,
 ) -> Result<Applied, PoolFull> {
-    // SAFETY: `run` borrows both for longer than this function, and the state
-    // is cleared or dropped, with the store that holds it, before it returns.
+    let mut store = store(run, prepared, engine);
+    let result = call(run, prepared, &mut store);
+    if result.as_ref().is_err_and(|error| error.is::<PoolConcurrencyLimitError>()) {
+        store.into_data().end();
+        return Err(PoolFull);
+    }
+    let left = run.fuel.and_then(|fuel| Some((fuel, store.get_fuel().ok()?)));
+    let fuel_used = left.map(|(fuel, left)| fuel.saturating_sub(left));
+    let mut state = store.into_data();
+    let applied = applied(run, prepared, &mut state, result);
+    state.end();
+    Ok(Applied { fuel_used, ..applied })
+}
+
+/// A store for a run, which has the state's borrows for as long.
+pub(crate) fn store(
+    run: &Run<'_>,
+    prepared: &Prepared<Codelet>,
+    engine: &Engine,
+) -> Store<Box<State>> {
+    let limits = Limits::new(run.memory_limit_bytes, prepared.linked.beside.bytes);
+    // SAFETY: `run` borrows both for longer than the run lasts, and whoever has the
+    // store clears or drops the state before that ends.
     let mut state = unsafe {
         State::begin(
             run.objects,
             run.interrupt,
             (run.application, run.entries),
-            run.memory_limit_bytes,
+            limits,
             engine.config.bounds,
         )
     };
@@ -284,42 +413,27 @@ fn perform(
         false => Ok(UpdateDeadline::Continue(1)),
     });
     store.set_epoch_deadline(1);
-    let result = match run.interrupt.set_after_deadline() {
-        true => Err(interrupted().into()),
-        false => call(run, prepared, &mut store),
-    };
-    let outcome = match result {
-        Ok(index) => result_of(store.data(), index),
-        Err(error) if error.is::<PoolConcurrencyLimitError>() => {
-            store.into_data().end();
-            return Err(PoolFull);
-        }
-        Err(error) => outcome_of(&error),
-    };
-    let fuel_used =
-        run.fuel.and_then(|fuel| store.get_fuel().ok().map(|left| fuel.saturating_sub(left)));
-    let mut state = store.into_data();
-    let (outcome, made) = match outcome {
-        Outcome::Value(result) => match state.reachable(result) {
-            Ok(made) => (Outcome::Value(result), made),
-            Err(stop) => (outcome_of(&stop.into()), Vec::new()),
-        },
-        other => (other, Vec::new()),
-    };
-    let applied = Applied {
-        made,
-        outcome,
-        log: match state.log.is_empty() {
-            true => Vec::new(),
-            false => state.log.clone(),
-        },
-        log_truncated: state.log_truncated,
-        fuel_used,
-        memory_peak_bytes: state.limits.memory_peak_bytes(),
-        steps: Steps::default(),
-    };
-    state.end();
-    Ok(applied)
+    store
+}
+
+/// An instance, and the memory beside its own.
+pub(crate) fn instance(
+    run: &Run<'_>,
+    prepared: &Prepared<Codelet>,
+    store: &mut Store<Box<State>>,
+) -> wasmtime::Result<(Instance, Option<Memory>)> {
+    if run.interrupt.set_after_deadline() {
+        return Err(interrupted().into());
+    }
+    if let Some(fuel) = run.fuel {
+        store.set_fuel(fuel)?;
+    }
+    let linked = &prepared.linked;
+    let instance = linked.pre.instantiate(&mut *store)?;
+    store.data_mut().instance = Some(instance);
+    let side = linked.beside.memory(&instance, store);
+    store.data_mut().cards = side.filter(|_| linked.beside.has_cards());
+    Ok((instance, side))
 }
 
 fn call(
@@ -327,18 +441,46 @@ fn call(
     prepared: &Prepared<Codelet>,
     store: &mut Store<Box<State>>,
 ) -> wasmtime::Result<i32> {
-    if let Some(fuel) = run.fuel {
-        store.set_fuel(fuel)?;
+    let (instance, side) = instance(run, prepared, store)?;
+    let apply = function(&instance, store, &prepared.linked.apply)?.typed::<i32, i32>(&*store)?;
+    interruptible((run.interrupt, side), store, |store| {
+        prepared.linked.beside.start(&instance, store)?;
+        store.data_mut().entered = true;
+        apply.call(store, 0)
+    })
+}
+
+/// What a run has come to whose function gave the index of a handle.
+pub(crate) fn applied(
+    run: &Run<'_>,
+    prepared: &Prepared<Codelet>,
+    state: &mut State,
+    result: wasmtime::Result<i32>,
+) -> Applied {
+    let places = || prepared.places(run);
+    let outcome = match result {
+        Ok(index) => result_of(state, index),
+        Err(error) => outcome_of(&error, places),
+    };
+    let (outcome, made) = match outcome {
+        Outcome::Value(result) => match state.reachable(result) {
+            Ok(made) => (Outcome::Value(result), made),
+            Err(stop) => (outcome_of(&stop.into(), places), Vec::new()),
+        },
+        other => (other, Vec::new()),
+    };
+    Applied {
+        made,
+        outcome,
+        log: match state.log.is_empty() {
+            true => Vec::new(),
+            false => state.log.clone(),
+        },
+        log_truncated: state.log_truncated,
+        fuel_used: None,
+        memory_peak_bytes: state.limits.memory_peak_bytes(),
+        steps: Steps::default(),
     }
-    let instance = prepared.linked.pre.instantiate(&mut *store)?;
-    store.data_mut().instance = Some(instance);
-    let apply = instance
-        .get_module_export(&mut *store, &prepared.linked.apply)
-        .and_then(wasmtime::Extern::into_func)
-        .ok_or_else(|| wasmtime::Error::msg("the checked export is gone"))?
-        .typed::<i32, i32>(&*store)?;
-    store.data_mut().entered = true;
-    apply.call(store, 0)
 }
 
 fn result_of(state: &State, index: i32) -> Outcome {

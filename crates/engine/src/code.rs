@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::sync::Arc;
 
-use wasmtime::{Engine, Module, Result};
+use wasmtime::{Engine, Error, Module, Result};
 use weft_object::Handle;
 
 use crate::artifact::{Artifact, Artifacts};
 use crate::compiling::{self, Counts};
+use crate::rewrite::{For, rewrite};
 use crate::way::Way;
 
 /// Something that was compiled.
@@ -98,7 +99,7 @@ pub(crate) fn compiled<C: Code>(
     way: &Way,
     compiling: &Arc<Counts>,
 ) -> Result<C> {
-    let code: C = compile(binary, way, compiling)?;
+    let code: C = compile(module, binary, way, compiling)?;
     if let Some(artifacts) = artifacts
         && let Ok(artifact) = code.serialize()
     {
@@ -107,12 +108,15 @@ pub(crate) fn compiled<C: Code>(
     Ok(code)
 }
 
+/// For people who look at it with a debugger: nobody is told.
+const NOT_COVERED: &str = "instances of this module cannot be put back";
+
 // Functions are compiled in parallel where there are enough of them.
 pub(crate) const ALONE_BYTES: usize = 64 << 10;
 
 /// Compiles on threads of this module alone: on those that a process shares, a
 /// few functions that take long would hold up every other module.
-fn compile<C: Code>(binary: &[u8], way: &Way, compiling: &Arc<Counts>) -> Result<C> {
+fn compile<C: Code>(name: &Handle, binary: &[u8], way: &Way, compiling: &Arc<Counts>) -> Result<C> {
     let threads = match binary.len() {
         0..ALONE_BYTES => 1,
         _ => std::thread::available_parallelism().map_or(1, usize::from),
@@ -121,5 +125,14 @@ fn compile<C: Code>(binary: &[u8], way: &Way, compiling: &Arc<Counts>) -> Result
     let count = module.counter();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).start_handler(move |_| count());
     let pool = pool.build().map_err(|error| wasmtime::Error::msg(error.to_string()))?;
+    let rewritten;
+    let binary = match way.what.map(|what| rewrite(binary, name, what)).transpose()? {
+        Some(Some((binary, _))) => {
+            rewritten = binary;
+            &rewritten
+        }
+        Some(None) if way.what != Some(For::Once) => return Err(Error::msg(NOT_COVERED)),
+        _ => binary,
+    };
     pool.install(|| C::compile(&way.engine, binary))
 }

@@ -1,15 +1,15 @@
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::EngineError;
 use crate::apply::Codelet;
 use crate::artifact::Artifacts;
 use crate::compiling::{Compiling, Counts};
-use crate::modules::{Caches, Refusal};
-use crate::outcome::NoAnswerKind;
+use crate::modules::Caches;
 use crate::wasi::Program;
 use crate::wasi::component::Command;
-use crate::way::{Kind, Way};
+use crate::way::Ended;
+use crate::ways::Ways;
 
 /// How an [`Engine`] is set up.
 #[derive(Clone, Debug)]
@@ -27,6 +27,11 @@ pub struct Config {
     pub module_max_bytes: u64,
     /// What one run may use of the machine.
     pub bounds: RunBounds,
+    /// Whether instances of functions are used again.
+    pub reuse: Reuse,
+    /// Compares an instance that was put back with a new one, all of it, after
+    /// each run.
+    pub compare_reused: bool,
     /// Compiles for a debugger: unoptimized, with what a module says of its
     /// source, and told to gdb and lldb as they expect it. Without pool or
     /// artifacts. Outcomes are the same.
@@ -42,9 +47,23 @@ impl Default for Config {
             module_cache_bytes: 512 << 20,
             module_max_bytes: 256 << 20,
             bounds: RunBounds::default(),
+            reuse: Reuse::Measured,
+            compare_reused: cfg!(debug_assertions),
             debug: false,
         }
     }
+}
+
+/// Whether an instance, put back into the state in which it began, serves the next
+/// run. No outcome depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reuse {
+    /// Each run has a new one.
+    Never,
+    /// Of functions whose runs are found to be short.
+    Measured,
+    /// Of all functions for which it can be done, as soon as they run.
+    Always,
 }
 
 /// What one run may use of the machine beyond its memories. Who exceeds them
@@ -82,10 +101,11 @@ pub struct Engine {
     pub(crate) config: Config,
     pub(crate) artifacts: Option<Arc<Artifacts>>,
     pub(crate) compiling: Arc<Counts>,
-    pooled: Option<Arc<Way>>,
+    pub(crate) module_ways: Ways,
+    pub(crate) component_ways: Ways,
     pool_refused: Option<String>,
-    roomy: OnceLock<Result<Arc<Way>, String>>,
-    metered: OnceLock<Result<Arc<Way>, String>>,
+    /// Goes with the engine; who keeps instances for it looks whether it is there.
+    pub(crate) alive: Arc<()>,
     pub(crate) codelets: Caches<Codelet>,
     pub(crate) programs: Caches<Program>,
     pub(crate) components: Caches<Command>,
@@ -105,31 +125,29 @@ impl Engine {
     pub fn new(config: Config) -> Result<Self, EngineError> {
         let artifacts = config.artifacts.clone().filter(|_| !config.debug);
         let artifacts = artifacts.map(Artifacts::open).transpose()?.map(Arc::new);
-        let (pooled, pool_refused) = match config.instances {
-            0 => (None, None),
-            _ if config.debug => (None, None),
-            instances => match Way::new(Kind::Pooled { instances }, false) {
-                Ok(way) => (Some(Arc::new(way)), None),
-                Err(error) => (None, Some(format!("{error:#}"))),
-            },
+        let ended = match config.debug || !cfg!(unix) {
+            true => Ended::ByCounter,
+            false => Ended::ByPolls,
         };
-        let engine = Self {
+        let ways = |ended| Ways::new(ended, config.instances, config.debug);
+        let (module_ways, component_ways) = (ways(ended), ways(Ended::ByCounter));
+        let pool_refused = module_ways.pooled().and_then(Result::err);
+        if pool_refused.is_some() || config.instances == 0 || config.debug {
+            module_ways.roomy().map_err(EngineError::Compiler)?;
+        }
+        Ok(Self {
             artifacts,
             compiling: Arc::default(),
-            pooled,
+            module_ways,
+            component_ways,
             pool_refused,
-            roomy: OnceLock::new(),
-            metered: OnceLock::new(),
+            alive: Arc::default(),
             codelets: Caches::new(config.module_cache_bytes),
             programs: Caches::new(config.module_cache_bytes),
             components: Caches::new(config.module_cache_bytes),
             version: format!("weft {} wasmtime {WASMTIME}", env!("CARGO_PKG_VERSION")),
             config,
-        };
-        if engine.pooled.is_none() {
-            engine.roomy().map_err(EngineError::Compiler)?;
-        }
-        Ok(engine)
+        })
     }
 
     /// This engine's name: of the versions that made its outcomes.
@@ -159,44 +177,8 @@ impl Engine {
     pub fn compiling(&self) -> Compiling {
         self.compiling.now()
     }
-
-    fn roomy(&self) -> Result<Arc<Way>, String> {
-        way(&self.roomy, Kind::Roomy, self.config.debug)
-    }
-
-    /// The ways to run without counting fuel, the best first.
-    pub(crate) fn standard_ways(&self) -> Result<Vec<Arc<Way>>, Refusal> {
-        match &self.pooled {
-            Some(pooled) => {
-                let roomy = self.roomy().ok();
-                Ok(std::iter::once(Arc::clone(pooled)).chain(roomy).collect())
-            }
-            None => self.roomy_ways(),
-        }
-    }
-
-    pub(crate) fn roomy_ways(&self) -> Result<Vec<Arc<Way>>, Refusal> {
-        self.roomy().map(|way| vec![way]).map_err(no_way)
-    }
-
-    pub(crate) fn metered_ways(&self) -> Result<Vec<Arc<Way>>, Refusal> {
-        way(&self.metered, Kind::Metered, self.config.debug).map(|way| vec![way]).map_err(no_way)
-    }
 }
 
 // The compiler's version is not among what its crate tells; a test compares
 // this with the lock file.
 const WASMTIME: &str = "48.0.8";
-
-fn way(
-    cell: &OnceLock<Result<Arc<Way>, String>>,
-    kind: Kind,
-    debug: bool,
-) -> Result<Arc<Way>, String> {
-    let new = || Way::new(kind, debug).map(Arc::new).map_err(|error| format!("{error:#}"));
-    cell.get_or_init(new).clone()
-}
-
-fn no_way(what: String) -> Refusal {
-    Refusal::NoAnswer(NoAnswerKind::HostMemory, what)
-}

@@ -32,15 +32,18 @@ mod meaning;
 mod modules;
 mod near;
 mod outcome;
+mod recycle;
+mod rewrite;
 mod state;
 mod trap;
 mod wasi;
 mod way;
+mod ways;
 
 pub use apply::{Objects, Run};
 pub use check::has_debug_info;
 pub use compiling::Compiling;
-pub use engine::{Config, Engine, RunBounds, Stats};
+pub use engine::{Config, Engine, Reuse, RunBounds, Stats};
 pub use error::EngineError;
 pub use interrupt::Interrupt;
 pub use meaning::{

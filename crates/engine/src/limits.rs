@@ -8,22 +8,38 @@ use crate::outcome::{NoAnswerKind, Stop};
 /// `memory.grow` answers -1 exactly when the declared maximum or the memory
 /// limit forbids, because a function observes it. Growth that is permitted and
 /// that the machine does not provide therefore ends the run instead.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Limits {
     memory_limit_bytes: u64,
     memory_bytes: u64,
     memory_peak_bytes: u64,
     table_elements: u64,
     new_refused: bool,
+    grown: bool,
+    side_bytes: u64,
 }
 
 impl Limits {
-    pub(crate) fn new(memory_limit_bytes: u64) -> Self {
-        Self { memory_limit_bytes, ..Self::default() }
+    /// For a module with so much memory beside its own, which no function
+    /// observes.
+    pub(crate) fn new(memory_limit_bytes: u64, side_bytes: u64) -> Self {
+        let memory_limit_bytes = memory_limit_bytes.saturating_add(side_bytes);
+        Self { memory_limit_bytes, side_bytes, ..Self::default() }
+    }
+
+    /// For the next run of an instance that began with these.
+    pub(crate) fn again(&self, memory_limit_bytes: u64) -> Self {
+        let memory_limit_bytes = memory_limit_bytes.saturating_add(self.side_bytes);
+        Self { memory_limit_bytes, grown: false, ..self.clone() }
     }
 
     pub(crate) fn memory_peak_bytes(&self) -> u64 {
-        self.memory_peak_bytes
+        self.memory_peak_bytes.saturating_sub(self.side_bytes)
+    }
+
+    /// Whether something grew, or came to be.
+    pub(crate) fn has_grown(&self) -> bool {
+        self.grown
     }
 
     /// Whether there was no room for a memory or table with what it begins with.
@@ -53,6 +69,7 @@ impl ResourceLimiter for Limits {
             self.new_refused |= current == 0;
             return Ok(false);
         };
+        self.grown = true;
         self.memory_bytes = total;
         self.memory_peak_bytes = self.memory_peak_bytes.max(total);
         Ok(true)
@@ -78,6 +95,7 @@ impl ResourceLimiter for Limits {
             self.new_refused |= current == 0;
             return Ok(false);
         };
+        self.grown = true;
         self.table_elements = total;
         Ok(true)
     }

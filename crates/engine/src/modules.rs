@@ -20,8 +20,11 @@ use crate::code::{ALONE_BYTES, Code, compiled, kept};
 use crate::compiling::Counts;
 use crate::digest::ByDigest;
 use crate::outcome::{Applied, Failure, FailureKind, NoAnswerKind, Outcome, Stop};
+use crate::recycle::Tally;
+use crate::rewrite::{Places, rewrite};
 use crate::way::Way;
-use crate::{Engine, Interrupt, Run};
+use crate::ways::Ways;
+use crate::{Engine, Interrupt, Objects, Run};
 
 /// What a module imports and exports, and what its runs have of the host.
 pub(crate) trait Abi: Sized + 'static {
@@ -41,7 +44,12 @@ pub(crate) trait Abi: Sized + 'static {
     fn check(module: &[u8], entry: &Self::Entry) -> Result<Shape, Failure>;
 
     /// Links a module that was checked.
-    fn link(code: &Self::Code, entry: &Self::Entry, way: &Way) -> wasmtime::Result<Self::Linked>;
+    fn link(code: &Self::Code, target: &Target<Self>, way: &Way) -> wasmtime::Result<Self::Linked>;
+
+    /// How an engine runs them.
+    fn ways(engine: &Engine) -> &Ways {
+        &engine.module_ways
+    }
 
     /// Where an engine keeps them.
     fn caches(engine: &Engine) -> &Caches<Self>;
@@ -52,6 +60,16 @@ pub(crate) trait Abi: Sized + 'static {
         prepared: &Prepared<Self>,
         engine: &Engine,
     ) -> Result<Applied, PoolFull>;
+
+    /// Runs one as whoever has seen its runs so far finds best, if that is not in
+    /// a fresh instance from the pool; or goes on watching its runs.
+    fn perform_measured(
+        run: &Run<'_>,
+        ready: &Arc<Ready<Self>>,
+        engine: &Engine,
+    ) -> Result<Applied, PoolFull> {
+        Self::perform(run, &ready.prepared, engine)
+    }
 }
 
 /// What is to be run.
@@ -75,6 +93,8 @@ pub(crate) struct PoolFull;
 /// The modules of one sort that an engine has ready, by the way to run them.
 pub(crate) struct Caches<A: Abi> {
     pub(crate) standard: Arc<Modules<A>>,
+    /// Those whose instances are used again.
+    pub(crate) again: Arc<Modules<A>>,
     pub(crate) roomy: Arc<Modules<A>>,
     pub(crate) metered: Arc<Modules<A>>,
 }
@@ -83,6 +103,7 @@ impl<A: Abi> Caches<A> {
     pub(crate) fn new(budget_bytes: u64) -> Self {
         Self {
             standard: Arc::new(Modules::new(budget_bytes)),
+            again: Arc::new(Modules::new(budget_bytes / 4)),
             roomy: Arc::new(Modules::new(budget_bytes / 4)),
             metered: Arc::new(Modules::new(budget_bytes / 4)),
         }
@@ -90,7 +111,8 @@ impl<A: Abi> Caches<A> {
 
     /// How many modules were compiled, and loaded from artifacts.
     pub(crate) fn counts(&self) -> (u64, u64) {
-        let counts = [&self.standard, &self.roomy, &self.metered].map(|modules| modules.counts());
+        let all = [&self.standard, &self.again, &self.roomy, &self.metered];
+        let counts = all.map(|modules| modules.counts());
         counts.iter().fold((0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1))
     }
 }
@@ -99,11 +121,35 @@ impl<A: Abi> Caches<A> {
 pub(crate) struct Prepared<A: Abi> {
     pub(crate) way: Arc<Way>,
     pub(crate) linked: A::Linked,
+    pub(crate) module: Handle,
+    places: OnceLock<Option<Places>>,
+}
+
+impl<A: Abi> Prepared<A> {
+    /// Where its instructions were before it was rewritten, which is found out
+    /// when something fails for the first time.
+    pub(crate) fn places(&self, run: &Run<'_>) -> Option<&Places> {
+        let what = self.way.what?;
+        let places = self.places.get_or_init(|| {
+            let module = module(&self.module, run.objects)?;
+            Some(rewrite(module.bytes(), &self.module, what).ok()??.1)
+        });
+        places.as_ref()
+    }
+}
+
+/// The bytes of a module.
+pub(crate) fn module(name: &Handle, objects: &dyn Objects) -> Option<Blob> {
+    match name.literal_bytes() {
+        Some(bytes) => Some(Blob::new(bytes.to_vec())),
+        None => objects.blob(*name),
+    }
 }
 
 /// A module that can be applied.
 pub(crate) struct Ready<A: Abi> {
     pub(crate) shape: Shape,
+    pub(crate) tally: Tally,
     pub(crate) prepared: Prepared<A>,
 }
 
@@ -239,6 +285,28 @@ impl<A: Abi> Modules<A> {
             Some(Ok(answer)) => answer,
             Some(Err(place)) => place.wait(interrupt),
             None => self.begin(module, begin).wait(interrupt),
+        }
+    }
+
+    /// The module if it is ready; it is made ready by what `begin` gives if nobody
+    /// does it yet, and not waited for.
+    pub(crate) fn ask(
+        self: &Arc<Self>,
+        module: Handle,
+        begin: impl FnOnce() -> Result<Job<A>, Refusal>,
+    ) -> Option<Answer<A>> {
+        let place = {
+            let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
+            places.get(&module).map(Arc::clone)
+        };
+        place.unwrap_or_else(|| self.begin(module, begin)).answer.get().cloned()
+    }
+
+    /// Forgets a module that nobody is to find again.
+    pub(crate) fn drop_named(&self, module: &Handle) {
+        let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = places.remove(module) {
+            self.bytes.fetch_sub(place.bytes.load(Ordering::Acquire), Ordering::Relaxed);
         }
     }
 
@@ -455,9 +523,10 @@ impl<A: Abi> Source<A> {
         way: &Arc<Way>,
         origin: Origin,
     ) -> wasmtime::Result<Made<A>> {
-        let linked = A::link(&code, &self.target.entry, way)?;
-        let prepared = Prepared { way: Arc::clone(way), linked };
-        let answer = Ok(Arc::new(Ready { shape, prepared }));
+        let linked = A::link(&code, &self.target, way)?;
+        let (way, module) = (Arc::clone(way), self.target.module);
+        let prepared = Prepared { way, linked, module, places: OnceLock::new() };
+        let answer = Ok(Arc::new(Ready { shape, tally: Tally::default(), prepared }));
         Ok(Made { answer, bytes: code.bytes(), origin })
     }
 }

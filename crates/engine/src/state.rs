@@ -20,6 +20,8 @@ struct Slot {
 }
 
 const UNREAD: u32 = u32::MAX;
+/// Of the first slot: the entries that the caller of `apply` gave.
+const GIVEN: u32 = u32::MAX - 1;
 
 // Up to here a linear search beats an index of what was made.
 const FEW: usize = 8;
@@ -40,7 +42,13 @@ pub(crate) const STEP_BYTES: usize = 4 << 20;
 struct Borrowed {
     objects: NonNull<dyn Objects>,
     interrupt: NonNull<Interrupt>,
+    entries: NonNull<Tree>,
 }
+
+// SAFETY: whoever holds it is on the thread that called `apply`, and all three may
+// be shared between threads.
+// JUSTIFICATION: a `Store` is `Send` only with what is.
+unsafe impl Send for Borrowed {}
 
 /// The state of one run. Boxes of it are reused by the next run on the thread,
 /// for their allocations only: [`State::begin`] sets every field.
@@ -61,6 +69,8 @@ pub(crate) struct State {
     pub(crate) instance: Option<Instance>,
     pub(crate) memory_export: Option<ModuleExport>,
     pub(crate) memory: Option<Memory>,
+    /// Where what the host writes into that memory is marked.
+    pub(crate) cards: Option<Memory>,
     /// Whether `weft_apply` was entered: a start function may not call imports.
     pub(crate) entered: bool,
 }
@@ -82,10 +92,27 @@ impl State {
         objects: &dyn Objects,
         interrupt: &Interrupt,
         application: (Handle, &Tree),
-        memory_limit_bytes: u64,
+        limits: Limits,
         bounds: RunBounds,
     ) -> Box<Self> {
         let mut state = SPARE.take().unwrap_or_default();
+        // SAFETY: the contract of this function.
+        unsafe { state.set(objects, interrupt, application, limits, bounds) };
+        state
+    }
+
+    /// Sets what differs from run to run, in a state that is clear.
+    ///
+    /// # Safety
+    /// As of [`State::begin`], until [`State::clear`].
+    pub(crate) unsafe fn set(
+        &mut self,
+        objects: &dyn Objects,
+        interrupt: &Interrupt,
+        application: (Handle, &Tree),
+        limits: Limits,
+        bounds: RunBounds,
+    ) {
         // SAFETY: only the lifetime of the pointer's type changes; that it is
         // not used for longer is the contract of this function.
         // JUSTIFICATION: a `Store` demands `'static` data, and the alternative,
@@ -95,20 +122,36 @@ impl State {
                 NonNull::from(objects),
             )
         };
-        state.borrowed = Some(Borrowed { objects, interrupt: NonNull::from(interrupt) });
         let (handle, entries) = application;
-        state.table.push(Slot { handle, content: 0 });
-        state.contents.push(Content::Tree(entries.clone()));
-        state.procedure = entries.entries().get(1).copied();
-        state.bounds = bounds;
-        state.limits = Limits::new(memory_limit_bytes);
-        state
+        let interrupt = NonNull::from(interrupt);
+        self.borrowed = Some(Borrowed { objects, interrupt, entries: NonNull::from(entries) });
+        self.table.push(Slot { handle, content: GIVEN });
+        self.procedure = entries.entries().get(1).copied();
+        self.bounds = bounds;
+        self.limits = limits;
     }
 
     /// Clears the state and keeps it for the thread's next run.
     pub(crate) fn end(mut self: Box<Self>) {
+        let keeps = self.clear();
+        let Self { instance, memory_export, memory, cards, entered, .. } = &mut *self;
+        *instance = None;
+        *memory_export = None;
+        *memory = None;
+        *cards = None;
+        *entered = false;
+        if keeps {
+            SPARE.set(Some(self));
+        }
+    }
+
+    /// Clears what belongs to the run, and not to the instance. Whether what is
+    /// allocated is little enough to be kept.
+    pub(crate) fn clear(&mut self) -> bool {
         if self.table.capacity() > SPARE_MAX || self.made_index.capacity() > SPARE_MAX {
-            return;
+            // Not used again.
+            self.borrowed = None;
+            return false;
         }
         let Self {
             borrowed,
@@ -123,11 +166,12 @@ impl State {
             log,
             log_truncated,
             limits: _,
-            instance,
-            memory_export,
-            memory,
-            entered,
-        } = &mut *self;
+            instance: _,
+            memory_export: _,
+            memory: _,
+            cards: _,
+            entered: _,
+        } = self;
         *borrowed = None;
         table.clear();
         contents.clear();
@@ -138,11 +182,7 @@ impl State {
         *procedure = None;
         log.clear();
         *log_truncated = false;
-        *instance = None;
-        *memory_export = None;
-        *memory = None;
-        *entered = false;
-        SPARE.set(Some(self));
+        true
     }
 
     pub(crate) fn interrupted(&self) -> bool {
@@ -241,6 +281,11 @@ impl State {
         let handle = self.handle(call, index)?;
         if !matches!(handle.kind(), Kind::Tree | Kind::Tag) {
             return Err(wrong_kind(call, index, handle, "an accessible tree"));
+        }
+        if self.table[index as usize].content == GIVEN {
+            let borrowed = self.borrowed.as_ref().ok_or_else(|| missing(handle))?;
+            // SAFETY: `borrowed` is set only while the contract of `begin` holds.
+            return Ok(unsafe { borrowed.entries.as_ref() });
         }
         let content =
             self.content_of(index as usize, |objects| objects.tree(handle).map(Content::Tree))?;

@@ -2,18 +2,20 @@
 
 use std::fmt::Write;
 
-use wasmtime::{Error, GcHeapOutOfMemory, ThrownException, Trap, WasmBacktrace};
+use wasmtime::{Error, FrameInfo, GcHeapOutOfMemory, ThrownException, Trap, WasmBacktrace};
 
 use crate::outcome::{Failure, FailureKind, NoAnswerKind, Outcome, Stop};
+use crate::rewrite::Places;
 
-/// The outcome of a run that ended in an error.
-pub(crate) fn outcome(error: &Error) -> Outcome {
+/// The outcome of a run that ended in an error, of a module whose instructions
+/// were elsewhere before it was rewritten.
+pub(crate) fn outcome<'a>(error: &Error, places: impl FnOnce() -> Option<&'a Places>) -> Outcome {
     if let Some(stop) = error.downcast_ref::<Stop>() {
         return match stop {
             Stop::Failure(kind, detail) => Outcome::Failure(Failure {
                 kind: *kind,
                 detail: detail.clone(),
-                note: backtrace(error),
+                note: backtrace(error, places),
             }),
             Stop::NoAnswer(kind, detail) => no_answer(*kind, detail),
         };
@@ -31,14 +33,14 @@ pub(crate) fn outcome(error: &Error) -> Outcome {
             Some(words) => Outcome::Failure(Failure {
                 kind: FailureKind::Trap,
                 detail: words.to_owned(),
-                note: backtrace(error),
+                note: backtrace(error, places),
             }),
             None => no_answer(NoAnswerKind::Unsupported, &format!("unexpected trap: {trap}")),
         },
         None if error.is::<ThrownException>() => Outcome::Failure(Failure {
             kind: FailureKind::Trap,
             detail: "uncaught exception".to_owned(),
-            note: backtrace(error),
+            note: backtrace(error, places),
         }),
         None if error.is::<GcHeapOutOfMemory<()>>() => no_answer(
             NoAnswerKind::HostMemory,
@@ -75,16 +77,21 @@ fn words(trap: Trap) -> Option<&'static str> {
 
 /// The functions that were running, innermost first, by names and places within
 /// the module.
-fn backtrace(error: &Error) -> Option<String> {
+fn backtrace<'a>(error: &Error, places: impl FnOnce() -> Option<&'a Places>) -> Option<String> {
     let frames = error.downcast_ref::<WasmBacktrace>()?.frames();
+    let places = places();
+    let was_there =
+        |frame: &&FrameInfo| places.is_none_or(|places| places.has_function(frame.func_index()));
     let mut text = String::new();
-    for (depth, frame) in frames.iter().enumerate() {
+    for (depth, frame) in frames.iter().filter(was_there).enumerate() {
         let _ = write!(text, "{depth:>3}: ");
         let _ = match frame.func_name() {
             Some(name) => write!(text, "{:#}", rustc_demangle::demangle(name)),
             None => write!(text, "function {}", frame.func_index()),
         };
-        if let Some(offset) = frame.module_offset() {
+        let offset = frame.module_offset();
+        let offset = offset.and_then(|new| places.map_or(Some(new), |places| places.old(new)));
+        if let Some(offset) = offset {
             let _ = write!(text, " at {offset:#x}");
         }
         text.push('\n');

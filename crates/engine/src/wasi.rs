@@ -10,7 +10,7 @@ mod form;
 mod link;
 mod matching;
 
-use wasmtime::{Func, Instance, InstancePre, Module, ModuleExport};
+use wasmtime::{Instance, InstancePre, Module, ModuleExport};
 use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
 use weft_object::{Content, Handle, Kind};
 use weft_wasi::{End, Process, Source, Start, Steps, Stop as Halt};
@@ -20,8 +20,9 @@ pub use matching::{Matching, matching};
 
 use self::component::Command;
 use self::entry::{Entry, INITIALIZE, START};
-use crate::apply::{export, without_run};
+use crate::apply::{Beside, export, function, interruptible, without_run};
 use crate::check::Shape;
+use crate::limits::Limits;
 use crate::modules::{Abi, Caches, PoolFull, Prepared, Refusal, Target};
 use crate::outcome::{Applied, Failure, FailureKind, NoAnswerKind, Outcome};
 use crate::state::{State, interrupted};
@@ -94,6 +95,7 @@ pub(crate) struct Linked {
     pre: InstancePre<Running>,
     initialize: Option<ModuleExport>,
     function: ModuleExport,
+    beside: Beside,
 }
 
 impl Abi for Program {
@@ -107,7 +109,8 @@ impl Abi for Program {
         check::check(module, entry)
     }
 
-    fn link(code: &Module, entry: &Entry, way: &Way) -> wasmtime::Result<Linked> {
+    fn link(code: &Module, target: &Target<Self>, way: &Way) -> wasmtime::Result<Linked> {
+        let entry = &target.entry;
         let pre = match entry.stubs.is_empty() {
             true => way.programs.instantiate_pre(code)?,
             false => {
@@ -119,7 +122,8 @@ impl Abi for Program {
         let function = export(code, entry.function.as_deref().unwrap_or(START))?;
         // A command has none.
         let initialize = entry.function.as_ref().and_then(|_| initialize(code));
-        Ok(Linked { pre, initialize, function })
+        let beside = Beside::of(code, &target.module);
+        Ok(Linked { pre, initialize, function, beside })
     }
 
     fn caches(engine: &Engine) -> &Caches<Self> {
@@ -131,8 +135,8 @@ impl Abi for Program {
         prepared: &Prepared<Self>,
         engine: &Engine,
     ) -> Result<Applied, PoolFull> {
-        let Prepared { way, linked } = prepared;
-        perform(run, engine, way, |running| running, |store| call(linked, store))
+        let call = |store: &mut Store<Running>| call(run, &prepared.linked, store);
+        perform(run, engine, prepared, prepared.linked.beside.bytes, |running| running, call)
     }
 }
 
@@ -149,30 +153,32 @@ impl AsMut<Running> for Running {
 
 /// Runs a program, of whatever sort: `call` does it, in a store with what `hold`
 /// makes, and gives the exit code of one that did not end itself.
-fn perform<T: Holding>(
+fn perform<A: Abi, T: Holding>(
     run: &Run<'_>,
     engine: &Engine,
-    way: &Way,
+    prepared: &Prepared<A>,
+    side_bytes: u64,
     hold: impl FnOnce(Running) -> T,
     call: impl FnOnce(&mut Store<T>) -> wasmtime::Result<u32>,
 ) -> Result<Applied, PoolFull> {
     // SAFETY: the state goes to `end` before `run` does.
     // JUSTIFICATION: as for codelets, see `State::begin`.
-    let running = match unsafe { begin(run, engine) } {
+    let limits = Limits::new(run.memory_limit_bytes, side_bytes);
+    let running = match unsafe { begin(run, engine, limits) } {
         Ok(running) => running,
         Err(applied) => return Ok(*applied),
     };
-    let mut store = Store::new(&way.engine, hold(running));
+    let mut store = Store::new(&prepared.way.engine, hold(running));
     let result = arm(run, &mut store).and_then(|()| call(&mut store));
     let fuel_left = store.get_fuel().ok();
-    end(run, store.into_data().into(), result, fuel_left)
+    end(run, prepared, store.into_data().into(), result, fuel_left)
 }
 
 /// What a run begins with, or what it comes to without being begun.
 ///
 /// # Safety
 /// As of [`State::begin`], with what `run` borrows.
-unsafe fn begin(run: &Run<'_>, engine: &Engine) -> Result<Running, Box<Applied>> {
+unsafe fn begin(run: &Run<'_>, engine: &Engine, limits: Limits) -> Result<Running, Box<Applied>> {
     let process = match form::invocation(run).map(Process::new) {
         Ok(Ok(process)) => process,
         Ok(Err(error)) => return Err(refused(ill_formed(error.to_string()))),
@@ -184,7 +190,7 @@ unsafe fn begin(run: &Run<'_>, engine: &Engine) -> Result<Running, Box<Applied>>
             run.objects,
             run.interrupt,
             (run.application, run.entries),
-            run.memory_limit_bytes,
+            limits,
             engine.config.bounds,
         )
     };
@@ -215,8 +221,9 @@ fn arm<T: Holding>(run: &Run<'_>, store: &mut Store<T>) -> wasmtime::Result<()> 
 }
 
 /// What a run has come to.
-fn end(
+fn end<A: Abi>(
     run: &Run<'_>,
+    prepared: &Prepared<A>,
     mut running: Running,
     result: wasmtime::Result<u32>,
     fuel_left: Option<u64>,
@@ -229,7 +236,7 @@ fn end(
                 running.base.end();
                 return Err(PoolFull);
             }
-            None => Err(outcome_of(&error)),
+            None => Err(outcome_of(&error, || prepared.places(run))),
         },
     };
     let memory_peak_bytes = running.base.limits.memory_peak_bytes();
@@ -248,25 +255,26 @@ fn initialize(code: &Module) -> Option<ModuleExport> {
 }
 
 /// Runs the program to the end; its exit code, if it did not end itself.
-fn call(linked: &Linked, store: &mut Store<Running>) -> wasmtime::Result<u32> {
+fn call(run: &Run<'_>, linked: &Linked, store: &mut Store<Running>) -> wasmtime::Result<u32> {
     let instance = linked.pre.instantiate(&mut *store)?;
+    let side = linked.beside.memory(&instance, store);
+    interruptible((run.interrupt, side), store, |store| run_in(&instance, linked, store))
+}
+
+fn run_in(
+    instance: &Instance,
+    linked: &Linked,
+    store: &mut Store<Running>,
+) -> wasmtime::Result<u32> {
+    linked.beside.start(instance, store)?;
     if let Some(initialize) = &linked.initialize {
-        function(&instance, store, initialize)?.typed::<(), ()>(&*store)?.call(&mut *store, ())?;
+        function(instance, store, initialize)?.typed::<(), ()>(&*store)?.call(&mut *store, ())?;
     }
-    let function = function(&instance, store, &linked.function)?;
+    let function = function(instance, store, &linked.function)?;
     match function.typed::<(), ()>(&*store) {
         Ok(function) => function.call(store, ()).map(|()| 0),
         Err(_) => function.typed::<(), i32>(&*store)?.call(store, ()).map(i32::cast_unsigned),
     }
-}
-
-fn function(
-    instance: &Instance,
-    store: &mut Store<Running>,
-    export: &ModuleExport,
-) -> wasmtime::Result<Func> {
-    let found = instance.get_module_export(store, export).and_then(wasmtime::Extern::into_func);
-    found.ok_or_else(|| wasmtime::Error::msg("the checked export is gone"))
 }
 
 impl Running {
@@ -274,7 +282,8 @@ impl Running {
     fn ended(&mut self, run: &Run<'_>, code: u32) -> Result<Applied, Outcome> {
         let Self { base, process, why } = self;
         let finished = process.finish(&mut Reading { of: base.borrowed(), why });
-        let mut finished = finished.map_err(|halt| outcome_of(&stop(halt, why.take()).into()))?;
+        let mut finished =
+            finished.map_err(|halt| outcome_of(&stop(halt, why.take()).into(), || None))?;
         let observations = finished.observations.take();
         let edits = std::mem::take(&mut finished.edits);
         let value = form::value(code, finished);

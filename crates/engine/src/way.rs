@@ -13,6 +13,7 @@ use weft_object::Handle;
 use crate::abi::link::link;
 use crate::interrupt;
 use crate::meaning::{TABLE_ELEMENTS_MAX, component_features};
+use crate::rewrite::For;
 use crate::state::State;
 use crate::wasi::component::{self, Hosted};
 use crate::wasi::{self, Running};
@@ -26,7 +27,7 @@ pub(crate) const POOL_MEMORY_BYTES: u64 = 4 << 30;
 
 // Modules with more memories or tables than this are rare enough to be run
 // without the pool.
-const POOL_MEMORIES_PER_MODULE: u32 = 4;
+const POOL_MEMORIES_PER_MODULE: u32 = 5;
 const POOL_TABLES_PER_MODULE: u32 = 4;
 
 // A program with its adapter is five instances with two or three tables.
@@ -48,6 +49,17 @@ pub(crate) enum Kind {
     Metered,
 }
 
+/// How runs are ended from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// By what is put into modules.
+    ByPolls,
+    /// By comparing a counter, which the compiler puts into what it compiles. For
+    /// components, which are more than a module, for debuggers, which want a module
+    /// as it is, and where pages cannot be taken away.
+    ByCounter,
+}
+
 /// A way to run: an engine of wasmtime and the functions linked for it.
 pub(crate) struct Way {
     pub(crate) engine: Engine,
@@ -57,22 +69,44 @@ pub(crate) struct Way {
     /// For those that are components; made when the first one comes.
     components: OnceLock<ComponentLinker<Hosted>>,
     pub(crate) kind: Kind,
+    /// What is put into modules; `None` if nothing is.
+    pub(crate) what: Option<For>,
     /// Names compiler, target and settings: an artifact of one name is of no
     /// use under another.
     pub(crate) settings: Handle,
 }
 
+// To be raised when other things are put into modules.
+const REWRITE: &str = "rewrite 1";
+
 impl Way {
-    pub(crate) fn new(kind: Kind, debug: bool) -> Result<Self> {
-        let engine = Engine::new(&config(kind, debug))?;
-        interrupt::register(&engine);
+    pub(crate) fn new(kind: Kind, ended: Ended, debug: bool) -> Result<Self> {
+        let engine = Engine::new(&config(kind, ended, debug))?;
+        let what = match ended {
+            Ended::ByPolls => Some(For::Once),
+            Ended::ByCounter => {
+                interrupt::register(&engine);
+                None
+            }
+        };
         let mut linker = Linker::new(&engine);
         link(&mut linker)?;
         let programs = wasi::link(&engine)?;
-        let mut bytes = Bytes(Vec::new());
-        engine.precompile_compatibility_hash().hash(&mut bytes);
-        let settings = Handle::of_blob(&bytes.0);
-        Ok(Self { engine, linker, programs, components: OnceLock::new(), kind, settings })
+        let settings = settings(&engine, what);
+        Ok(Self { engine, linker, programs, components: OnceLock::new(), kind, what, settings })
+    }
+
+    /// The same with more put into modules.
+    pub(crate) fn with(&self, what: For) -> Self {
+        Self {
+            engine: self.engine.clone(),
+            linker: self.linker.clone(),
+            programs: self.programs.clone(),
+            components: OnceLock::new(),
+            kind: self.kind,
+            what: Some(what),
+            settings: settings(&self.engine, Some(what)),
+        }
     }
 
     /// What components are linked with.
@@ -85,7 +119,14 @@ impl Way {
     }
 }
 
-fn config(kind: Kind, debug: bool) -> wasmtime::Config {
+fn settings(engine: &Engine, what: Option<For>) -> Handle {
+    let mut bytes = Bytes(Vec::new());
+    engine.precompile_compatibility_hash().hash(&mut bytes);
+    what.map(|what| (REWRITE, what)).hash(&mut bytes);
+    Handle::of_blob(&bytes.0)
+}
+
+fn config(kind: Kind, ended: Ended, debug: bool) -> wasmtime::Config {
     let mut config = wasmtime::Config::new();
     config
         .wasm_features(WasmFeatures::all().difference(compiled()), false)
@@ -99,7 +140,7 @@ fn config(kind: Kind, debug: bool) -> wasmtime::Config {
         .cranelift_nan_canonicalization(true)
         .relaxed_simd_deterministic(true)
         .max_wasm_stack(WASM_STACK_BYTES)
-        .epoch_interruption(true)
+        .epoch_interruption(ended == Ended::ByCounter)
         .consume_fuel(kind == Kind::Metered);
     match kind {
         Kind::Pooled { instances } => {
@@ -140,11 +181,13 @@ const PAGE_BYTES: usize = 4096;
 // run such functions may keep 8 MiB.
 fn pool(instances: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
+    // With one beside it for each.
+    let memories = 3 * instances;
     pool.total_core_instances(instances)
         // Not reserved, only checked, and after all was compiled. A module of
         // 130,000 functions (clang) needs more than the 1 MiB of the default.
         .max_core_instance_size(INSTANCE_MAX_BYTES)
-        .total_memories(2 * instances)
+        .total_memories(memories)
         .total_tables(2 * instances)
         .max_memories_per_module(POOL_MEMORIES_PER_MODULE)
         .max_tables_per_module(POOL_TABLES_PER_MODULE)

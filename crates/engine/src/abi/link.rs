@@ -3,7 +3,7 @@
 use wasmtime::{Linker, Result};
 use weft_object::{Handle, Selection};
 
-use super::memory::{Guest, bytes, entered, memory, trap};
+use super::memory::{Guest, bytes, entered, memory, trap, written};
 use super::table::MODULE;
 use crate::Interrupt;
 use crate::meaning::FAIL_MESSAGE_MAX_BYTES;
@@ -87,7 +87,9 @@ fn blob_read(mut guest: Guest<'_>, h: i32, offset: u64, ptr: u32, len: u32) -> R
     let watch = state.watch(target.len());
     let part = part(state.blob(CALL, h)?, offset, len);
     copy(&mut target[..part.len()], part, watch)?;
-    Ok(part.len() as u32)
+    let copied = part.len();
+    written(&mut guest, ptr, copied);
+    Ok(copied as u32)
 }
 
 fn blob_window(mut guest: Guest<'_>, h: i32, offset: u64, len: u32) -> Result<i32> {
@@ -163,6 +165,7 @@ fn tree_read(mut guest: Guest<'_>, h: i32, first: u64, ptr: u32, n: u32) -> Resu
             state.go_on()?;
         }
     }
+    written(&mut guest, ptr, 4 * count as usize);
     Ok(count)
 }
 
@@ -279,11 +282,11 @@ mod tests {
 
     use super::*;
     use crate::abi::table::CALLS;
-    use crate::way::{Kind, Way};
+    use crate::way::{Ended, Kind, Way};
 
     #[test]
     fn exactly_the_rows_of_the_table_are_linked() {
-        let way = Way::new(Kind::Roomy, false).unwrap();
+        let way = Way::new(Kind::Roomy, Ended::ByPolls, false).unwrap();
         let mut store = Store::new(&way.engine, Box::<State>::default());
         let mut linked: Vec<_> = way
             .linker

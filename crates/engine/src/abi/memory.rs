@@ -4,6 +4,7 @@
 use wasmtime::{Caller, Memory, Result};
 
 use crate::outcome::{FailureKind, Stop};
+use crate::rewrite::{CARD_BITS, CARDS_AT};
 use crate::state::State;
 
 pub(super) type Guest<'a> = Caller<'a, Box<State>>;
@@ -33,6 +34,17 @@ pub(super) fn memory(guest: &mut Guest<'_>, call: &str) -> Result<Memory, Stop> 
         .ok_or_else(|| trap(call, "the module exports no memory"))?;
     guest.data_mut().memory = Some(memory);
     Ok(memory)
+}
+
+/// Marks what the host has written into the guest's memory, if that is to be put
+/// back.
+pub(super) fn written(guest: &mut Guest<'_>, ptr: u32, len: usize) {
+    let Some(cards) = guest.data().cards.filter(|_| len > 0) else { return };
+    let (first, last) = (ptr as usize >> CARD_BITS, (ptr as usize + len - 1) >> CARD_BITS);
+    let at = CARDS_AT as usize;
+    if let Some(marks) = cards.data_mut(guest).get_mut(at + first..=at + last) {
+        marks.fill(1);
+    }
 }
 
 /// The bytes `ptr..ptr + len` of the guest's memory beside the run's state.

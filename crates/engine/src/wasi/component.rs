@@ -24,9 +24,10 @@ pub(crate) use fault::Fault;
 use super::{Reading, Running, perform, stop};
 use crate::check::Shape;
 use crate::code::{self, Code};
-use crate::modules::{Abi, Caches, PoolFull, Prepared};
+use crate::modules::{Abi, Caches, PoolFull, Prepared, Target};
 use crate::outcome::{Applied, Failure, FailureKind, Stop};
 use crate::way::Way;
+use crate::ways::Ways;
 use crate::{Engine, Run};
 
 /// A component with an entry for a whole program.
@@ -95,7 +96,11 @@ impl Abi for Command {
         check::check(component)
     }
 
-    fn link(code: &Component, (): &(), way: &Way) -> wasmtime::Result<Linked> {
+    fn ways(engine: &Engine) -> &Ways {
+        &engine.component_ways
+    }
+
+    fn link(code: &Component, _: &Target<Self>, way: &Way) -> wasmtime::Result<Linked> {
         let pre = way.components()?.instantiate_pre(code).map_err(|error| {
             let detail = "imports from WASI 0.2 what is not there, or is of another type";
             error.context(Stop::Failure(FailureKind::BadModule, detail.to_owned()))
@@ -119,7 +124,7 @@ impl Abi for Command {
         let mut resources = ResourceTable::new();
         resources.set_max_capacity(engine.config.bounds.handles_max as usize);
         let hold = |running| Hosted { running, resources, memory_limit_bytes };
-        perform(run, engine, &prepared.way, hold, |store| {
+        perform(run, engine, prepared, 0, hold, |store| {
             // What a call hands over lies in the program's memory.
             store.set_hostcall_fuel(usize::try_from(memory_limit_bytes).unwrap_or(usize::MAX));
             call(&prepared.linked, store)

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use weft_engine::{
-    Applied, Config, Engine, Failure, FailureKind, Interrupt, NoAnswerKind, Objects, Outcome, Run,
-    RunBounds,
+    Applied, Config, Engine, Failure, FailureKind, Interrupt, NoAnswerKind, Objects, Outcome,
+    Reuse, Run, RunBounds,
 };
 use weft_object::{Blob, Content, Handle, Tree};
 
@@ -52,9 +52,9 @@ impl Memory {
 pub(crate) static ENGINE: LazyLock<Arc<Engine>> =
     LazyLock::new(|| Arc::new(Engine::new(config()).unwrap()));
 
-/// Runs a case in each way that there is: from the pool, without one, metered,
-/// for a debugger.
-pub(crate) fn every_way(case: Case) -> [Case; 4] {
+/// Runs a case in each way that there is: from the pool, in an instance that was
+/// used before, without a pool, metered, for a debugger.
+pub(crate) fn every_way(case: Case) -> [Case; 6] {
     let copy = |engine: &Arc<Engine>, fuel| Case {
         engine: Arc::clone(engine),
         memory: case.memory.clone(),
@@ -64,8 +64,16 @@ pub(crate) fn every_way(case: Case) -> [Case; 4] {
         ..case
     };
     let metered = copy(&ENGINE, Some(1 << 40));
-    [copy(&ENGINE, None), copy(&ROOMY, None), metered, copy(&DEBUG, None)]
+    let again = || copy(&REUSING, None);
+    [copy(&ENGINE, None), again(), again(), copy(&ROOMY, None), metered, copy(&DEBUG, None)]
 }
+
+/// An engine that uses instances again as soon as it can, and compares each with
+/// a new one.
+pub(crate) static REUSING: LazyLock<Arc<Engine>> = LazyLock::new(|| {
+    let config = Config { reuse: Reuse::Always, compare_reused: true, ..config() };
+    Arc::new(Engine::new(config).unwrap())
+});
 
 /// An engine without a pool: another way to run.
 pub(crate) static ROOMY: LazyLock<Arc<Engine>> =

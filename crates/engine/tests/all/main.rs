@@ -13,5 +13,6 @@ mod limits;
 mod made;
 mod modules;
 mod programs;
+mod reuse;
 mod scarce;
 mod stop;

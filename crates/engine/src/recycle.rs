@@ -1,0 +1,214 @@
+//! Instances that are put back and serve the next run on the same thread.
+//!
+//! An instance that put itself back (see [`rewrite`](crate::rewrite)) is kept by
+//! its thread. What it did not put back ends it: whatever grew, and all that its
+//! module could not undo. So does every end but a plain return.
+//!
+//! Which functions are worth it is measured: the first runs of each have new
+//! instances, and if these are short, a second compilation begins behind them.
+//! What takes long would lose more by marking its stores than it wins.
+
+mod compare;
+mod tally;
+
+use std::cell::RefCell;
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use wasmtime::{Memory, Store, TypedFunc};
+use weft_object::Handle;
+
+use crate::apply::{Codelet, applied, codelet, function, instance, interruptible, store};
+use crate::engine::Reuse;
+use crate::limits::Limits;
+use crate::modules::{Abi, PoolFull, Ready};
+use crate::outcome::{Applied, Outcome};
+use crate::state::State;
+use crate::{Engine, Run};
+use compare::Pristine;
+pub(crate) use tally::Tally;
+
+/// Instances that a thread keeps. Each takes the place of one in the pool.
+pub(crate) const KEPT_PER_THREAD: usize = 8;
+
+/// An instance in the state in which it began.
+struct Kept {
+    /// Of this engine, as long as that is there.
+    engine: Weak<()>,
+    module: Handle,
+    ready: Arc<Ready<Codelet>>,
+    /// What the module's first runs were.
+    first: Arc<Ready<Codelet>>,
+    store: Store<Box<State>>,
+    apply: TypedFunc<i32, i64>,
+    side: Option<Memory>,
+    begun: Limits,
+    pristine: Option<Pristine>,
+}
+
+thread_local! {
+    static KEPT: RefCell<Vec<Kept>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Applies by an instance that this thread has kept, if there is one.
+pub(crate) fn again(run: &Run<'_>, engine: &Engine) -> Option<Applied> {
+    let &module = run.entries.entries().get(1)?;
+    let mut kept = KEPT.with(|all| {
+        let mut all = all.try_borrow_mut().ok()?;
+        let ours = |kept: &Kept| {
+            kept.module == module && std::ptr::eq(kept.engine.as_ptr(), Arc::as_ptr(&engine.alive))
+        };
+        let at = all.iter().position(ours)?;
+        let fits =
+            run.fuel.is_none() && all[at].ready.shape.memory_min_bytes <= run.memory_limit_bytes;
+        // Whoever was used last is found first.
+        fits.then(|| all.swap_remove(at))
+    })?;
+    // SAFETY: `run` borrows all of it for longer than the call, after which the
+    // state is cleared or dropped.
+    unsafe {
+        let limits = kept.begun.again(run.memory_limit_bytes);
+        let bounds = engine.config.bounds;
+        let given = (run.application, run.entries);
+        kept.store.data_mut().set(run.objects, run.interrupt, given, limits, bounds);
+    }
+    Some(perform(run, engine, kept))
+}
+
+/// Runs in a new instance from the pool, and measures that; or in a new one that
+/// is kept.
+pub(crate) fn measured(
+    run: &Run<'_>,
+    ready: &Arc<Ready<Codelet>>,
+    engine: &Engine,
+) -> Result<Applied, PoolFull> {
+    let tally = match engine.config.reuse {
+        Reuse::Never => None,
+        Reuse::Always => {
+            if let Some(applied) = begin_now(run, ready, engine) {
+                return applied;
+            }
+            None
+        }
+        Reuse::Measured => Some(&ready.tally),
+    };
+    let Some(tally) = tally.filter(|tally| !tally.is_settled()) else {
+        return Codelet::perform(run, &ready.prepared, engine);
+    };
+    if tally.is_short() {
+        if let Some(applied) = begin(run, ready, engine) {
+            return applied;
+        }
+        return Codelet::perform(run, &ready.prepared, engine);
+    }
+    let began = Instant::now();
+    let applied = Codelet::perform(run, &ready.prepared, engine)?;
+    let is_plain = matches!(applied.outcome, Outcome::Value(_))
+        && applied.memory_peak_bytes == ready.shape.memory_min_bytes;
+    tally.ran(began.elapsed(), is_plain);
+    Ok(applied)
+}
+
+/// Runs in a new instance that is kept, once the module is compiled for that.
+fn begin(
+    run: &Run<'_>,
+    first: &Arc<Ready<Codelet>>,
+    engine: &Engine,
+) -> Option<Result<Applied, PoolFull>> {
+    let &name = run.entries.entries().get(1)?;
+    let way = engine.module_ways.again(engine.config.compare_reused)?;
+    let answer = engine.codelets.again.ask(name, || {
+        // The last time if it comes to nothing.
+        first.tally.asked();
+        engine.prepare(run, &codelet(name), vec![way])
+    })?;
+    match answer {
+        Ok(ready) => new(run, first, ready, engine),
+        Err(_) => {
+            first.tally.settle();
+            None
+        }
+    }
+}
+
+/// The same at once; for tests.
+fn begin_now(
+    run: &Run<'_>,
+    first: &Arc<Ready<Codelet>>,
+    engine: &Engine,
+) -> Option<Result<Applied, PoolFull>> {
+    let &name = run.entries.entries().get(1)?;
+    let way = engine.module_ways.again(engine.config.compare_reused)?;
+    let begin = || engine.prepare(run, &codelet(name), vec![way]);
+    let ready = engine.codelets.again.get(name, run.interrupt, begin).ok()?;
+    new(run, first, ready, engine)
+}
+
+/// `None` if the first run of the instance could not begin.
+fn new(
+    run: &Run<'_>,
+    first: &Arc<Ready<Codelet>>,
+    ready: Arc<Ready<Codelet>>,
+    engine: &Engine,
+) -> Option<Result<Applied, PoolFull>> {
+    let mut store = store(run, &ready.prepared, engine);
+    let made = instance(run, &ready.prepared, &mut store).and_then(|(instance, side)| {
+        let export = ready.prepared.linked.run.as_ref();
+        let export = export.ok_or_else(|| wasmtime::Error::msg("the added export is gone"))?;
+        let apply = function(&instance, &mut store, export)?.typed::<i32, i64>(&store)?;
+        let pristine = match engine.config.compare_reused {
+            true => Some(Pristine::of(&ready.prepared, &instance, &mut store)?),
+            false => None,
+        };
+        Ok((apply, side, pristine))
+    });
+    // Why there is none will be told by the way that everybody knows.
+    let Ok((apply, side, pristine)) = made else {
+        store.into_data().end();
+        return None;
+    };
+    store.data_mut().entered = true;
+    let &module = run.entries.entries().get(1)?;
+    let begun = store.data().limits.clone();
+    store.data_mut().limits = begun.again(run.memory_limit_bytes);
+    let (engine_is, first) = (Arc::downgrade(&engine.alive), Arc::clone(first));
+    let kept =
+        Kept { engine: engine_is, module, ready, first, store, apply, side, begun, pristine };
+    Some(Ok(perform(run, engine, kept)))
+}
+
+/// Applies, and keeps the instance if it is as it was.
+fn perform(run: &Run<'_>, engine: &Engine, mut kept: Kept) -> Applied {
+    let Kept { store, apply, side, .. } = &mut kept;
+    let result = interruptible((run.interrupt, *side), store, |store| apply.call(store, 0));
+    let is_back = result.as_ref().is_ok_and(|result| result >> 32 == 0)
+        && !kept.store.data().limits.has_grown();
+    let result = result.map(|result| result as i32);
+    let applied = applied(run, &kept.ready.prepared, kept.store.data_mut(), result);
+    if !kept.first.tally.came_back(is_back) {
+        engine.codelets.again.drop_named(&kept.module);
+    }
+    if kept.store.data_mut().clear() && is_back {
+        if let Some(pristine) = &kept.pristine {
+            pristine.compare(&mut kept.store);
+        }
+        keep(kept);
+    }
+    applied
+}
+
+fn keep(kept: Kept) {
+    // Where the thread is about to end, there is nothing to keep for.
+    let _ = KEPT.try_with(|all| {
+        let Ok(mut all) = all.try_borrow_mut() else { return };
+        if all.len() >= KEPT_PER_THREAD {
+            all.retain(|kept| kept.engine.strong_count() > 0);
+            // The one that was not used for the longest time stands at the begin,
+            // or near it.
+            if all.len() >= KEPT_PER_THREAD {
+                all.remove(0);
+            }
+        }
+        all.push(kept);
+    });
+}

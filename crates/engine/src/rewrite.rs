@@ -1,0 +1,195 @@
+//! What is put into modules before they are compiled, so that their runs can be
+//! ended and their instances used again.
+//!
+//! **Polls.** A run is ended from outside by taking away a page of a memory that
+//! is put beside the module's own: wherever a function may go on for long, at the
+//! head of each loop and at the begin of what calls other functions of the module, it
+//! writes a byte there. That is an instruction; a comparison with a counter, as
+//! the compiler offers, keeps registers and a way to call the host in each
+//! loop: see [`Interrupt`](crate::Interrupt) for the cost of both.
+//!
+//! **Cards.** What a run changes is put back by the module itself, where that is
+//! cheaper than a new instance. Memory 0 is divided into cards of 2^[`CARD_BITS`]
+//! bytes, with a byte each in the memory beside. Each store marks the
+//! card of its first byte, which is enough: a store has at most 16 bytes, so a card is
+//! put back with the 15 behind it. A function is added that applies and then writes
+//! into every mutable global, and into each marked card, what an instance begins
+//! with. What it does not put back (tables, dropped segments, the size of the
+//! memory) is noted when it changes, and ends the instance.
+//!
+//! Nothing that a module has moves to another index: all that is added stands at
+//! the end of its section, and what is exported has a name that no module can
+//! hold, since that contains its digest.
+
+mod body;
+mod places;
+mod reset;
+mod sections;
+mod survey;
+
+use wasm_encoder::{Encode, ExportKind, MemoryType, SectionId};
+use wasmparser::{FunctionBody, Parser, Payload, Result};
+use weft_object::Handle;
+
+use crate::abi::table::EXPORT;
+use body::{Insert, Marking};
+pub(crate) use places::Places;
+use reset::{Image, Reset};
+use sections::Sections;
+use survey::Survey;
+
+/// A card has 2 to this power bytes.
+pub(crate) const CARD_BITS: i32 = 12;
+
+/// Where cards begin in the memory beside. What is before is for polls.
+pub(crate) const CARDS_AT: u64 = 1 << 16;
+
+/// How far a store that begins in a card may go on behind it.
+const SPILL_BYTES: i32 = 15;
+
+// Of these every 32-bit address is in one.
+const CARDS: u64 = 1 << (32 - CARD_BITS);
+
+/// The bytes of the memory beside, with and without cards.
+pub(crate) const SIDE_BYTES: u64 = CARDS_AT;
+pub(crate) const SIDE_WITH_CARDS_BYTES: u64 = CARDS_AT + CARDS;
+
+// Beyond these an instance keeps too much while nobody uses it, and looking
+// through its cards costs as much as a new one.
+const MEMORY_MAX_PAGES: u64 = 64;
+const IMAGE_MAX_BYTES: usize = 1 << 20;
+
+/// What to put into a module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum For {
+    /// Polls alone.
+    Once,
+    /// All that lets instances be used again, of a codelet.
+    Again {
+        /// Exports what is compared with what an instance begins with.
+        compared: bool,
+    },
+}
+
+/// The name of the memory beside, as an export of a module.
+pub(crate) fn side_name(module: &Handle) -> String {
+    format!("weft side {module}")
+}
+
+/// The name of the start function, which is called once the run is watched.
+pub(crate) fn start_name(module: &Handle) -> String {
+    format!("weft start {module}")
+}
+
+/// The name of a memory, global or table that a run may change.
+pub(crate) fn changing_name(module: &Handle, kind: ExportKind, index: u32) -> String {
+    format!("weft {kind:?} {index} {module}")
+}
+
+/// The name of the function that applies and puts back.
+pub(crate) fn run_name(module: &Handle) -> String {
+    format!("weft run {module}")
+}
+
+/// A module that was found valid, with what was put into it; `None` where that
+/// is nothing, or, for [`For::Again`], where the module has what is not covered.
+pub(crate) fn rewrite(
+    module: &[u8],
+    name: &Handle,
+    what: For,
+) -> Result<Option<(Vec<u8>, Places)>> {
+    let survey = Survey::of(module)?;
+    let bodies = bodies(module)?;
+    let mut polled = false;
+    for body in &bodies {
+        polled |= body::long(body, survey.functions_imported)?.is_any();
+    }
+    let side = survey.memories.len() as u32;
+    let reset = match what {
+        For::Once if !polled => return Ok(None),
+        For::Once => None,
+        For::Again { .. } => match reset(&survey, side) {
+            Some(reset) => Some(reset),
+            None => return Ok(None),
+        },
+    };
+    let mut sections = Sections::of(module)?;
+    let marks = reset.as_ref().is_some_and(|(_, reset)| reset.image.is_some());
+    if let Some(start) = survey.start {
+        // It could not be interrupted before there is an instance to watch.
+        sections.remove_start();
+        export(&mut sections, &start_name(name), ExportKind::Func, start);
+    }
+    if polled || marks {
+        let pages = match marks {
+            true => SIDE_WITH_CARDS_BYTES >> 16,
+            false => SIDE_BYTES >> 16,
+        };
+        let ty = MemoryType {
+            minimum: pages,
+            maximum: Some(pages),
+            memory64: false,
+            shared: false,
+            page_size_log2: None,
+        };
+        sections.add(SectionId::Memory, |out| ty.encode(out));
+        export(&mut sections, &side_name(name), ExportKind::Memory, side);
+    }
+    let marking = reset.as_ref().map(|(_, reset)| reset.marking);
+    let insert = Insert { survey: &survey, side, marking };
+    let (mut new, mut pieces) = (Vec::with_capacity(module.len()), Vec::new());
+    for (number, body) in bodies.iter().enumerate() {
+        insert.body(number, body, &mut new, &mut pieces)?;
+    }
+    if let Some((apply, reset)) = reset {
+        let run = reset.add(apply, &mut sections);
+        export(&mut sections, &run_name(name), ExportKind::Func, run);
+    }
+    if what == (For::Again { compared: true }) {
+        for (kind, index) in survey.changing() {
+            export(&mut sections, &changing_name(name, kind, index), kind, index);
+        }
+    }
+    let (module, bodies_at) = sections.encode(&new)?;
+    Ok(Some((module, Places::new(pieces, bodies_at, survey.function_count()))))
+}
+
+/// What puts instances back, and the function that is applied.
+fn reset<'s, 'a>(survey: &'s Survey<'a>, side: u32) -> Option<(u32, Reset<'s, 'a>)> {
+    let apply = survey.exported(EXPORT)?;
+    // A start function would have to run again.
+    if survey.start.is_some() || survey.imports_more {
+        return None;
+    }
+    let image = match survey.memories.as_slice() {
+        [] => None,
+        [memory]
+            if !memory.memory64
+                && memory.initial <= MEMORY_MAX_PAGES
+                && memory.page_size_log2.is_none() =>
+        {
+            Some(Image::of(survey.data.as_ref()?, IMAGE_MAX_BYTES)?)
+        }
+        _ => return None,
+    };
+    let marking = Marking { mark: survey.function_count(), spoiled: survey.globals.len() as u32 };
+    Some((apply, Reset { survey, marking, side, image }))
+}
+
+fn bodies(module: &[u8]) -> Result<Vec<FunctionBody<'_>>> {
+    let mut bodies = Vec::new();
+    for payload in Parser::new(0).parse_all(module) {
+        if let Payload::CodeSectionEntry(body) = payload? {
+            bodies.push(body);
+        }
+    }
+    Ok(bodies)
+}
+
+fn export(sections: &mut Sections<'_>, name: &str, kind: ExportKind, index: u32) {
+    sections.add(SectionId::Export, |out| {
+        name.encode(out);
+        kind.encode(out);
+        index.encode(out);
+    });
+}

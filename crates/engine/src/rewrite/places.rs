@@ -1,0 +1,37 @@
+//! Where in a module its instructions were before it was rewritten.
+
+/// A piece of a rewritten module that is as it was.
+#[derive(Clone, Copy)]
+pub(super) struct Piece {
+    pub(super) new: usize,
+    pub(super) old: usize,
+    pub(super) length: usize,
+}
+
+/// Where pieces of a rewritten module were, for backtraces.
+pub(crate) struct Places {
+    /// Ascending.
+    pieces: Vec<Piece>,
+    functions: u32,
+}
+
+impl Places {
+    pub(super) fn new(mut pieces: Vec<Piece>, bodies_at: usize, functions: u32) -> Self {
+        for piece in &mut pieces {
+            piece.new += bodies_at;
+        }
+        Self { pieces, functions }
+    }
+
+    /// Where an instruction was; of what was put before one, where that was.
+    pub(crate) fn old(&self, new: usize) -> Option<usize> {
+        let at = self.pieces.partition_point(|piece| piece.new <= new).checked_sub(1)?;
+        let piece = self.pieces[at];
+        Some(piece.old + (new - piece.new).min(piece.length))
+    }
+
+    /// Whether a function was there before.
+    pub(crate) fn has_function(&self, index: u32) -> bool {
+        index < self.functions
+    }
+}
