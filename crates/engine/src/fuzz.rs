@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use weft_object::{Blob, Handle, Tree};
 
-use crate::{Config, Engine, Interrupt, NoAnswerKind, Objects, Outcome, Run};
+use crate::{Applied, Config, Engine, Interrupt, NoAnswerKind, Objects, Outcome, Reuse, Run};
 
 struct Nothing;
 
@@ -61,5 +61,58 @@ pub fn fuzz_module(data: &[u8]) {
         let missing =
             matches!(applied.outcome, Outcome::NoAnswer { kind: NoAnswerKind::Missing, .. });
         assert!(!missing, "everything was resident: {:?}", applied.outcome);
+    }
+}
+
+/// Engines that use instances again at once and compare each with a new one, and
+/// that never do.
+static REUSING: LazyLock<Option<[Engine; 2]>> = LazyLock::new(|| {
+    let engine = |reuse| {
+        let base = Config { module_cache_bytes: 1 << 20, instances: 24, ..Config::default() };
+        Engine::new(Config { reuse, compare_reused: true, ..base }).ok()
+    };
+    Some([engine(Reuse::Always)?, engine(Reuse::Never)?])
+});
+
+/// Applies a module that ends by itself, in instances that are used again and in
+/// new ones. All come to the same.
+///
+/// # Panics
+/// If they do not, or if an instance was not put back.
+pub fn fuzz_reuse(module: &[u8], argument: u64) {
+    const LIMIT_BYTES: u64 = 8 << 20;
+    let Some([reusing, fresh]) = REUSING.as_ref() else { return };
+    let module = Blob::new(module.to_vec());
+    let name = module.handle();
+    let only = Only(name, module);
+    let apply = |engine: &Engine, argument: u64| {
+        let entries = [Handle::of_u64(LIMIT_BYTES), name, Handle::of_u64(argument)];
+        let entries = Tree::new(entries.to_vec());
+        engine.apply(Run {
+            application: entries.handle(),
+            entries: &entries,
+            memory_limit_bytes: LIMIT_BYTES,
+            fuel: None,
+            objects: &only,
+            interrupt: &Interrupt::new(),
+        })
+    };
+    let made = |applied: &Applied| applied.made.iter().map(|made| made.0).collect::<Vec<_>>();
+    for argument in [argument, 0, argument, 1] {
+        let (ours, theirs) = (apply(reusing, argument), apply(fresh, argument));
+        let differ = |what: &dyn std::fmt::Debug, than: &dyn std::fmt::Debug| {
+            panic!("an instance that was used before came to {what:?}, a new one to {than:?}")
+        };
+        match (&ours.outcome, &theirs.outcome) {
+            // How deep it can recurse, and what a run may hold, is the machine's.
+            (Outcome::NoAnswer { .. }, _) | (_, Outcome::NoAnswer { .. }) => {}
+            (ours, theirs) if ours != theirs => differ(ours, theirs),
+            _ if ours.log != theirs.log => differ(&ours.log, &theirs.log),
+            _ if made(&ours) != made(&theirs) => differ(&made(&ours), &made(&theirs)),
+            _ if ours.memory_peak_bytes != theirs.memory_peak_bytes => {
+                differ(&ours.memory_peak_bytes, &theirs.memory_peak_bytes);
+            }
+            _ => {}
+        }
     }
 }

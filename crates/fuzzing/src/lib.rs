@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod campaign;
+mod modules;
 mod mutate;
 mod random;
 mod seeds;

@@ -1,5 +1,6 @@
 //! Good inputs. Made by code where their form is ours, so that they follow it.
 
+use crate::random::Random;
 use weft_object::directory::{DirectoryError, Entry, FileKind, Name, Part, build};
 use weft_object::{Blob, Content, Handle, Tree};
 use weft_store::export::export;
@@ -42,6 +43,16 @@ pub(crate) fn calls() -> Vec<Vec<u8>> {
     let all: Vec<_> = programs.iter().filter_map(program).collect();
     debug_assert_eq!(all.len(), programs.len(), "every call is one");
     all
+}
+
+/// Bytes for generators, some short, some long.
+pub(crate) fn random() -> Vec<Vec<u8>> {
+    let lengths = [256, 512, 1024, 2048, 4096, 4096, 8192, 8192];
+    let bytes = |(seed, length): (u64, usize)| {
+        let mut random = Random::new(seed, 0);
+        (0..length).map(|_| random.byte()).collect()
+    };
+    (0..).zip(lengths).map(bytes).collect()
 }
 
 /// Index Blobs and nodes of real directories, and lists of names.

@@ -65,6 +65,13 @@ pub const TARGETS: &[Target] = &[
         words: seeds::NOTATION_WORDS,
         count: 10_000,
     },
+    Target {
+        name: "reuse",
+        run: crate::modules::reuse,
+        seeds: seeds::random,
+        words: &[],
+        count: 20,
+    },
 ];
 
 /// The target of this name.

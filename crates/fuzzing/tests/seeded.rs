@@ -44,7 +44,7 @@ macro_rules! targets {
     };
 }
 
-targets! { calls directory export frame handle module notation }
+targets! { calls directory export frame handle module notation reuse }
 
 /// A target that nobody runs, or that libFuzzer does not know, finds nothing.
 #[test]
