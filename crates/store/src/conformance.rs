@@ -1,8 +1,12 @@
-//! What every [`Backend`] promises, as a test that each of them runs.
+//! What every [`Backend`] promises, as a test that each of them runs; and a
+//! [`Double`] of one, to test who uses it.
 
+mod double;
 mod state;
 
 use weft_object::{Blob, Content, Handle, Prefix, Tree};
+
+pub use double::Double;
 
 use crate::{Backend, Cost, Expect, Label, Origin, Outcome, Relation, Resolved, StoreError};
 

@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod collection;
-mod double;
 mod guests;
 mod mapped;
 mod outcomes;

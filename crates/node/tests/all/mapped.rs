@@ -5,9 +5,9 @@ use std::sync::Arc;
 use weft_eval::{NoAnswerKind, Outcome};
 use weft_node::Config;
 use weft_object::{Blob, Content, Handle};
+use weft_store::conformance::Double;
 use weft_store::{Backend, FileBackend, Options, StoreError, map};
 
-use crate::double::Double;
 use crate::guests::{apply, echo, first, ran, start};
 
 /// A directory that goes away with the test.
@@ -129,7 +129,7 @@ fn only_alone_during_a_request() {
         }
         true
     };
-    let backend = Arc::new(Double { backend: mapped.backend.clone(), sees: Box::new(sees) });
+    let backend = Arc::new(Double::seeing(mapped.backend.clone(), sees));
     let node = start(Config { backend: Some(backend), ..Config::default() });
     let watch = node.watch();
     let session = node.session();

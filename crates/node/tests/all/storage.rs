@@ -5,10 +5,10 @@ use weft_eval::{NoAnswerKind, Outcome};
 use weft_node::{Config, Event, Kept, Node, Session};
 use weft_object::directory::{DirectoryError, Entry, FileKind, Name, Part, build};
 use weft_object::{Handle, Selection};
+use weft_store::conformance::Double;
 use weft_store::disk::crash::{CrashDisk, Fault};
 use weft_store::{Backend, Content, FileBackend, MemoryBackend, Options};
 
-use crate::double::Double;
 use crate::guests::{add, apply, fib, first, module, start};
 
 fn with(backend: &Arc<MemoryBackend>) -> Node {
@@ -378,7 +378,7 @@ fn what_is_not_seen_for_a_moment_is_asked_for_again() {
         // Not before the fourth time.
         *handle != large || count.fetch_add(1, Ordering::SeqCst) >= 3
     };
-    let double = Arc::new(Double { backend, sees: Box::new(sees) });
+    let double = Arc::new(Double::seeing(backend, sees));
     let node = start(Config { backend: Some(double), ..Config::default() });
     let session = node.session();
     let request = apply(&session, first(&session), &[large]);
@@ -388,7 +388,7 @@ fn what_is_not_seen_for_a_moment_is_asked_for_again() {
 
 #[test]
 fn what_is_never_seen_is_lost() {
-    let double = Double { backend: Arc::new(MemoryBackend::default()), sees: Box::new(|_| false) };
+    let double = Double::seeing(Arc::new(MemoryBackend::default()), |_| false);
     let node = start(Config { backend: Some(Arc::new(double)), ..Config::default() });
     let session = node.session();
     let gone = Handle::of_blob(&[7; 500]);

@@ -30,5 +30,4 @@ mod scratch;
 mod socket;
 mod socket_hostile;
 mod torn;
-mod watched;
 mod workload;

@@ -13,6 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use weft_object::{Blob, Handle, Tree};
+use weft_store::conformance::Double;
 use weft_store::socket::{Client, Fact, Limits, Server};
 use weft_store::{
     Backend, Budget, Collect, Content, Cost, Expect, FileBackend, Finder, Label, MemoryBackend,
@@ -20,7 +21,6 @@ use weft_store::{
 };
 
 use crate::scratch::{Scratch, long};
-use crate::watched::Watched;
 
 fn shared(directory: &Path) -> SharedBackend {
     SharedBackend::open(directory, Mode::Write).unwrap()
@@ -299,7 +299,7 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 fn what_is_held_and_written_ends_with_the_connection() {
     let scratch = Scratch::new();
     FileBackend::create(scratch.path()).unwrap();
-    let watched = Arc::new(Watched::default());
+    let watched = Arc::new(Double::default());
     let serve = || Server::start(watched.clone(), scratch.path(), Limits::default()).unwrap();
     let server = serve();
     let client = shared(scratch.path());
@@ -538,7 +538,7 @@ fn frame(tag: u8, payload: &[u8]) -> Vec<u8> {
 fn a_collection_runs_where_the_store_is_held() {
     let scratch = Scratch::new();
     FileBackend::create(scratch.path()).unwrap();
-    let watched = Arc::new(Watched::default());
+    let watched = Arc::new(Double::default());
     let server = Server::start(watched.clone(), scratch.path(), Limits::default()).unwrap();
     let client = shared(scratch.path());
     client.put(&[long(1), long(2)]).unwrap();

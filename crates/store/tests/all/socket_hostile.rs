@@ -12,22 +12,22 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use weft_object::Handle;
+use weft_store::conformance::Double;
 use weft_store::socket::{Client, Limits, Server, fuzz_frames};
 use weft_store::{Backend, FileBackend, Mode, Relation, SharedBackend, StoreError};
 
 use crate::scratch::{Scratch, long};
-use crate::watched::Watched;
 
 /// A server that is quick to lose patience.
 struct Served {
     scratch: Scratch,
-    watched: Arc<Watched>,
+    watched: Arc<Double>,
     server: Server,
 }
 
 fn serve(limits: Limits) -> Served {
     let scratch = Scratch::new();
-    let watched = Arc::new(Watched::default());
+    let watched = Arc::new(Double::default());
     watched.put(&[long(1)]).unwrap();
     let server = Server::start(watched.clone(), scratch.path(), limits).unwrap();
     Served { scratch, watched, server }

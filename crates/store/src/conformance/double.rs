@@ -1,22 +1,70 @@
-//! A backend that does something else before it says what it has.
+//! A backend that stands in for another one, for tests of who uses it.
 
+use std::fmt;
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use weft_object::{Content, Handle, Prefix};
-use weft_store::{
-    Backend, Collect, Collected, Expect, Finder, Label, Pin, Progress, Relation, Resolved, Run,
-    StoreError, Usage,
+
+use crate::{
+    Backend, Collect, Collected, Expect, Finder, Label, MemoryBackend, Pin, Progress, Relation,
+    Resolved, Run, StoreError, Usage,
 };
 
-/// Whether content is to be seen, asked each time that somebody wants it.
-pub(crate) type Sees = Box<dyn Fn(&Handle) -> bool + Send + Sync>;
+type Sees = Box<dyn Fn(&Handle) -> bool + Send + Sync>;
 
-/// Another backend, of whose content not all is seen each time.
-pub(crate) struct Double {
-    pub(crate) backend: Arc<dyn Backend>,
-    pub(crate) sees: Sees,
+/// Passes every call on; says what stands on it, and may be made not to see
+/// content that is there.
+pub struct Double {
+    backend: Arc<dyn Backend>,
+    sees: Sees,
+    held: AtomicI64,
+    writing: AtomicI64,
+}
+
+impl Double {
+    /// One that sees everything.
+    #[must_use]
+    pub fn new(backend: Arc<dyn Backend>) -> Self {
+        Self::seeing(backend, |_| true)
+    }
+
+    /// One that asks whether content is to be seen each time that somebody wants
+    /// to read it.
+    pub fn seeing(
+        backend: Arc<dyn Backend>,
+        sees: impl Fn(&Handle) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let sees = Box::new(sees);
+        Self { backend, sees, held: AtomicI64::new(0), writing: AtomicI64::new(0) }
+    }
+
+    /// How often anything is held.
+    #[must_use]
+    pub fn held(&self) -> i64 {
+        self.held.load(Ordering::SeqCst)
+    }
+
+    /// How many stretches of writing there are.
+    #[must_use]
+    pub fn writing(&self) -> i64 {
+        self.writing.load(Ordering::SeqCst)
+    }
+}
+
+/// Of what is in memory.
+impl Default for Double {
+    fn default() -> Self {
+        Self::new(Arc::new(MemoryBackend::default()))
+    }
+}
+
+impl fmt::Debug for Double {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Double").field("held", &self.held).field("writing", &self.writing).finish()
+    }
 }
 
 impl Backend for Double {
@@ -108,18 +156,23 @@ impl Backend for Double {
     }
 
     fn hold(&self, handle: &Handle) {
+        self.held.fetch_add(1, Ordering::SeqCst);
         self.backend.hold(handle);
     }
 
     fn release(&self, handle: &Handle) {
+        self.held.fetch_sub(1, Ordering::SeqCst);
         self.backend.release(handle);
     }
 
     fn begin_writing(&self) -> Result<(), StoreError> {
-        self.backend.begin_writing()
+        self.backend.begin_writing()?;
+        self.writing.fetch_add(1, Ordering::SeqCst);
+        Ok(())
     }
 
     fn end_writing(&self) {
+        self.writing.fetch_sub(1, Ordering::SeqCst);
         self.backend.end_writing();
     }
 
