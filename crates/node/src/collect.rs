@@ -131,6 +131,7 @@ impl Shared {
         drop(roots);
         marking.reach_held();
         self.relations.for_each_root(|root| marking.reach(root));
+        self.applied_to_be_kept().iter().for_each(|root| marking.reach(root));
         // After the relations: what is evicted meanwhile is seen as one or the
         // other.
         self.relations.limbo_roots(oldest).iter().for_each(|root| marking.reach(root));

@@ -248,6 +248,28 @@ impl Shared {
         Ok(kept)
     }
 
+    /// What was applied for what is still to be written: that is written with it,
+    /// and nothing else need keep it here until then.
+    pub(crate) fn applied_to_be_kept(&self) -> Vec<Handle> {
+        if self.backend.is_none() || self.keeper.every.is_none() {
+            return Vec::new();
+        }
+        let mut keys: Vec<(Handle, u64)> = Vec::new();
+        let mut many = false;
+        self.relations.for_each(|key, relation| {
+            let run_ns = relation.cost.run_ns;
+            if !relation.durable && key.kind() == Kind::Tree && (!many || run_ns >= WORTH_NS) {
+                keys.push((*key, run_ns));
+            }
+            // As of what is written: of a flood not all is.
+            if !many && keys.len() > FLOOD {
+                many = true;
+                keys.retain(|(_, run_ns)| *run_ns >= WORTH_NS);
+            }
+        });
+        keys.into_iter().map(|(key, _)| key).collect()
+    }
+
     /// What is new and worth a write.
     fn worth_keeping(&self) -> Vec<(Handle, Relation)> {
         // Only applications and steps are facts; what was derived follows from

@@ -94,6 +94,37 @@ fn what_is_found_out_is_written_while_there_is_work() {
     assert_eq!(node.stat().applied, 0);
 }
 
+/// What a result was made from is written with it, also if a collection came
+/// before.
+#[test]
+fn what_was_applied_is_kept_with_what_it_came_to() {
+    let backend = Arc::new(MemoryBackend::default());
+    let node = start(Config {
+        backend: Some(backend.clone()),
+        // Not of itself.
+        keep_every: Some(std::time::Duration::from_secs(3600)),
+        ..Config::default()
+    });
+    let session = node.session();
+    let (fib, add) = (fib(&session), add(&session));
+    let request = apply(&session, fib, &[add, Handle::of_u64(30)]);
+    assert!(session.submit(request).wait().value().is_some());
+    // What was put since the last one stays.
+    node.collect();
+    node.collect();
+    node.keep(&[request]).unwrap();
+    let mut applied = Vec::new();
+    let each = backend.each_relation(&mut |key, _| {
+        applied.push(*key);
+        std::ops::ControlFlow::Continue(())
+    });
+    each.unwrap();
+    applied.retain(|key| key.kind() == weft_object::Kind::Tree);
+    assert!(applied.len() > 50, "{}", applied.len());
+    let gone = applied.iter().filter(|key| !backend.contains(key).unwrap()).count();
+    assert_eq!(gone, 0, "of {}", applied.len());
+}
+
 #[test]
 fn of_a_flood_of_cheap_relations_only_the_answer_is_written() {
     let backend = Arc::new(MemoryBackend::default());
