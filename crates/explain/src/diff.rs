@@ -19,6 +19,7 @@ use weft_object::{Blob, Content, Handle, Kind, Tree};
 use weft_store::StoreError;
 
 pub(crate) use align::aligned;
+pub use computation::entry_step;
 pub use place::{Step, place_text};
 
 use crate::Source;

@@ -60,7 +60,7 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
     // No collection takes it away meanwhile.
     place.backend.hold(&handle);
     let relations = match matches.get_flag("results") {
-        true => known(&place, handle)?,
+        true => known(&place, handle, terminal)?,
         false => Vec::new(),
     };
     let job = Job { place: &place, handle, relations, terminal };
@@ -104,8 +104,13 @@ fn summary(exported: &Exported) -> String {
 }
 
 /// What is known about a computation and all that it needs.
-fn known(place: &Place, handle: Handle) -> Result<Vec<(Handle, Relation)>, Exit> {
-    let followed = follow(&*place.backend, handle, KEYS_MAX)?;
+fn known(
+    place: &Place,
+    handle: Handle,
+    terminal: Terminal,
+) -> Result<Vec<(Handle, Relation)>, Exit> {
+    // Also through what a collection has dropped.
+    let followed = follow(&Source::new(place, terminal), handle, KEYS_MAX)?;
     let mut known: HashMap<Handle, Relation> = HashMap::new();
     for looked in &followed.looked {
         if let (Some(key), Some(relation)) = (looked.key.relation(), looked.relation) {

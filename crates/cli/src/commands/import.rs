@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use serde_json::json;
 use weft_store::export::{Import, Imported, import};
-use weft_store::{Expect, Label, Mode, StoreError};
+use weft_store::{Expect, Label, Mode, StoreError, Writing};
 
 use super::export::SoFar;
 use super::{Command, is_json, json_argument, pin};
@@ -54,6 +54,8 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
     };
     let options = Import { trust: matches.get_flag("trust").then(|| source(&path, from_stdin)) };
     let place = Place::open(Mode::Write, terminal)?;
+    // No collection comes between what is taken and its name.
+    let writing = Writing::begin(&*place.backend)?;
     let imported = taken(&place, &mut *input, &options, terminal).map_err(|error| match error {
         StoreError::Export(broken) => {
             let left = "nothing was taken but content without a name, which the next `weft gc` \
@@ -71,6 +73,7 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
         Some(label) => place.backend.set_label(label, Expect::Any, Some(imported.root))?,
         None => pin::lease(&*place.backend, &[imported.root])?,
     }
+    drop(writing);
     place.backend.sync()?;
     let left = imported.relations - imported.taken;
     if left > 0 {

@@ -30,6 +30,26 @@ fn program(entries: &[Handle]) -> Option<&[Handle]> {
     (is_program && has_form).then_some(entries)
 }
 
+/// What an entry of an application is for. Of a program, that is what it is given;
+/// a directory whose path is long, which would have to be read, is an argument.
+#[must_use]
+pub fn entry_step(entries: &[Handle], at: usize) -> Step {
+    let argument = Step::Argument(at.saturating_sub(2) as u64);
+    match (at, program(entries)) {
+        (0, _) => Step::Limits,
+        (1, _) => Step::Procedure,
+        (_, None) => argument,
+        (_, Some(entries)) => match GIVEN.get(at) {
+            Some(given) => given.map_or(argument, Step::Given),
+            None if at % 2 == GIVEN.len() % 2 => argument,
+            None => {
+                let path = entries.get(at - 1).and_then(Handle::literal_bytes);
+                path.map_or(argument, |path| Step::Directory(path.to_vec()))
+            }
+        },
+    }
+}
+
 impl<S: Source + ?Sized> Differ<'_, S> {
     /// Two Thunks of one sort, or two Encodes of one strictness.
     pub(super) fn computations(&mut self, pair: &Pair) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use proptest::prelude::*;
-use weft_explain::diff::{Bounds, Change, Diff, Step, What, diff, place_text};
+use weft_explain::diff::{Bounds, Change, Diff, Step, What, diff, entry_step, place_text};
 use weft_object::directory::{Entry, FileKind, Name};
 use weft_object::{Handle, Kind};
 use weft_store::{Backend, files};
@@ -384,4 +384,37 @@ fn split_directories_are_compared_by_names() {
         assert!(!diff.changes.is_empty());
         assert_eq!(applied(&world, paths(&world, old), &diff), paths(&world, new));
     }
+}
+
+#[test]
+fn what_a_program_is_given_is_called_by_what_it_is() {
+    let long = Handle::of_blob(b"/a/path/that/is/longer/than/a/literal");
+    let mut entries: Vec<Handle> = (0..8).map(Handle::of_u64).collect();
+    entries[1] = Handle::of_blob(b"wasi/1");
+    entries.extend([Handle::of_blob(b"/src"), Handle::of_u64(9), long, Handle::of_u64(11)]);
+    let words = |entries: &[Handle]| -> Vec<String> {
+        let word = |at| {
+            place_text(&[entry_step(entries, at)], |name| String::from_utf8(name.to_vec()).unwrap())
+        };
+        (0..entries.len()).map(word).collect()
+    };
+    assert_eq!(
+        words(&entries),
+        [
+            "limits",
+            "procedure",
+            "program",
+            "arguments",
+            "environment",
+            "stdin",
+            "seed",
+            "clock",
+            "argument 7",
+            "/src",
+            "argument 9",
+            "argument 10",
+        ]
+    );
+    entries[1] = Handle::of_blob(b"other");
+    assert_eq!(words(&entries)[1..4], ["procedure", "argument 1", "argument 2"]);
 }

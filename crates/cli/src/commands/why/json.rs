@@ -69,11 +69,11 @@ impl Answered<'_> {
     fn told(&self, key: Handle, told: &Told, source: &dyn Source) -> Result<Value, StoreError> {
         let needs = told.needs.iter().map(|(need, key)| match need {
             Role::Caller => json!({ "for": "caller", "key": full(*key) }),
-            Role::Entry(at) => json!({ "for": role(*at), "key": full(*key) }),
+            Role::Entry(at) => json!({ "for": role(&told.entries, *at), "key": full(*key) }),
         });
         let inputs = told.inputs.iter().map(|(at, input)| {
             json!({
-                "for": role(*at),
+                "for": role(&told.entries, *at),
                 "handle": full(*input),
                 "name": file(self.names, *input),
                 "label": self.names.label(input),

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use weft_eval::{Key, Outcome};
+use weft_explain::diff::entry_step;
 use weft_explain::{Earlier, Role, Seen, Sight, Source, Told};
 use weft_object::Handle;
 use weft_store::{Origin, Relation, Run, StoreError};
@@ -55,12 +56,8 @@ struct Text<'a> {
 }
 
 /// What an entry of an application is for.
-pub(super) fn role(at: usize) -> String {
-    match at {
-        0 => "limits".into(),
-        1 => "procedure".into(),
-        at => format!("argument {}", at - 1),
-    }
+pub(super) fn role(entries: &[Handle], at: usize) -> String {
+    place_of(&[entry_step(entries, at)])
 }
 
 impl Text<'_> {
@@ -184,7 +181,7 @@ impl Text<'_> {
         for (need, key) in needs.iter().take(shown) {
             let word = match need {
                 Role::Caller => "called by".to_owned(),
-                Role::Entry(at) => format!("{} from", role(*at)),
+                Role::Entry(at) => format!("{} from", role(&told.entries, *at)),
             };
             self.told(&word, *key, depth + 1)?;
         }
