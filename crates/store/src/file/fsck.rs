@@ -19,6 +19,7 @@ use weft_object::Handle;
 
 use super::home::Options;
 use crate::disk::{Disk, Lock};
+use crate::moving::Moving;
 use crate::{Label, StoreError};
 use gather::Gathered;
 use reach::Reach;
@@ -186,6 +187,11 @@ pub fn repair(
     let scanned = Scanned::of(gather::gather(disk, directory, options)?, tell)?;
     let reach = Reach::of(&scanned)?;
     let found = checked(&scanned, &reach);
+    let is_done = found.problems.iter().all(|problem| problem.what == Wrong::Index);
+    if is_done && disk.list(directory)?.iter().any(|name| name == repair::MADE_IN) {
+        // Of one that a power cut ended when it was done but for this.
+        Moving::new(&**disk).clear(&directory.join(repair::MADE_IN))?;
+    }
     if found.is_sound() {
         return Ok(None);
     }

@@ -127,6 +127,16 @@ pub(crate) fn is_sound(home: &Home, handle: &Handle) -> Result<bool, StoreError>
     }
 }
 
+/// Makes a file durable with its name: the process that wrote it may have ended
+/// before it did.
+pub(crate) fn sync(home: &Home, handle: &Handle) -> Result<(), StoreError> {
+    let path = path(home, handle);
+    let file = home.disk.open(&path, Access::Read)?;
+    file.sync_data().map_err(StoreError::io("sync", &path))?;
+    home.disk.sync_directory(&directory(home, handle))?;
+    home.disk.sync_directory(&home.large())
+}
+
 /// Removes what was being written when a process ended.
 pub(crate) fn remove_unfinished(home: &Home) -> Result<(), StoreError> {
     for name in home.disk.list(&home.large())? {

@@ -44,8 +44,7 @@ pub(crate) fn create(
         }
     }
     begin(&home, 1)?;
-    let parent = directory.parent().unwrap_or(directory);
-    home.disk.sync_directory(parent)
+    keep_names(&home)
 }
 
 /// Writes what an empty store consists of, durably; its first pack has this
@@ -229,7 +228,7 @@ fn open_once(
             }),
         }
     })?;
-    let Replayed { damage: mut found, end } = replayed;
+    let Replayed { damage: mut found, end, unsynced_large } = replayed;
     found.append(&mut damage);
     found.splice(..0, before(&packs, from, durable)?);
     found.extend(unreached);
@@ -245,6 +244,11 @@ fn open_once(
     }
     let packs = going_on(&home, packs, end, mode)?;
     if mode == Mode::Write {
+        // Who puts one of these is told that it is there, and syncs packs alone.
+        unsynced_large.iter().try_for_each(|handle| large::sync(&home, handle))?;
+        if durable == (0, START) || is_just_made(&home)? {
+            keep_names(&home)?;
+        }
         let listed = list(&home, &home.packs())?;
         remove_leftovers(&home, &manifest, &packs, &listed)?;
     }
@@ -386,15 +390,31 @@ fn remove_leftovers(
     packs: &[Arc<Pack>],
     listed: &[u32],
 ) -> Result<(), StoreError> {
-    for number in listed.iter().filter(|number| packs.iter().all(|pack| pack.number != **number)) {
-        home.disk.remove(&home.pack(*number))?;
-    }
-    for number in list(home, &home.index())? {
-        if !manifest.runs.contains(&number) {
-            home.disk.remove(&home.run(number))?;
-        }
+    let packs = listed.iter().filter(|number| packs.iter().all(|pack| pack.number != **number));
+    let listed = list(home, &home.index())?;
+    let runs = listed.iter().filter(|number| !manifest.runs.contains(number));
+    let mut left = packs.map(|number| home.pack(*number)).chain(runs.map(|run| home.run(*run)));
+    if let Some(first) = left.next() {
+        // Who wrote the manifest may have ended before it was durable: after a
+        // power cut there would be the one before, which needs these.
+        home.disk.sync_directory(&home.directory)?;
+        std::iter::once(first).chain(left).try_for_each(|path| home.disk.remove(&path))?;
     }
     large::remove_unfinished(home)
+}
+
+// Whether a repair or a migration was ended when it had made this store of
+// another one: it may have been before the name was durable.
+fn is_just_made(home: &Home) -> Result<bool, StoreError> {
+    let names = home.disk.list(&home.directory)?;
+    Ok(["repaired", "migrating"].iter().any(|made_in| names.iter().any(|name| name == made_in)))
+}
+
+// As who makes a store does at the end; a store that nobody ever synced may have
+// been left without that.
+fn keep_names(home: &Home) -> Result<(), StoreError> {
+    home.disk.sync_directory(&home.directory)?;
+    home.disk.sync_directory(home.directory.parent().unwrap_or(&home.directory))
 }
 
 /// Packs that the log went on in, and of which that cannot be seen any more.

@@ -134,6 +134,8 @@ pub(crate) struct Replayed {
     /// Where the sound records end: the place of the pack among those given,
     /// and the offset in it. What follows was never acknowledged.
     pub(crate) end: (usize, u64),
+    /// Sound content in files of their own that nothing says was synced.
+    pub(crate) unsynced_large: Vec<Handle>,
 }
 
 /// Takes each record of one log, in order.
@@ -163,14 +165,18 @@ pub(crate) fn replay(
         end = (place, replay.pack(place, pack, start, keep)?);
     }
     let mut cut = None;
+    let mut unsynced_large = Vec::new();
     while let Some((at, item)) = replay.unsynced.pop_front() {
         if !replay.is_sound(at, &item)? {
             cut = Some(at);
             break;
         }
+        if let Item::Record(Header { sort: Sort::Large(handle), .. }, _) = item {
+            unsynced_large.push(handle);
+        }
         replay.keep(at, &item, keep)?;
     }
-    Ok(Replayed { damage: replay.damage, end: cut.unwrap_or(end) })
+    Ok(Replayed { damage: replay.damage, end: cut.unwrap_or(end), unsynced_large })
 }
 
 struct Replay<'a> {

@@ -84,6 +84,27 @@ fn the_power_may_go_at_any_moment_of_a_collection() {
     }
 }
 
+/// The next process removes what the new list of parts does not name, and that
+/// list need not be durable yet.
+#[test]
+fn a_process_may_be_killed_at_any_moment_of_a_collection() {
+    for options in [options(), staying()] {
+        for operation in operations(options) {
+            let (disk, store, _) = collected_with(options, operation, Fault::PowerCut);
+            drop(store);
+            // With power, and with all that was written.
+            let disk = disk.copy();
+            drop(open_with(&disk, options).unwrap());
+            for seed in 0..seeds() {
+                let what = format!("killed at {operation}, then cut with seed {seed}");
+                let after = open_with(&disk.copy().restart(seed), options);
+                let after = after.unwrap_or_else(|error| panic!("{what}: {error}"));
+                check_collected(&after, &what);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_collection_that_fails_removes_nothing() {
     for fault in [Fault::NoSpace, Fault::Error] {

@@ -87,6 +87,32 @@ fn the_power_may_go_again_while_a_store_recovers() {
     assert!(cuts > 50, "{cuts}");
 }
 
+/// A process is killed, and nothing is lost by that. The next one takes what it
+/// finds for kept, whoever wrote it, and so it is when that one has synced.
+#[test]
+fn what_a_killed_process_left_lasts_when_the_next_has_synced() {
+    let steps = steps();
+    let operations = cut_at(u64::MAX, &steps).0.operations();
+    let seeds = if std::env::var_os("WEFT_LONG").is_some() { 40 } else { 6 };
+    for operation in 0..operations {
+        let what = format!("killed at {operation}");
+        let (disk, done) = cut_at(operation, &steps);
+        // With power, and with all that was written.
+        let disk = disk.copy();
+        let store = create(&disk).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let mut found = done.check_after_crash(&store, &what);
+        found.take(&store, &[Step::Sync], false);
+        assert!(!found.has_failed(), "{what}");
+        drop(store);
+        for seed in 0..seeds {
+            let what = format!("{what}, then cut with seed {seed}");
+            let after = open(&disk.copy().restart(seed), Mode::Read);
+            let after = after.unwrap_or_else(|error| panic!("{what}: {error}"));
+            found.check_after_crash(&after, &what);
+        }
+    }
+}
+
 /// So many Blobs and a label at the last, at the same places in the log for
 /// any number of four digits.
 fn put_and_label(store: &FileBackend, number: usize, count: usize) -> Handle {

@@ -236,6 +236,36 @@ fn the_power_may_go_while_a_store_is_repaired() {
     }
 }
 
+/// Who goes on with what there is then has it for good when it has synced.
+#[test]
+fn a_process_may_be_killed_while_it_repairs() {
+    let (example, _) = example();
+    let (path, mut bytes) =
+        files(&example).into_iter().find(|(path, _)| path.ends_with("000001")).unwrap();
+    bytes[300] ^= 1;
+    example.plant(&path, &bytes);
+    let whole = example.copy();
+    mend(&whole).unwrap().unwrap();
+    for operation in 0..whole.operations() {
+        let disk = example.copy();
+        disk.fail_at(operation, Fault::PowerCut, 0);
+        let _ = mend(&disk);
+        // With power, and with all that was written.
+        let disk = disk.copy();
+        let store = open(&disk, Mode::Write).unwrap();
+        store.put(&[sized(77_777, 100), sized(77_778, 1000)]).unwrap();
+        store.sync().unwrap();
+        drop(store);
+        for seed in 0..6 {
+            let after = open(&disk.copy().restart(seed), Mode::Read).unwrap();
+            for name in [sized(77_777, 100).0, sized(77_778, 1000).0] {
+                let found = after.get(&name).unwrap();
+                assert!(found.is_some(), "killed at {operation}, then cut with seed {seed}");
+            }
+        }
+    }
+}
+
 fn found_here(store: &dyn Backend, value: Handle) -> Relation {
     let finder = Finder { text: "a test".into(), here: true };
     let origin = weft_store::Origin { found_at_s: 1, finder: store.finder(&finder).unwrap() };

@@ -12,11 +12,11 @@ use weft_object::Handle;
 use weft_store::disk::crash::{CrashDisk, Fault};
 use weft_store::disk::{Disk, RealDisk};
 use weft_store::{
-    Backend, FileBackend, Migrated, Mode, Outcome, StoreError, files, migrate, version,
+    Backend, FileBackend, Migrated, Mode, Options, Outcome, StoreError, files, migrate, version,
 };
 
 use crate::scratch::Scratch;
-use crate::workload::{PLACE, options};
+use crate::workload::{PLACE, options, sized};
 
 const GOLDEN: &[u8] = include_bytes!("../data/version-1.store");
 
@@ -148,6 +148,41 @@ fn an_interrupted_migration_can_be_run_again() {
         }
     }
     assert!(versions[1] > 50 && versions[2] > 5, "{versions:?}");
+}
+
+/// Who goes on with what there is then has it for good when it has synced.
+#[test]
+fn a_process_may_be_killed_while_it_migrates() {
+    let whole = in_memory(GOLDEN);
+    migrate_on(&whole).unwrap().unwrap();
+    let mut made = 0;
+    for operation in 0..whole.operations() {
+        let disk = in_memory(GOLDEN);
+        disk.fail_at(operation, Fault::PowerCut, 0);
+        let _ = migrate_on(&disk);
+        // With power, and with all that was written.
+        let disk = disk.copy();
+        if version(&disk, Path::new(PLACE)).unwrap() == 1 {
+            continue;
+        }
+        made += 1;
+        // No list is written meanwhile, which would make the names durable.
+        let options = Options { flush_entries: 1 << 20, ..options() };
+        let own = Arc::new(disk.clone());
+        let store = FileBackend::open_on(own, Path::new(PLACE), Mode::Write, options).unwrap();
+        let new = [sized(1, 100), sized(2, 1000)];
+        store.put(&new).unwrap();
+        store.sync().unwrap();
+        let expected = all_of(&store);
+        drop(store);
+        for seed in 0..6 {
+            let what = format!("killed at {operation}, then cut with seed {seed}");
+            let after = opened(&disk.copy().restart(seed));
+            assert!(new.iter().all(|(name, _)| after.get(name).unwrap().is_some()), "{what}");
+            assert!(all_of(&after) == expected, "{what}");
+        }
+    }
+    assert!(made > 3, "{made}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use weft_object::{Content, Handle};
 use super::reach::Reach;
 use super::scan::{Bad, Held, Scanned};
 use super::{Checked, Repaired, Wrong};
-use crate::disk::{Access, Lock};
+use crate::disk::Lock;
 use crate::file::home::Home;
 use crate::file::large;
 use crate::file::location::Location;
@@ -22,6 +22,9 @@ use crate::file::record::Sort;
 use crate::file::{FileBackend, Mode};
 use crate::moving::Moving;
 use crate::{Backend, StoreError};
+
+/// In the store's directory, where the new one is made.
+pub(super) const MADE_IN: &str = "repaired";
 
 /// Takes the lock along: at the end others may write again.
 pub(super) fn repair(
@@ -65,7 +68,7 @@ const BATCH_BYTES: u64 = 4 << 20;
 
 impl Repair<'_> {
     fn directory(&self) -> PathBuf {
-        self.home.directory.join("repaired")
+        self.home.directory.join(MADE_IN)
     }
 
     // Moves a file to where nothing reads it, if it is there.
@@ -161,7 +164,7 @@ impl Repair<'_> {
         for (at, handle, held) in all {
             match held {
                 Held::Large(_) => {
-                    self.sync_large(&handle)?;
+                    large::sync(self.home, &handle)?;
                     put_records(new, &[(Sort::Large(handle), Vec::new())])?;
                 }
                 Held::Dropped(recipe, _) => {
@@ -182,16 +185,6 @@ impl Repair<'_> {
             }
         }
         new.put(&batch)
-    }
-
-    // It may have been written by a process that ended before it synced.
-    fn sync_large(&self, handle: &Handle) -> Result<(), StoreError> {
-        let path = large::path(self.home, handle);
-        let file = self.home.disk.open(&path, Access::Read)?;
-        file.sync_data().map_err(StoreError::io("sync", &path))?;
-        let directory = path.parent().unwrap_or(&path);
-        self.home.disk.sync_directory(directory)?;
-        self.home.disk.sync_directory(&self.home.large())
     }
 
     fn put_in_place(&self, scanned: &Scanned, repaired: &mut Repaired) -> Result<(), StoreError> {
