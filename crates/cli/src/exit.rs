@@ -132,6 +132,7 @@ impl From<StoreError> for Exit {
             StoreError::NoStore(_)
             | StoreError::NotAStore(_)
             | StoreError::Version { .. }
+            | StoreError::PartVersion { .. }
             | StoreError::Damaged { .. }
             | StoreError::NoPack(_)
             | StoreError::Locked { .. }

@@ -40,6 +40,13 @@ pub enum StoreError {
         /// The version it says.
         found: u32,
     },
+    /// A file of a store that is of another version than the store.
+    PartVersion {
+        /// The file.
+        path: PathBuf,
+        /// The version it says.
+        found: u32,
+    },
     /// A file of stamps ([`crate::files::Stamps`]) cannot be used.
     Stamps {
         /// The file.
@@ -232,6 +239,13 @@ impl fmt::Display for StoreError {
                 f,
                 "{} is a store of version {found}, and this program knows version {}; use the \
                  program that wrote it",
+                path.display(),
+                crate::file::VERSION
+            ),
+            Self::PartVersion { path, found } => write!(
+                f,
+                "{} is a part of a store, of version {found}, and this program knows version {}; \
+                 use the program that wrote it",
                 path.display(),
                 crate::file::VERSION
             ),

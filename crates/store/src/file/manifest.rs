@@ -117,6 +117,16 @@ impl Manifest {
         Some((id, Self { indexed, packs, runs, counters, state: Arc::new(state) }))
     }
 
+    /// Whether this is a manifest of the known version but for its first bytes: what
+    /// these say is not to be believed then.
+    pub(crate) fn has_damaged_start(raw: &[u8]) -> bool {
+        let mut mended = raw.to_vec();
+        let Some(start) = mended.first_chunk_mut::<12>() else { return false };
+        start[..8].copy_from_slice(MAGIC);
+        start[8..].copy_from_slice(&VERSION.to_le_bytes());
+        Self::decode(&mended).is_some()
+    }
+
     /// Puts this in the place of what the file said, durably.
     ///
     /// # Errors

@@ -110,6 +110,10 @@ pub(crate) fn exists(disk: &dyn Disk, directory: &Path) -> Result<bool, StoreErr
     }
 }
 
+/// A file `store` that is longer is not read to see whether it only seems to be
+/// of another version: in the first one it had all that there is.
+const DAMAGED_START_MAX: u64 = 64 << 20;
+
 /// Reads the file `store`; also its length.
 pub(crate) fn read_manifest(
     disk: &Arc<dyn Disk>,
@@ -129,13 +133,20 @@ pub(crate) fn read_manifest(
     if length >= 16 {
         file.read_exact_at(&mut first, 0).map_err(read)?;
     }
-    match read_start(&first) {
+    let home = Home { disk: disk.clone(), directory: directory.into(), id: [0; 16], options };
+    let start = read_start(&first);
+    if start != Start::Known
+        && length <= DAMAGED_START_MAX
+        && Manifest::has_damaged_start(&super::pack::read_payload(&*file, 0, length).map_err(read)?)
+    {
+        return Err(without_manifest(&home));
+    }
+    match start {
         Start::Known => {}
         Start::Other(found) => return Err(StoreError::Version { path, found }),
         Start::Foreign => return Err(StoreError::NotAStore(path)),
     }
     let raw = super::pack::read_payload(&*file, 0, length).map_err(read)?;
-    let home = Home { disk: disk.clone(), directory: directory.into(), id: [0; 16], options };
     let (id, manifest) = Manifest::decode(&raw).ok_or_else(|| without_manifest(&home))?;
     Ok((Home { id, ..home }, manifest, length))
 }

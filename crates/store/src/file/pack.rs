@@ -1,7 +1,7 @@
 //! One file of the log.
 
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use weft_object::{Content, Handle};
@@ -88,6 +88,7 @@ impl Pack {
             _ => {}
         }
         let follows = decode_start(home, number, &raw);
+        refuse_other_version(&path, &raw, MAGIC, VERSION)?;
         Ok(Some(Self {
             number,
             path,
@@ -277,10 +278,28 @@ pub(crate) fn id_in(home: &Home, number: u32) -> Result<Option<StoreId>, StoreEr
     let mut raw = [0; START as usize];
     match file.read_exact_at(&mut raw, 0) {
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
-        read => read.map_err(StoreError::io("read", path))?,
+        read => read.map_err(StoreError::io("read", &path))?,
     }
+    refuse_other_version(&path, &raw, MAGIC, VERSION)?;
     let id = raw[16..32].first_chunk().copied();
     Ok(id.filter(|id| decode_start(&Home { id: *id, ..home.clone() }, number, &raw).is_some()))
+}
+
+/// Refuses what a program wrote that knows another version. The first bytes of a
+/// file of the store end with a check in each version: where that is not right,
+/// the number may be damage as well.
+pub(crate) fn refuse_other_version(
+    path: &Path,
+    start: &[u8],
+    magic: &[u8; 8],
+    known: u32,
+) -> Result<(), StoreError> {
+    let Some((raw, check)) = start.split_last_chunk::<8>() else { return Ok(()) };
+    let found = raw.get(8..12).map_or(known, |raw| number(raw) as u32);
+    match raw.starts_with(magic) && found != known && digest(raw) == *check {
+        true => Err(StoreError::PartVersion { path: path.into(), found }),
+        false => Ok(()),
+    }
 }
 
 fn encode_start(home: &Home, pack: u32, follows: Follows) -> [u8; START as usize] {

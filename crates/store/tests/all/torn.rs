@@ -248,6 +248,9 @@ fn what_is_no_store_of_ours_is_refused_by_name() {
     ] {
         let mut other = image.clone();
         other.manifest[8] = version;
+        let end = other.manifest.len() - 32;
+        let digest = blake3::hash(&other.manifest[..end]);
+        other.manifest[end..].copy_from_slice(digest.as_bytes());
         let error = open(&scratch, &other, Mode::Write).unwrap_err();
         assert!(matches!(error, StoreError::Version { found, .. } if found == u32::from(version)));
         let text = format!("{} is a store of version {version}, {remedy}", path.display());

@@ -5,8 +5,8 @@ use super::table::{Entry, Kind};
 use crate::file::location::Location;
 use crate::file::record::{StoreId, digest, number};
 
-const MAGIC: &[u8; 8] = b"weftindx";
-const VERSION: u32 = 2;
+pub(super) const MAGIC: &[u8; 8] = b"weftindx";
+pub(super) const VERSION: u32 = 2;
 
 /// Entries stand in blocks of so many bytes; so does the header.
 pub(super) const BLOCK: usize = 4096;

@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::filter::Filter;
 use super::layout::{
-    BLOCK, Counts, ENTRIES, ENTRY, HEADER, block_check, decode_entry, decode_header,
+    BLOCK, Counts, ENTRIES, ENTRY, HEADER, MAGIC, VERSION, block_check, decode_entry, decode_header,
 };
 use super::table::{Entry, Kind};
 use crate::StoreError;
 use crate::disk::{Access, DiskFile};
 use crate::file::home::Home;
 use crate::file::location::Location;
-use crate::file::pack::read_payload;
+use crate::file::pack::{read_payload, refuse_other_version};
 use crate::file::record::StoreId;
 
 /// What of one kind is kept in memory.
@@ -47,6 +47,10 @@ impl SortedRun {
             Err(error) if error.not_found() => return Ok(None),
             Err(error) => return Err(error),
         };
+        let mut raw = [0; HEADER];
+        if file.read_exact_at(&mut raw, 0).is_ok() {
+            refuse_other_version(&path, &raw, MAGIC, VERSION)?;
+        }
         match Self::read(home, number, file, path.clone()) {
             Ok(run) => Ok(run),
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
