@@ -38,6 +38,7 @@ impl Place {
     pub(crate) fn open_at(directory: &Path, mode: Mode, terminal: Terminal) -> Result<Self, Exit> {
         remember(directory);
         let shared = Arc::new(SharedBackend::open(directory, mode)?);
+        shared.on_trouble(move |trouble| terminal.say("warning", &trouble.to_string()));
         let damage = shared.damage();
         let lost: u64 = damage.iter().map(|damage| damage.length).sum();
         if let Some(first) = damage.first() {

@@ -19,6 +19,7 @@ mod state;
 mod store;
 mod synced;
 mod touched;
+mod trouble;
 mod walk;
 
 use std::fmt;
@@ -33,6 +34,8 @@ pub use home::Options;
 pub(crate) use large::path_in as large_path;
 pub(crate) use manifest::VERSION;
 use store::Store;
+pub(crate) use trouble::Tell;
+pub use trouble::{Chore, Trouble};
 pub use walk::Damage;
 
 /// What a [`FileBackend`] is opened for.
@@ -158,6 +161,19 @@ impl FileBackend {
     #[must_use]
     pub fn damage(&self) -> &[Damage] {
         &self.damage
+    }
+
+    /// What failed that nobody waited for, of each sort the last. What went well
+    /// since is not there any more.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<Trouble> {
+        self.store.troubles.last()
+    }
+
+    /// Has such things told as they fail, by whatever thread; first, those that
+    /// there are. What goes on failing is told once.
+    pub fn on_trouble(&self, tell: impl Fn(&Trouble) + Send + Sync + 'static) {
+        self.store.troubles.tell(Arc::new(tell));
     }
 
     /// The bytes of the log.

@@ -6,8 +6,8 @@
 //!   been found out. Fast, shared by all threads of a node, bounded by a
 //!   collector that its owner drives: [`Memory::marking`].
 //! - A **backend**, behind the trait [`Backend`]: what outlives the process.
-//!   [`FileBackend`] is one append-only file, [`MemoryBackend`] stands in for
-//!   it where nothing has to last. Both pass [`conformance`].
+//!   [`FileBackend`] is a log of records in files, [`MemoryBackend`] stands in
+//!   for it where nothing has to last. Both pass [`conformance`].
 //!
 //! A datum is *durable* when a backend holds it and has synced: the memory tier
 //! may then drop its copy at any time. Neither tier moves anything by itself;
@@ -53,8 +53,8 @@ pub use backend::{Backend, Expect, Resolved, Usage, Writing};
 pub use collect::{Budget, Collect, Collected, Phase, Progress, Share};
 pub use error::StoreError;
 pub use file::{
-    Affected, Checked, Damage, FileBackend, Mode, Needs, Options, Problem, Repaired, Wrong, fsck,
-    repair,
+    Affected, Checked, Chore, Damage, FileBackend, Mode, Needs, Options, Problem, Repaired,
+    Trouble, Wrong, fsck, repair,
 };
 pub use hash::HandleHash;
 pub use label::{Label, LabelError};

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use weft_object::{Content, Handle, Prefix};
 
-use crate::file::Damage;
+use crate::file::{Damage, Tell, Trouble};
 use crate::socket::{Fact, Facts, Spool};
 use crate::sync::{Mutex, RwLock};
 use crate::{
@@ -48,6 +48,7 @@ pub struct SharedBackend {
     standing: Mutex<Standing>,
     journal: Journal,
     facts: Mutex<Option<Arc<Facts>>>,
+    on_trouble: Mutex<Option<Tell>>,
 }
 
 /// How long a store may be held by a process that does not listen, which it does
@@ -81,6 +82,7 @@ impl SharedBackend {
             standing: Mutex::default(),
             journal: Journal::default(),
             facts: Mutex::new(None),
+            on_trouble: Mutex::new(None),
         })
     }
 
@@ -125,6 +127,16 @@ impl SharedBackend {
         self.current().tell(facts);
     }
 
+    /// Has it told when something fails that nobody waits for, as long as this
+    /// process holds the store: as of
+    /// [`FileBackend::on_trouble`](crate::FileBackend::on_trouble). Who is its
+    /// client finds it among what the holder tells of itself.
+    pub fn on_trouble(&self, tell: impl Fn(&Trouble) + Send + Sync + 'static) {
+        let tell: Tell = Arc::new(tell);
+        *self.on_trouble.lock() = Some(tell.clone());
+        self.current().on_trouble(tell);
+    }
+
     fn current(&self) -> Arc<State> {
         self.state.read().clone()
     }
@@ -140,6 +152,9 @@ impl SharedBackend {
             let state = State::find(&self.directory, self.mode, self.wait)?;
             if let Some(facts) = self.facts.lock().clone() {
                 state.tell(facts);
+            }
+            if let Some(tell) = self.on_trouble.lock().clone() {
+                state.on_trouble(tell);
             }
             // Nobody begins to hold anything between what is said here and what
             // all others see.

@@ -7,6 +7,7 @@
 //! the damage is found again.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,6 +24,11 @@ use crate::sync::Mutex;
 /// More are not noted: that much damage is for a repair.
 const NOTED_MAX: usize = 4096;
 const NOTE: usize = 40;
+
+const MAGIC: &[u8; 8] = b"weftlost";
+const VERSION: u32 = 2;
+/// As long as a note.
+const START: usize = NOTE;
 
 /// What is known about a handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +48,8 @@ pub(crate) struct Broken {
 #[derive(Debug, Default)]
 struct Handles {
     known: HashMap<Handle, Known, HandleHash>,
-    /// Some are not broken any more, and the file does not say so yet.
-    fewer: bool,
+    /// The file says something else.
+    differs: bool,
 }
 
 impl Broken {
@@ -58,11 +64,12 @@ impl Broken {
             file => file?,
         };
         let raw = read(&*file).map_err(StoreError::io("read", home.broken()))?;
-        let notes = raw.chunks_exact(NOTE).filter_map(|raw| decode(home, raw));
-        let known = notes.map(|handle| (handle, Known::Noted)).collect();
+        let notes = raw.strip_prefix(&start(home)).unwrap_or(&[]).chunks_exact(NOTE);
+        let handles = notes.filter_map(|raw| decode(home, raw));
+        let known = handles.map(|handle| (handle, Known::Noted)).collect();
         let broken = Self { any: AtomicBool::new(true), ..Self::default() };
         // Also if there is no note in it that is sound.
-        *broken.handles.lock() = Handles { known, fewer: true };
+        *broken.handles.lock() = Handles { known, differs: true };
         Ok(broken)
     }
 
@@ -73,37 +80,51 @@ impl Broken {
         }
     }
 
-    /// Notes that content cannot be read, where that can be written.
-    pub(crate) fn add(&self, home: &Home, handle: &Handle) {
+    /// Notes that content cannot be read; whether that was to be written.
+    ///
+    /// # Errors
+    /// It cannot be; then nobody else knows.
+    pub(crate) fn add(&self, home: &Home, handle: &Handle) -> Result<bool, StoreError> {
         let handles = &mut *self.handles.lock();
         let before = handles.known.insert(*handle, Known::Broken);
         self.any.store(true, Ordering::Relaxed);
-        if before.is_none() && handles.known.len() <= NOTED_MAX {
-            let _ = append(home, handle);
+        if before.is_some() || handles.known.len() > NOTED_MAX {
+            return Ok(false);
         }
+        let appended = append(home, handle);
+        handles.differs |= appended.is_err();
+        appended.map(|()| true)
     }
 
     /// It was put again, or is not broken after all.
     pub(crate) fn remove(&self, handle: &Handle) {
         if self.any.load(Ordering::Relaxed) {
             let handles = &mut *self.handles.lock();
-            handles.fewer |= handles.known.remove(handle).is_some();
+            handles.differs |= handles.known.remove(handle).is_some();
         }
     }
 
-    /// Has the file say no more than what is known now, if it does. For who
-    /// writes, when what was put again is durable.
-    pub(crate) fn keep(&self, home: &Home) {
+    /// Has the file say what is known now; whether it said something else. For
+    /// who writes, when what was put again is durable.
+    ///
+    /// # Errors
+    /// It cannot be written, or not all of it.
+    pub(crate) fn keep(&self, home: &Home) -> Result<bool, StoreError> {
         if !self.any.load(Ordering::Relaxed) {
-            return;
+            return Ok(false);
         }
         let handles = &mut *self.handles.lock();
-        if std::mem::take(&mut handles.fewer) {
-            let _ = home.disk.remove(&home.broken());
-            let _ =
-                handles.known.keys().take(NOTED_MAX).try_for_each(|handle| append(home, handle));
+        if !handles.differs {
+            return Ok(false);
         }
+        match home.disk.remove(&home.broken()) {
+            Err(error) if !error.not_found() => return Err(error),
+            _ => {}
+        }
+        handles.known.keys().take(NOTED_MAX).try_for_each(|handle| append(home, handle))?;
+        handles.differs = false;
         self.any.store(!handles.known.is_empty(), Ordering::Relaxed);
+        Ok(true)
     }
 }
 
@@ -113,14 +134,37 @@ fn append(home: &Home, handle: &Handle) -> Result<(), StoreError> {
         Err(error) if error.not_found() => home.disk.open(&path, Access::New)?,
         file => file?,
     };
-    let end = file.length().map_err(StoreError::io("read", &path))?;
-    let at = end.next_multiple_of(NOTE as u64);
-    let note = [handle.as_bytes(), &check(home, handle)[..]].concat();
-    file.write_at(&note, at).map_err(StoreError::io("write", path))
+    let write = || {
+        let mut found = [0; START];
+        let end = match file.read_exact_at(&mut found, 0) {
+            Ok(()) if found == start(home) => file.length()?.next_multiple_of(NOTE as u64),
+            // Just made, or of another version, which nobody needs.
+            Ok(()) => 0,
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => 0,
+            Err(error) => return Err(error),
+        };
+        let note = [handle.as_bytes(), &check(home, handle)[..]].concat();
+        if end > 0 {
+            return file.write_at(&note, end);
+        }
+        file.set_length(0)?;
+        file.write_at(&[&start(home)[..], &note].concat(), 0)
+    };
+    write().map_err(StoreError::io("write", path))
+}
+
+fn start(home: &Home) -> [u8; START] {
+    let mut raw = [0; START];
+    raw[..8].copy_from_slice(MAGIC);
+    raw[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    raw[16..32].copy_from_slice(&home.id);
+    let check = digest(&raw[..32]);
+    raw[32..].copy_from_slice(&check);
+    raw
 }
 
 fn read(file: &dyn DiskFile) -> std::io::Result<Vec<u8>> {
-    let length = file.length()?.min((NOTED_MAX * NOTE) as u64);
+    let length = file.length()?.min((START + NOTED_MAX * NOTE) as u64);
     let mut raw = vec![0; length as usize];
     let have = file.read_at(&mut raw, 0)?;
     raw.truncate(have);
@@ -137,10 +181,12 @@ fn check(home: &Home, handle: &Handle) -> [u8; 8] {
     digest(&[&home.id[..], handle.as_bytes()].concat())
 }
 
-/// Notes what a check of all content has found.
+/// Notes what a check of all content has found, where that can be written: who
+/// checks is told of it in any case.
 pub(crate) fn note(home: &Arc<Home>, handles: impl Iterator<Item = Handle>) {
     // What is noted already need not be noted twice.
     if let Ok(broken) = Broken::read(home, Mode::Read) {
-        handles.take(NOTED_MAX).for_each(|handle| broken.add(home, &handle));
+        let mut handles = handles.take(NOTED_MAX);
+        let _ = handles.try_for_each(|handle| broken.add(home, &handle).map(drop));
     }
 }

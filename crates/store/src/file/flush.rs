@@ -18,6 +18,7 @@ use super::log::Counters;
 use super::manifest::Manifest;
 use super::state::State;
 use super::store::Store;
+use super::trouble::Chore;
 use crate::StoreError;
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
@@ -120,30 +121,33 @@ pub(crate) fn settle(store: &Arc<Store>) {
         tail.unfrozen_bytes = 0;
     }
     if !store.home.options.background {
-        let _ = tidy_up(store);
+        store.troubles.note(Chore::Index, &tidy_up(store));
         return;
     }
     let flushing = &store.flushing;
     let mut wanted = flushing.wanted.lock();
     wanted.frozen += 1;
     flushing.changed.notify_all();
-    start(store);
+    if !start(store) {
+        wanted.failed = true;
+    }
     let many =
         |wanted: &mut Wanted| store.index.parts().frozen.len() > FROZEN_MAX && !wanted.failed;
     drop(flushing.changed.wait_while(wanted, many));
 }
 
-fn start(store: &Arc<Store>) {
+/// Has a thread write runs; whether there is one. Without, tables wait for the
+/// next attempt.
+fn start(store: &Arc<Store>) -> bool {
     let mut thread = store.flushing.thread.lock();
     if thread.is_none() {
-        let store = store.clone();
-        let spawned = thread::Builder::new().name("weft-index".into()).spawn(move || work(&store));
-        // Without a thread, tables wait for the next attempt.
+        let own = store.clone();
+        let spawned = thread::Builder::new().name("weft-index".into()).spawn(move || work(&own));
+        let spawned = spawned.map_err(StoreError::io("start a thread for", &store.home.directory));
+        store.troubles.note(Chore::Index, &spawned);
         *thread = spawned.ok();
     }
-    if thread.is_none() {
-        store.flushing.wanted.lock().failed = true;
-    }
+    thread.is_some()
 }
 
 fn work(store: &Store) {
@@ -155,10 +159,12 @@ fn work(store: &Store) {
         let frozen = flushing.changed.wait_while(flushing.wanted.lock(), idle).frozen;
         if flushing.stop.load(Ordering::Relaxed) {
             // So that the next one who opens the store has little to read.
-            let _ = flush_in(store, &mut flushing.begin());
+            store.troubles.note(Chore::Index, &flush_in(store, &mut flushing.begin()));
             return;
         }
-        let failed = tidy_up(store).is_err();
+        let done = tidy_up(store);
+        store.troubles.note(Chore::Index, &done);
+        let failed = done.is_err();
         let mut wanted = flushing.wanted.lock();
         wanted.done = frozen;
         wanted.failed = failed;

@@ -21,6 +21,7 @@ use super::record::{Header, Sort, content_length};
 use super::state::Change;
 use super::synced::Synced;
 use super::touched::Touched;
+use super::trouble::{Chore, Troubles};
 use crate::disk::{Access, DiskFile};
 use crate::hash::HandleHash;
 use crate::map::LargeBlobs;
@@ -46,6 +47,8 @@ pub(crate) struct Store {
     pub(crate) touched: Touched,
     // Content that was found damaged: putting it again mends it.
     broken: Broken,
+    /// What failed that nobody waited for.
+    pub(crate) troubles: Troubles,
     removals: AtomicU64,
 }
 
@@ -154,6 +157,7 @@ impl Store {
             large: LargeBlobs::default(),
             touched: Touched::default(),
             broken,
+            troubles: Troubles::default(),
             removals: AtomicU64::new(0),
         }
     }
@@ -184,9 +188,20 @@ impl Store {
         self.touched.note(object);
         let content = self.again_if_collected(|| self.get_as_known(object));
         if let Err(StoreError::Corrupt { .. }) = content {
-            self.broken.add(&self.home, object);
+            self.note_broken(object);
         }
         content
+    }
+
+    fn note_broken(&self, object: &Handle) {
+        self.note_damage(&self.broken.add(&self.home, object));
+    }
+
+    fn note_damage(&self, noted: &Result<bool, StoreError>) {
+        // Who may only read need not be able to.
+        if self.mode == Mode::Write && !matches!(noted, Ok(false)) {
+            self.troubles.note(Chore::NoteDamage, noted);
+        }
     }
 
     fn is_broken(&self, object: &Handle) -> bool {
@@ -453,7 +468,7 @@ impl Store {
             && matches!(old.header.sort, Sort::Content(_))
             && !old.pack.holds(old.at.offset(), content)
         {
-            self.broken.add(&self.home, object);
+            self.note_broken(object);
             there = false;
         }
         Ok((!there).then_some(old))
@@ -583,8 +598,8 @@ impl Store {
         }
         tail.synced = tail.synced.max(changes);
         drop(tail);
-        one.note(&self.home, end);
-        self.broken.keep(&self.home);
+        self.troubles.note(Chore::NoteSync, &one.note(&self.home, end));
+        self.note_damage(&self.broken.keep(&self.home));
         Ok(())
     }
 

@@ -47,16 +47,17 @@ pub(crate) fn read(home: &Home, mode: Mode) -> Result<(Synced, Option<Location>)
 }
 
 impl Synced {
-    /// Notes that everything before a place is durable. Where that cannot be
-    /// written, less is known and nothing is wrong.
-    pub(crate) fn note(&self, home: &Home, until: Location) {
-        let mut file = self.0.lock();
-        if file.is_none() {
-            *file = home.disk.open(&home.synced(), Access::New).ok();
-        }
-        if let Some(file) = &*file {
-            let _ = file.write_at(&encode(home, until), 0);
-        }
+    /// Notes that everything before a place is durable.
+    ///
+    /// # Errors
+    /// It cannot be written; then less is known, and nothing is wrong.
+    pub(crate) fn note(&self, home: &Home, until: Location) -> Result<(), StoreError> {
+        let mut known = self.0.lock();
+        let file = match &*known {
+            Some(file) => file.clone(),
+            None => known.insert(home.disk.open(&home.synced(), Access::New)?).clone(),
+        };
+        file.write_at(&encode(home, until), 0).map_err(StoreError::io("write", home.synced()))
     }
 
     /// Makes what was read durable.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::file::Damage;
+use crate::file::{Damage, Tell, Trouble};
 use crate::socket::{Client, Fact, Facts, Limits, Server};
 use crate::{Backend, FileBackend, Mode, StoreError};
 
@@ -75,7 +75,9 @@ impl State {
         let backend = Arc::new(backend);
         // Some file systems have no sockets: then it is held alone.
         let server = Server::start(backend.clone(), directory, Limits::default()).ok();
-        Self::Holding { server, backend }
+        let state = Self::Holding { server, backend };
+        state.tell(Arc::new(Vec::<Fact>::new));
+        state
     }
 
     pub(super) fn backend(&self) -> &dyn Backend {
@@ -108,8 +110,20 @@ impl State {
     }
 
     pub(super) fn tell(&self, facts: Arc<Facts>) {
-        if let Self::Holding { server: Some(server), .. } = self {
-            server.tell(facts);
+        if let Self::Holding { server: Some(server), backend } = self {
+            let backend = backend.clone();
+            server.tell(Arc::new(move || {
+                let mut all = facts();
+                let fact = |it: &Trouble| Fact::new(it.chore.undone(), &it.error);
+                all.extend(backend.troubles().iter().map(fact));
+                all
+            }));
+        }
+    }
+
+    pub(super) fn on_trouble(&self, tell: Tell) {
+        if let Self::Holding { backend, .. } = self {
+            backend.store.troubles.tell(tell);
         }
     }
 }

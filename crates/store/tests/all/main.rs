@@ -30,4 +30,5 @@ mod scratch;
 mod socket;
 mod socket_hostile;
 mod torn;
+mod troubles;
 mod workload;

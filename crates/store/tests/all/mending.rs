@@ -1,12 +1,14 @@
 //! Content that was found damaged is taken again, also by a later process.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use weft_object::{Handle, Tree};
 use weft_store::disk::Disk;
-use weft_store::disk::crash::CrashDisk;
-use weft_store::{Backend, Collect, Content, Expect, Label, Mode, StoreError, fsck};
+use weft_store::disk::crash::{CrashDisk, Fault};
+use weft_store::{
+    Backend, Chore, Collect, Content, Expect, Label, Mode, StoreError, Trouble, fsck,
+};
 
 use crate::workload::{PLACE, create, disk, open, options, sized};
 
@@ -84,7 +86,7 @@ fn what_a_read_or_a_check_has_found_is_mended_by_a_put() {
             assert!(create(&disk).unwrap().contains(&name).unwrap(), "{what}");
             find(&disk, &name);
             let notes = disk.files().into_iter().find(|(path, _)| *path == notes()).unwrap().1;
-            assert_eq!((notes.len(), &notes[..32]), (40, &name.as_bytes()[..]), "{what}");
+            assert_eq!((notes.len(), &notes[40..72]), (80, &name.as_bytes()[..]), "{what}");
 
             let store = create(&disk).unwrap();
             assert!(!store.contains(&name).unwrap(), "{what}");
@@ -132,7 +134,7 @@ fn a_note_is_not_believed_before_it_is_looked_into() {
         store.sync().unwrap();
         assert!(!is_noted(&mended));
         drop(store);
-        // A note with a wrong byte, cut, or of another store is none.
+        // A note with a wrong byte, cut, or of another store or version is none.
         for at in 0..note.len() {
             let mut other = note.clone();
             other[at] ^= 1;
@@ -142,6 +144,30 @@ fn a_note_is_not_believed_before_it_is_looked_into() {
                 assert!(store.contains(&name).unwrap(), "{at}");
             }
         }
+    }
+}
+
+#[test]
+fn what_could_not_be_noted_is_told_of_and_noted_later() {
+    for (name, content) in all() {
+        let disk = damaged(&content);
+        let store = create(&disk).unwrap();
+        disk.fail_at(disk.operations(), Fault::Full, 0);
+        assert!(store.get(&name).is_err());
+        let troubles = store.troubles();
+        let [Trouble { chore: Chore::NoteDamage, error }] = &troubles[..] else {
+            panic!("{troubles:?}")
+        };
+        assert!(error.contains("/broken: the disk is full"), "{error}");
+        let (told, telling) = mpsc::channel();
+        store.on_trouble(move |trouble| told.send(trouble.clone()).unwrap());
+        assert_eq!(telling.try_iter().collect::<Vec<_>>(), troubles);
+        disk.mend();
+        store.put(&[sized(4, 100)]).unwrap();
+        store.sync().unwrap();
+        assert_eq!((store.troubles(), is_noted(&disk)), (vec![], true));
+        drop(store);
+        assert!(!create(&disk).unwrap().contains(&name).unwrap());
     }
 }
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use super::{Collecting, collect};
-use crate::Collect;
 use crate::file::store::Store;
+use crate::file::trouble::Chore;
 use crate::sync::Mutex;
+use crate::{Collect, StoreError};
 
 /// Who collects when the store is over its budget.
 #[derive(Debug, Default)]
@@ -42,12 +43,13 @@ impl Budgeting {
         if last.thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
             return;
         }
-        let (this, store, with) = (self.clone(), store.clone(), with.clone());
+        let (this, own, with) = (self.clone(), store.clone(), with.clone());
         let work = move || {
+            let store = own;
             for _ in 0..ROUNDS {
                 let done = collect(&store, &with, &Collect::default(), &|_| {});
-                // Also after an error: that it is over its budget does no harm,
-                // and whoever collects by hand is told.
+                store.troubles.note(Chore::Collect, &done);
+                // Also after an error: that it is over its budget does no harm.
                 let usage = store.usage();
                 let over = done.map_or(true, |done| done.over_bytes() > 0);
                 this.0.lock().left_bytes = if over { usage.file_bytes } else { 0 };
@@ -56,7 +58,11 @@ impl Budgeting {
                 }
             }
         };
-        last.thread = thread::Builder::new().name("weft-collect".into()).spawn(work).ok();
+        let spawned = thread::Builder::new().name("weft-collect".into()).spawn(work);
+        match spawned.map_err(StoreError::io("start a thread for", &store.home.directory)) {
+            Ok(thread) => last.thread = Some(thread),
+            error => store.troubles.note(Chore::Collect, &error),
+        }
     }
 
     /// Begins no more, and waits until nobody collects.
