@@ -1,9 +1,12 @@
 //! The benches, a module for each subject.
 
 pub(crate) mod add;
+pub(crate) mod chase;
+pub(crate) mod cold;
 pub(crate) mod collect;
 pub(crate) mod files;
 pub(crate) mod fork;
+pub(crate) mod helpers;
 pub(crate) mod idle;
 pub(crate) mod large;
 pub(crate) mod memo;
@@ -12,6 +15,7 @@ pub(crate) mod store;
 pub(crate) mod tail;
 pub(crate) mod wordcount;
 
+use weft_eval::Policy;
 use weft_node::{Config, Node, Session};
 use weft_object::Handle;
 
@@ -27,14 +31,23 @@ pub(crate) struct Bench {
 /// All benches in the order in which they run.
 pub(crate) const ALL: &[Bench] = &[
     Bench { name: "add", run: add::add },
+    Bench { name: "add_memory", run: add::add_memory },
     Bench { name: "memo_hit", run: memo::by_handle },
+    Bench { name: "memo_hit_10m", run: memo::among_ten_million },
     Bench { name: "memo_hit_named", run: memo::named },
     Bench { name: "chain_500", run: add::chain_500 },
+    Bench { name: "chase_5", run: chase::chase_5 },
     Bench { name: "fork_10k", run: fork::fork_10k },
     Bench { name: "fork_1m", run: fork::fork_1m },
-    Bench { name: "tail", run: tail::tail },
+    Bench { name: "fork_2_spinning", run: helpers::spinning },
+    Bench { name: "fork_2_parked", run: helpers::parked },
+    Bench { name: "tail_1m", run: tail::tail_1m },
+    Bench { name: "cold_cached", run: cold::cached },
+    Bench { name: "cold_compile", run: cold::compile },
     Bench { name: "wordcount", run: wordcount::wordcount },
+    Bench { name: "wordcount_1gib", run: wordcount::wordcount_1gib },
     Bench { name: "idle_rss", run: idle::idle_rss },
+    Bench { name: "idle_cpu", run: idle::idle_cpu },
     Bench { name: "add_files", run: files::add_files },
     Bench { name: "large_first_read", run: large::first_read },
     Bench { name: "large_again", run: large::again },
@@ -62,6 +75,15 @@ fn node() -> Result<(Node, Session), BenchError> {
 }
 
 const WORKERS: usize = 2;
+
+/// The thread that asks does all of it, and leaves nothing to others.
+fn node_of_one_thread() -> Result<(Node, Session), BenchError> {
+    let policy =
+        Policy { share_after_ns: u64::MAX, give_up_after_ns: u64::MAX, ..Policy::default() };
+    let node = Node::start(Config { workers: 1, policy, ..Config::default() })?;
+    let session = node.session();
+    Ok((node, session))
+}
 
 /// The value that a request comes to.
 fn value(bench: &'static str, session: &Session, request: Handle) -> Result<Handle, BenchError> {

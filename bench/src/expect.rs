@@ -1,11 +1,12 @@
 //! What the reference evaluator says that a node must have found out.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use weft_eval::reference::{Reference, World};
 use weft_eval::{Application, Outcome};
 use weft_node::{Node, Session};
-use weft_object::{Blob, Handle, Tree};
+use weft_object::{Blob, Handle, Selection, Tree};
 
 use crate::{BenchError, guests, native};
 
@@ -16,9 +17,35 @@ pub(crate) struct Expect {
     trees: HashMap<Handle, Tree>,
     blobs: HashMap<Handle, Blob>,
     facts: Vec<(Handle, Handle)>,
+    /// Functions that only this bench has.
+    functions: HashMap<Handle, Function>,
     /// Tables of words by text: the same under every limit.
     counted: HashMap<Handle, Handle>,
 }
+
+/// What a module does.
+#[derive(Clone, Copy, Debug)]
+enum Function {
+    Add,
+    AddMemory,
+    Count,
+    Chase,
+    Spin,
+    Wordcount,
+    Cold(u64),
+}
+
+static FUNCTIONS: LazyLock<HashMap<Handle, Function>> = LazyLock::new(|| {
+    let all = [
+        (guests::ADD, Function::Add),
+        (guests::ADD_MEMORY, Function::AddMemory),
+        (guests::COUNT, Function::Count),
+        (guests::CHASE, Function::Chase),
+        (guests::SPIN, Function::Spin),
+        (guests::WORDCOUNT, Function::Wordcount),
+    ];
+    all.map(|(module, function)| (Handle::of_blob(module), function)).into()
+});
 
 /// What a node had run before a bench began.
 #[derive(Debug)]
@@ -37,9 +64,16 @@ impl Expect {
         handle
     }
 
-    pub(crate) fn text(&mut self, text: Vec<u8>) {
+    pub(crate) fn text(&mut self, text: impl AsRef<[u8]> + Send + Sync + 'static) {
         let blob = Blob::new(text);
         self.blobs.insert(blob.handle(), blob);
+    }
+
+    /// Makes [`guests::cold`] of a number known.
+    pub(crate) fn cold(&mut self, number: u64) -> Handle {
+        let module = Handle::of_blob(&guests::cold(number));
+        self.functions.insert(module, Function::Cold(number));
+        module
     }
 
     /// What these requests come to, in order.
@@ -94,24 +128,38 @@ impl Expect {
     fn apply(&mut self, application: &Application) -> Option<Handle> {
         let entries = application.tree.entries();
         let procedure = *entries.get(1)?;
+        let function = FUNCTIONS.get(&procedure).or_else(|| self.functions.get(&procedure))?;
         let number = |at: usize| entries.get(at)?.literal_u64();
-        if procedure == Handle::of_blob(guests::ADD) {
-            return Some(Handle::of_u64(number(2)?.wrapping_add(number(3)?)));
+        let sum = match *function {
+            Function::Add => number(2)?.wrapping_add(number(3)?),
+            Function::AddMemory => native::add_memory(number(2)?, number(3)?),
+            Function::Spin => native::spin(number(2)?, number(3)?),
+            Function::Cold(module) => native::cold(module, number(2)?, number(3)?),
+            Function::Count => return self.count(procedure, (number(2)?, number(3)?)),
+            Function::Chase => return self.chase(entries),
+            Function::Wordcount => return self.wordcount(entries),
+        };
+        Some(Handle::of_u64(sum))
+    }
+
+    fn count(&mut self, procedure: Handle, (n, total): (u64, u64)) -> Option<Handle> {
+        let Some(less) = n.checked_sub(1) else { return Some(Handle::of_u64(total)) };
+        Some(guests::of_two(&mut |entries| self.put(entries), procedure, (less, total + 1)))
+    }
+
+    fn chase(&mut self, entries: &[Handle]) -> Option<Handle> {
+        let [limits, procedure, n, path, node] = *entries else { return None };
+        let (n, path) = (n.literal_u64()?, path.literal_u64()?);
+        let entry = Selection::Entry(path % guests::FANOUT).definition(node);
+        let entry = self.put(&entry).selection()?;
+        if n == 1 {
+            return Some(entry);
         }
-        if procedure == Handle::of_blob(guests::COUNT) {
-            let (n, total) = (number(2)?, number(3)?);
-            return match n.checked_sub(1) {
-                None => Some(Handle::of_u64(total)),
-                Some(less) => Some(guests::of_two(
-                    &mut |entries| self.put(entries),
-                    procedure,
-                    (less, total + 1),
-                )),
-            };
-        }
-        if procedure != Handle::of_blob(guests::WORDCOUNT) {
-            return None;
-        }
+        let [n, path] = [n - 1, path / guests::FANOUT].map(Handle::of_u64);
+        self.put(&[limits, procedure, n, path, entry.shallow()?]).application()
+    }
+
+    fn wordcount(&mut self, entries: &[Handle]) -> Option<Handle> {
         let bytes = match entries.get(2)?.literal_bytes()? {
             b"count" => {
                 let text = entries.get(3)?;
@@ -127,7 +175,10 @@ impl Expect {
                     entries[3..].iter().map(|table| self.bytes(table)).collect();
                 native::merge(tables?.iter().map(Blob::bytes))?
             }
-            b"top" => native::top(self.bytes(entries.get(3)?)?.bytes(), number(4)?)?,
+            b"top" => {
+                let n = entries.get(4)?.literal_u64()?;
+                native::top(self.bytes(entries.get(3)?)?.bytes(), n)?
+            }
             _ => return None,
         };
         Some(self.keep(bytes))

@@ -13,6 +13,27 @@ pub(crate) const WORDCOUNT: &[u8] = include_bytes!("../../guests/bin/wordcount.w
 /// `count(n, total)`: n + total, by n tail calls.
 pub(crate) const COUNT: &[u8] = include_bytes!("../guests/count.wasm");
 
+/// `add_memory(a, b)`: a word of the 4 KiB that it writes.
+pub(crate) const ADD_MEMORY: &[u8] = include_bytes!("../guests/add_memory.wasm");
+
+/// `chase(n, path, node)`: what is found n steps below a node.
+pub(crate) const CHASE: &[u8] = include_bytes!("../guests/chase.wasm");
+
+/// `spin(turns, seed)`: takes time in proportion.
+pub(crate) const SPIN: &[u8] = include_bytes!("../guests/spin.wasm");
+
+const COLD: &[u8] = include_bytes!("../guests/cold.wasm");
+
+/// One of many modules of a kilobyte that differ in a number: `cold(a, b)`.
+pub(crate) fn cold(number: u64) -> Vec<u8> {
+    const REPLACED: &[u8; 8] = b"replaced";
+    let mut module = COLD.to_vec();
+    if let Some(at) = module.windows(8).position(|bytes| bytes == REPLACED) {
+        module[at..at + 8].copy_from_slice(&number.to_le_bytes());
+    }
+    module
+}
+
 /// What names Trees: a session, or the code that checks it.
 pub(crate) type Put<'a> = &'a mut dyn FnMut(&[Handle]) -> Handle;
 
@@ -26,6 +47,35 @@ pub(crate) fn of_two(put: Put<'_>, procedure: Handle, (a, b): (u64, u64)) -> Han
 pub(crate) fn fork(put: Put<'_>, add: Handle, pairs: &[(u64, u64)]) -> Handle {
     let asked: Vec<Handle> = pairs.iter().map(|pair| strict(of_two(put, add, *pair))).collect();
     put(&asked)
+}
+
+/// How many entries each Tree has that [`chase`] goes through, and how many of
+/// them lie below each other.
+pub(crate) const FANOUT: u64 = 8;
+pub(crate) const LEVELS: u64 = 5;
+
+/// Trees of Trees of numbers, which count from 0 from the left to the right.
+pub(crate) fn levels(put: Put<'_>) -> Handle {
+    fn below(put: Put<'_>, first: u64, levels: u32) -> Handle {
+        let Some(less) = levels.checked_sub(1) else { return Handle::of_u64(first) };
+        let each = FANOUT.pow(less);
+        let entries: Vec<Handle> =
+            (0..FANOUT).map(|at| below(&mut *put, first + at * each, less)).collect();
+        put(&entries)
+    }
+    below(put, 0, LEVELS as u32)
+}
+
+/// The Thunk that follows a path from the root, of which it is given a Ref.
+pub(crate) fn chase(put: Put<'_>, module: Handle, root: Handle, path: u64) -> Handle {
+    let root = root.lower().unwrap_or(root);
+    let numbers = [Handle::of_u64(LEVELS), Handle::of_u64(path)];
+    thunk(put(&[Handle::of_blob(b""), module, numbers[0], numbers[1], root]))
+}
+
+/// The Tree that asks for two results, by Thunks.
+pub(crate) fn both(put: Put<'_>, thunks: [Handle; 2]) -> Handle {
+    put(&thunks.map(strict))
 }
 
 /// The sum of `first` and all `more`, each addition an argument of the next.

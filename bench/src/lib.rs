@@ -55,6 +55,7 @@ mod random;
 mod report;
 mod run;
 mod scratch;
+mod spawn;
 mod stall;
 mod stock;
 

@@ -35,6 +35,13 @@ pub(crate) struct Timing {
     pub(crate) p99_ns: f64,
 }
 
+impl Timing {
+    /// Of all of these times.
+    pub(crate) fn of(mut times: Vec<f64>) -> Self {
+        Self { p50_ns: quantile(&mut times, 50), p99_ns: quantile(&mut times, 99) }
+    }
+}
+
 /// Times something and its baseline, which take turns. Both are told which of
 /// [`Calls::count`] calls this is.
 pub(crate) fn compare(
@@ -91,16 +98,26 @@ pub(crate) fn compare_runs(
     mut ours: impl FnMut(usize) -> Result<(), BenchError>,
     mut theirs: impl FnMut(usize) -> Result<(), BenchError>,
 ) -> Result<(Timing, Timing), BenchError> {
-    let mut times = [Vec::with_capacity(runs), Vec::with_capacity(runs)];
-    for run in 0..runs {
-        times[0].push(time(run, 1, &mut ours)? / per as f64);
-        times[1].push(time(run, 1, &mut theirs)? / per as f64);
-    }
-    let [ours, theirs] = times.map(|mut times| Timing {
-        p50_ns: quantile(&mut times, 50),
-        p99_ns: quantile(&mut times, 99),
-    });
+    let [ours, theirs] = take_turns(runs, per, [&mut ours, &mut theirs])?;
     Ok((ours, theirs))
+}
+
+/// Something to be timed, which is told the number of the run.
+pub(crate) type Work<'a> = &'a mut dyn FnMut(usize) -> Result<(), BenchError>;
+
+/// As [`compare_runs`], of any number of things.
+pub(crate) fn take_turns<const N: usize>(
+    runs: usize,
+    per: usize,
+    mut works: [Work<'_>; N],
+) -> Result<[Timing; N], BenchError> {
+    let mut times = [const { Vec::new() }; N];
+    for run in 0..runs {
+        for (times, work) in times.iter_mut().zip(&mut works) {
+            times.push(time(run, 1, work)? / per as f64);
+        }
+    }
+    Ok(times.map(Timing::of))
 }
 
 pub(crate) fn ns(time: Duration) -> f64 {

@@ -1,7 +1,9 @@
-//! The baseline for large Blobs: a plain mapping of a file.
+//! Baselines that are not to be had without `unsafe`: a plain mapping of a file,
+//! for large Blobs, and a module that plain wasmtime has compiled before.
 //!
 //! JUSTIFICATION: what a mapping costs cannot be had without one, and it is not
-//! to be the store's own, which is what is measured.
+//! to be the store's own, which is what is measured. The same goes for what was
+//! compiled.
 
 #![allow(unsafe_code)]
 
@@ -11,6 +13,8 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::ptr::{self, NonNull};
 use std::slice;
+
+use wasmtime::{Engine, Module};
 
 /// A file in memory, mapped without precautions: nobody else has it.
 pub(crate) struct Plain {
@@ -45,4 +49,11 @@ impl Drop for Plain {
         // SAFETY: the range was mapped by `map` and nothing borrows it.
         unsafe { libc::munmap(self.start.as_ptr().cast(), self.length) };
     }
+}
+
+/// A module from the file that holds what [`Module::serialize`] gave.
+pub(crate) fn deserialize(engine: &Engine, path: &Path) -> wasmtime::Result<Module> {
+    // SAFETY: the file was written by this bench, from such a module, into a
+    // directory of its own, and is only removed after the run.
+    unsafe { Module::deserialize_file(engine, path) }
 }

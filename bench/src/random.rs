@@ -12,6 +12,11 @@ impl Random {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from_le_bytes(word))
     }
 
+    /// The numbers that follow a state.
+    pub(crate) const fn of_state(state: u64) -> Self {
+        Self(state)
+    }
+
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.0;

@@ -17,6 +17,8 @@ pub(crate) struct Report {
     pub(crate) baseline: Option<Baseline>,
     /// What else there is to say.
     pub(crate) more: Vec<More>,
+    /// What could not be measured here, and why.
+    pub(crate) skipped: Vec<(&'static str, &'static str)>,
     /// Relations, or objects, that were looked up and right.
     pub(crate) checked: usize,
 }
@@ -105,6 +107,12 @@ impl Report {
         self
     }
 
+    /// The same, where this machine lacks what a number takes.
+    pub(crate) fn without(mut self, name: &'static str, why: &'static str) -> Self {
+        self.skipped.push((name, why));
+        self
+    }
+
     fn more(&self, name: &str) -> Option<f64> {
         self.more.iter().find(|more| more.name == name).map(|more| more.value)
     }
@@ -141,6 +149,10 @@ impl Report {
         for more in &self.more {
             let key = more.name.replace(' ', "_") + more.unit.suffix();
             line.insert(key, json!(rounded(Some(more.value))));
+        }
+        if !self.skipped.is_empty() {
+            let skipped = self.skipped.iter().map(|(name, why)| format!("{name}: {why}"));
+            line.insert("skipped".into(), skipped.collect());
         }
         line.insert("checked".into(), self.checked.into());
         if !promises.is_empty() {
@@ -180,7 +192,9 @@ impl Report {
             .more
             .iter()
             .map(|more| format!("\n  {:<13} {:>9} {}", "", more.unit.show(more.value), more.name));
-        row + &more.collect::<String>()
+        let skipped =
+            self.skipped.iter().map(|(name, why)| format!("\n  {:<23} skipped: {name}: {why}", ""));
+        row + &more.chain(skipped).collect::<String>()
     }
 }
 

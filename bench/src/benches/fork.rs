@@ -3,14 +3,16 @@
 use std::time::Instant;
 
 use serde_json::{Value, json};
+use weft_node::{Node, Session};
+use weft_object::Handle;
 
 use super::add::{STOCK, wrong_stock};
-use super::{node, value};
+use super::{node, node_of_one_thread, value};
 use crate::expect::{Before, Expect};
 use crate::guests::{self, ADD};
-use crate::measure::{compare_runs, ns};
+use crate::measure::{ns, take_turns};
 use crate::random::Random;
-use crate::report::{Baseline, Compared, Report};
+use crate::report::{Baseline, Compared, Report, Unit};
 use crate::stock::Stock;
 use crate::{BenchError, Options, child, memory};
 
@@ -22,29 +24,67 @@ pub(crate) fn fork_10k(options: &Options) -> Result<Report, BenchError> {
     let mut random = Random::new(options.seed, NAME);
     let forks: Vec<Vec<(u64, u64)>> =
         (0..runs).map(|_| (0..entries).map(|_| random.pair()).collect()).collect();
-    let (node, session) = node()?;
-    let module = session.put_blob(ADD);
+    let two = Forks::on(node()?);
+    let one = Forks::on(node_of_one_thread()?);
     let stock = Stock::new(ADD)?;
-    let before = Before::of(&node);
-    let mut answers = Vec::with_capacity(runs);
-    let (ours, theirs) = compare_runs(
+    let (mut by_two, mut by_one) = (Vec::new(), Vec::new());
+    let [ours, alone, theirs] = take_turns(
         runs,
         entries,
-        |run| {
-            let mut put = |entries: &[_]| session.put_tree(entries);
-            let fork = guests::fork(&mut put, module, &forks[run]);
-            answers.push(value(NAME, &session, fork)?);
-            Ok(())
-        },
-        |run| stock_sums(NAME, &stock, &forks[run]),
+        [
+            &mut |run| two.evaluate(NAME, &forks[run], &mut by_two),
+            &mut |run| one.evaluate(NAME, &forks[run], &mut by_one),
+            &mut |run| stock_sums(NAME, &stock, &forks[run]),
+        ],
     )?;
-    let mut expect = Expect::default();
-    let requests: Vec<_> = forks
-        .iter()
-        .map(|pairs| guests::fork(&mut |entries| expect.put(entries), module, pairs))
-        .collect();
-    let checked = expect.check(NAME, (&node, &session), &before, &requests, &answers)?;
-    Ok(Report { checked, ..Report::timed((NAME, "entry"), ours, (STOCK, theirs)) })
+    let checked = two.check(NAME, &forks, &by_two)? + one.check(NAME, &forks, &by_one)?;
+    let report = Report::timed((NAME, "entry"), ours, (STOCK, theirs));
+    Ok(Report { checked, ..report }
+        .and("two threads by one", Unit::Ratio, ours.p50_ns / alone.p50_ns)
+        .and("on one thread", Unit::Ns, alone.p50_ns))
+}
+
+/// A node that evaluates forks of additions.
+struct Forks {
+    // Before the node, whose content it holds.
+    session: Session,
+    node: Node,
+    module: Handle,
+    before: Before,
+}
+
+impl Forks {
+    fn on((node, session): (Node, Session)) -> Self {
+        let module = session.put_blob(ADD);
+        let before = Before::of(&node);
+        Self { session, node, module, before }
+    }
+
+    fn evaluate(
+        &self,
+        bench: &'static str,
+        pairs: &[(u64, u64)],
+        answers: &mut Vec<Handle>,
+    ) -> Result<(), BenchError> {
+        let mut put = |entries: &[_]| self.session.put_tree(entries);
+        let fork = guests::fork(&mut put, self.module, pairs);
+        answers.push(value(bench, &self.session, fork)?);
+        Ok(())
+    }
+
+    fn check(
+        &self,
+        bench: &'static str,
+        forks: &[Vec<(u64, u64)>],
+        answers: &[Handle],
+    ) -> Result<usize, BenchError> {
+        let mut expect = Expect::default();
+        let requests: Vec<_> = forks
+            .iter()
+            .map(|pairs| guests::fork(&mut |entries| expect.put(entries), self.module, pairs))
+            .collect();
+        expect.check(bench, (&self.node, &self.session), &self.before, &requests, answers)
+    }
 }
 
 /// A million additions in one Tree, in a process of its own: that it finishes,

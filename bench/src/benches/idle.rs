@@ -1,11 +1,14 @@
 //! What a process takes that waits for work.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::{node, value};
+use crate::expect::{Before, Expect};
 use crate::guests::{self, ADD};
+use crate::measure::ns;
+use crate::random::Random;
 use crate::report::{Baseline, Compared, Report};
 use crate::{BenchError, Options, child, memory};
 
@@ -29,7 +32,46 @@ pub(crate) fn idle_rss(options: &Options) -> Result<Report, BenchError> {
     })
 }
 
-/// The child's part.
+/// The processor time of a node that has just worked and has nothing to do,
+/// beside the time that passes.
+pub(crate) fn idle_cpu(options: &Options) -> Result<Report, BenchError> {
+    let found = child::ask(options, "idle_cpu", 0)?;
+    let number = |name: &str| found.get(name).and_then(Value::as_f64);
+    Ok(Report {
+        name: CPU,
+        per: "window",
+        p50_ns: number("cpu_ns"),
+        baseline: number("window_ns")
+            .map(|ns| Baseline { name: "the window", value: Compared::P50Ns(ns) }),
+        checked: found.get("checked").and_then(Value::as_u64).unwrap_or(0) as usize,
+        ..Report::default()
+    })
+}
+
+const CPU: &str = "idle_cpu";
+
+/// The child's part of that.
+pub(crate) fn cpu_part(options: &Options) -> Result<Value, BenchError> {
+    let entries = options.size.pick(100, 10_000);
+    let mut random = Random::new(options.seed, CPU);
+    let pairs: Vec<_> = (0..entries).map(|_| random.pair()).collect();
+    let (node, session) = node()?;
+    let module = session.put_blob(ADD);
+    let before = Before::of(&node);
+    let fork = guests::fork(&mut |entries| session.put_tree(entries), module, &pairs);
+    let answer = value(CPU, &session, fork)?;
+    // From here on: how long threads look for more is a part of it.
+    let (start, used) = (Instant::now(), memory::processor_ns());
+    std::thread::sleep(options.size.pick(Duration::from_millis(50), Duration::from_secs(2)));
+    let cpu_ns = memory::processor_ns().zip(used).map(|(after, before)| after - before);
+    let window_ns = ns(start.elapsed());
+    let mut expect = Expect::default();
+    let request = guests::fork(&mut |entries| expect.put(entries), module, &pairs);
+    let checked = expect.check(CPU, (&node, &session), &before, &[request], &[answer])?;
+    Ok(json!({ "cpu_ns": cpu_ns, "window_ns": window_ns, "checked": checked }))
+}
+
+/// The child's part of [`idle_rss`].
 pub(crate) fn part() -> Result<Value, BenchError> {
     let before_bytes = memory::resident_bytes();
     let (_node, session) = node()?;

@@ -2,21 +2,93 @@
 
 use std::collections::HashMap;
 
+use serde_json::{Value, json};
 use weft_object::Handle;
 
+use super::relations::{Adder, CACHE_BYTES, FEW};
 use super::{node, value};
 use crate::expect::{Before, Expect};
 use crate::guests::{self, ADD};
 use crate::measure::{Calls, Timing, compare};
 use crate::random::Random;
-use crate::report::Report;
-use crate::{BenchError, Options, Size};
+use crate::report::{Baseline, Compared, Report};
+use crate::{BenchError, Options, Size, child};
 
 /// By the handle of the Thunk, which the asker has.
 pub(crate) fn by_handle(options: &Options) -> Result<Report, BenchError> {
     hits("memo_hit", options, "HashMap lookup", |known, at| {
         known.map.get(&known.requests[at]).copied()
     })
+}
+
+/// By handle, among ten million relations.
+pub(crate) fn among_ten_million(options: &Options) -> Result<Report, BenchError> {
+    let count = options.size.pick_long(2_000, 1_000_000, 10_000_000);
+    let found = child::ask(options, "hits", count)?;
+    let number = |name: &str| found.get(name).and_then(Value::as_f64);
+    Ok(Report {
+        name: AMONG,
+        per: "call",
+        p50_ns: number("many_ns"),
+        per_second: number("many_ns").map(|ns| 1e9 / ns),
+        baseline: number("few_ns").map(|ns| Baseline {
+            name: "the same with 10,000 relations",
+            value: Compared::P50Ns(ns),
+        }),
+        checked: found.get("checked").and_then(Value::as_u64).unwrap_or(0) as usize,
+        ..Report::default()
+    })
+}
+
+const AMONG: &str = "memo_hit_10m";
+
+/// The child's part of that: so many relations, and hits that come from all over
+/// them.
+pub(crate) fn part(options: &Options, count: u64) -> Result<Value, BenchError> {
+    // More than any cache of a processor holds.
+    const ASKED_MAX: u64 = 1 << 20;
+    let calls = match options.size {
+        Size::Tiny => Calls { singles: 0, ..Calls::of(Size::Tiny) },
+        Size::Full | Size::Long => Calls { warm_up: 100, batches: 4000, singles: 0 },
+    };
+    let mut many = Adder::new(options, AMONG, CACHE_BYTES)?;
+    let mut few = Adder::new(options, "memo_hit_few", CACHE_BYTES)?;
+    let of_many = asked(&mut many, count, count.div_ceil(ASKED_MAX))?;
+    let of_few = asked(&mut few, FEW.min(count / 2), 1)?;
+    let mut random = Random::new(options.seed, "memo_hit_order");
+    let mut order = |asked: &[(Handle, Handle)]| -> Vec<(Handle, Handle)> {
+        let mut any = || asked[random.below(asked.len() as u64) as usize];
+        (0..calls.count()).map(|_| any()).collect()
+    };
+    let (of_many, of_few) = (order(&of_many), order(&of_few));
+    let hit = |adder: &Adder, (request, answer): (Handle, Handle)| match value(
+        AMONG,
+        &adder.session,
+        request,
+    )? == answer
+    {
+        true => Ok(()),
+        false => {
+            let detail = "another answer than before".into();
+            Err(BenchError::Wrong { bench: AMONG, detail })
+        }
+    };
+    let (ours, theirs) = compare(calls, |at| hit(&many, of_many[at]), |at| hit(&few, of_few[at]))?;
+    // That no more ran than was added is what makes the calls hits.
+    let checked = many.check(if options.size == Size::Tiny { 1 } else { 97 })? + few.check(1)?;
+    Ok(json!({ "many_ns": ours.p50_ns, "few_ns": theirs.p50_ns, "checked": checked }))
+}
+
+/// Has so many numbers added; each so manieth request with its answer.
+fn asked(adder: &mut Adder, count: u64, every: u64) -> Result<Vec<(Handle, Handle)>, BenchError> {
+    let mut asked = Vec::with_capacity((count / every) as usize + 1);
+    for at in 0..count {
+        let call = adder.add()?;
+        if at % every == 0 {
+            asked.push(call);
+        }
+    }
+    Ok(asked)
 }
 
 /// By the arguments: the Tree is built and named first.

@@ -18,8 +18,13 @@ use crate::{BenchError, Options, Size, child, memory};
 
 const NAME: &str = "relations_10m";
 
+/// Half of it is for relations and what they keep; they begin to be shed past
+/// that. The other half is for garbage until it is collected, of which there is
+/// none here.
+pub(super) const CACHE_BYTES: u64 = 8 << 30;
+
 /// How many relations there are where a call is taken to cost what it costs.
-const FEW: u64 = 10_000;
+pub(super) const FEW: u64 = 10_000;
 
 /// What a process takes for each relation with its Tree, what a call costs
 /// when there are so many beside when there are ten thousand, and the longest
@@ -68,9 +73,9 @@ fn memory_stall_ns(bytes: u64) -> u64 {
 }
 
 /// A node that adds numbers which nobody has seen, one pair after the other.
-struct Adder {
+pub(super) struct Adder {
     // Before the node, whose content it holds.
-    session: Session,
+    pub(super) session: Session,
     node: Node,
     module: Handle,
     random: Random,
@@ -80,7 +85,11 @@ struct Adder {
 }
 
 impl Adder {
-    fn new(options: &Options, name: &'static str, cache_bytes: u64) -> Result<Self, BenchError> {
+    pub(super) fn new(
+        options: &Options,
+        name: &'static str,
+        cache_bytes: u64,
+    ) -> Result<Self, BenchError> {
         let node = Node::start(Config {
             workers: WORKERS,
             relation_cache_bytes: cache_bytes,
@@ -93,19 +102,25 @@ impl Adder {
     }
 
     fn call(&mut self) -> Result<(), BenchError> {
+        self.add().map(drop)
+    }
+
+    /// What was asked, and the answer.
+    pub(super) fn add(&mut self) -> Result<(Handle, Handle), BenchError> {
         let (a, b) = self.random.pair();
         let mut put = |entries: &[_]| self.session.put_tree(entries);
         let request = guests::of_two(&mut put, self.module, (a, b));
         self.calls += 1;
-        match value(NAME, &self.session, request)? == Handle::of_u64(a.wrapping_add(b)) {
-            true => Ok(()),
-            false => Err(BenchError::Wrong { bench: NAME, detail: format!("{a} + {b}") }),
+        let answer = value(self.name, &self.session, request)?;
+        match answer == Handle::of_u64(a.wrapping_add(b)) {
+            true => Ok((request, answer)),
+            false => Err(BenchError::Wrong { bench: self.name, detail: format!("{a} + {b}") }),
         }
     }
 
     /// Looks every so many relations up; how many that were.
-    fn check(&self, every: u64) -> Result<usize, BenchError> {
-        let wrong = |detail: String| Err(BenchError::Wrong { bench: NAME, detail });
+    pub(super) fn check(&self, every: u64) -> Result<usize, BenchError> {
+        let wrong = |detail: String| Err(BenchError::Wrong { bench: self.name, detail });
         let applied = self.node.stat().applied;
         if applied != self.calls {
             return wrong(format!("{applied} functions ran instead of {}", self.calls));
@@ -117,7 +132,7 @@ impl Adder {
             if call % every == 0 {
                 let [a_blob, b_blob] = [a, b].map(Handle::of_u64);
                 let tree = Handle::of_tree(&[Handle::of_blob(b""), self.module, a_blob, b_blob]);
-                check_relation(NAME, &self.session, tree, Handle::of_u64(a.wrapping_add(b)))?;
+                check_relation(self.name, &self.session, tree, Handle::of_u64(a.wrapping_add(b)))?;
                 checked += 1;
             }
         }
@@ -127,10 +142,6 @@ impl Adder {
 
 /// The child's part: so many relations, and a little more to time calls.
 pub(crate) fn part(options: &Options, count: u64) -> Result<Value, BenchError> {
-    // Half of it is for relations and what they keep; they begin to be shed
-    // past that. The other half is for garbage until it is collected, of which
-    // there is none here.
-    const CACHE_BYTES: u64 = 8 << 30;
     let few = FEW.min(count / 2);
     let mut many = Adder::new(options, NAME, CACHE_BYTES)?;
     for _ in 0..few {

@@ -48,13 +48,23 @@ fn the_specification_lists_the_promises_beside_plain_wasmtime() {
 }
 
 #[test]
-fn the_module_is_what_its_source_says() {
+fn the_modules_are_what_their_sources_say() {
     let guests = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests");
-    let built = wat::parse_file(guests.join("count.wat")).unwrap();
-    let committed = guests.join("count.wasm");
-    if std::env::var_os("WEFT_REGENERATE").is_some() {
-        fs::write(&committed, &built).unwrap();
+    let mut compared = 0;
+    for entry in fs::read_dir(guests).unwrap() {
+        let source = entry.unwrap().path();
+        if source.extension().is_none_or(|extension| extension != "wat") {
+            continue;
+        }
+        let built = wat::parse_file(&source).unwrap();
+        let committed = source.with_extension("wasm");
+        if std::env::var_os("WEFT_REGENERATE").is_some() {
+            fs::write(&committed, &built).unwrap();
+        }
+        let message = "WEFT_REGENERATE=1 cargo test -p weft-bench writes it anew";
+        let same = fs::read(&committed).unwrap_or_default() == built;
+        assert!(same, "{}: {message}", committed.display());
+        compared += 1;
     }
-    let message = "WEFT_REGENERATE=1 cargo test -p weft-bench writes it anew";
-    assert!(fs::read(&committed).unwrap_or_default() == built, "{message}");
+    assert_eq!(compared, 5);
 }
