@@ -6,6 +6,7 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 use weft_object::{Blob, Content, Handle, Kind, Tree};
 
 use crate::abi::table::EXPORT;
+use crate::abi::window::Mapped;
 use crate::check::{Shape, check};
 use crate::limits::Limits;
 use crate::modules::{
@@ -33,6 +34,19 @@ pub trait Objects: Sync {
     fn blob(&self, handle: Handle) -> Option<Blob>;
     /// The entries of an accessible Tree or Tag.
     fn tree(&self, handle: Handle) -> Option<Tree>;
+
+    /// The file that these bytes of a Blob are a mapping of, to be mapped once
+    /// more, at an address; `None` where they are of none, or where that file
+    /// is not what it was.
+    ///
+    /// # Contract
+    /// The engine maps it there privately, and not any more when it drops what
+    /// is returned. If the file changes meanwhile, whoever implements this finds
+    /// out as if the bytes themselves had been read.
+    fn mapped(&self, bytes: &[u8], address: usize) -> Option<Box<dyn Mapped>> {
+        let _ = (bytes, address);
+        None
+    }
 
     /// What a program opens in a directory that it was given as a Ref, which is
     /// no part of the footprint: brought in now, if it is not resident.
@@ -380,6 +394,8 @@ fn perform(
     }
     let left = run.fuel.and_then(|fuel| Some((fuel, store.get_fuel().ok()?)));
     let fuel_used = left.map(|(fuel, left)| fuel.saturating_sub(left));
+    // The memory goes back before the state is there.
+    store.data_mut().windows.close();
     let mut state = store.into_data();
     let applied = applied(run, prepared, &mut state, result);
     state.end();
@@ -405,6 +421,7 @@ pub(crate) fn store(
         )
     };
     state.memory_export = prepared.linked.memory;
+    state.windows.may_map = matches!(prepared.way.kind, way::Kind::Pooled { .. });
     let mut store = Store::new(&prepared.way.engine, state);
     // Closures without captures: neither of them is allocated.
     store.limiter(|state| &mut state.limits);

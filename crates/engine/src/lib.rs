@@ -40,6 +40,7 @@ mod wasi;
 mod way;
 mod ways;
 
+pub use abi::window::Mapped;
 pub use apply::{Objects, Run};
 pub use check::has_debug_info;
 pub use compiling::Compiling;

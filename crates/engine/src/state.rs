@@ -8,6 +8,7 @@ use std::sync::Arc;
 use wasmtime::{Instance, Memory, ModuleExport};
 use weft_object::{Blob, Content, Handle, Kind, Tree};
 
+use crate::abi::window::Windows;
 use crate::digest::ByDigest;
 use crate::limits::Limits;
 use crate::outcome::{FailureKind, NoAnswerKind, Stop};
@@ -71,6 +72,8 @@ pub(crate) struct State {
     pub(crate) memory: Option<Memory>,
     /// Where what the host writes into that memory is marked.
     pub(crate) cards: Option<Memory>,
+    /// What is mapped into it.
+    pub(crate) windows: Windows,
     /// Whether `weft_apply` was entered: a start function may not call imports.
     pub(crate) entered: bool,
 }
@@ -133,6 +136,7 @@ impl State {
 
     /// Clears the state and keeps it for the thread's next run.
     pub(crate) fn end(mut self: Box<Self>) {
+        debug_assert!(self.windows.is_empty(), "the memory is back in the pool");
         let keeps = self.clear();
         let Self { instance, memory_export, memory, cards, entered, .. } = &mut *self;
         *instance = None;
@@ -148,6 +152,8 @@ impl State {
     /// Clears what belongs to the run, and not to the instance. Whether what is
     /// allocated is little enough to be kept.
     pub(crate) fn clear(&mut self) -> bool {
+        // What an instance that is kept has seen is none of the next run's.
+        self.windows.close();
         if self.table.capacity() > SPARE_MAX || self.made_index.capacity() > SPARE_MAX {
             // Not used again.
             self.borrowed = None;
@@ -170,6 +176,7 @@ impl State {
             memory_export: _,
             memory: _,
             cards: _,
+            windows: _,
             entered: _,
         } = self;
         *borrowed = None;
@@ -274,6 +281,29 @@ impl State {
             Content::Blob(blob) => Ok(blob.bytes()),
             Content::Tree(_) | Content::Tag(_) => Err(missing(handle)),
         }
+    }
+
+    /// Maps a Blob's bytes from `offset` on over the beginning of fresh memory
+    /// that has as many, if that beats copying them; how many are there then.
+    pub(crate) fn map_window(
+        &mut self,
+        call: &str,
+        index: i32,
+        offset: u64,
+        target: &mut [u8],
+    ) -> Result<usize, Stop> {
+        if !self.windows.want(target.len()) {
+            return Ok(0);
+        }
+        self.blob(call, index)?;
+        let read = self.slot(index).and_then(|slot| self.contents.get(slot.content as usize));
+        let Some(Content::Blob(blob)) = read else { return Ok(0) };
+        let from = usize::try_from(offset).unwrap_or(usize::MAX);
+        let bytes = blob.bytes().get(from..).and_then(|rest| rest.get(..target.len()));
+        let Some((bytes, borrowed)) = bytes.zip(self.borrowed.as_ref()) else { return Ok(0) };
+        // SAFETY: `borrowed` is set only while the contract of `begin` holds.
+        let objects = unsafe { borrowed.objects.as_ref() };
+        Ok(self.windows.map(objects, target, bytes))
     }
 
     /// The entries of an accessible Tree or Tag.

@@ -1,12 +1,13 @@
 //! One application, from a resident footprint to a relation.
 
+use std::fs::File;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use weft_engine::{Applied, Interrupt, Objects, Run};
+use weft_engine::{Applied, Interrupt, Mapped, Objects, Run};
 use weft_eval::{Application, Outcome};
 use weft_object::{Blob, Content, Handle, Tree};
-use weft_store::Cost;
+use weft_store::{Cost, map};
 
 use crate::node::Shared;
 use crate::platform::View;
@@ -24,6 +25,10 @@ impl Objects for Resident<'_> {
         self.0.memory.get(&handle)?.tree().cloned()
     }
 
+    fn mapped(&self, bytes: &[u8], address: usize) -> Option<Box<dyn Mapped>> {
+        Some(Box::new(Window(map::window(bytes, address)?)))
+    }
+
     fn fetch(&self, object: Handle, interrupt: &Interrupt) -> Result<Content, String> {
         if let Some(content) = self.0.memory.get(&object) {
             return Ok(content);
@@ -31,6 +36,18 @@ impl Objects for Resident<'_> {
         self.0.load(object, interrupt).map_err(|why| why.detail.to_string())?;
         let gone = || format!("the content of #{object} had to make room at once; ask again");
         self.0.memory.get(&object).ok_or_else(gone)
+    }
+}
+
+struct Window(map::Window);
+
+impl Mapped for Window {
+    fn file(&self) -> Option<&File> {
+        self.0.file()
+    }
+
+    fn offset(&self) -> u64 {
+        self.0.offset()
     }
 }
 

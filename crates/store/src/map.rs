@@ -30,6 +30,7 @@
 mod guard;
 mod large;
 mod slots;
+mod window;
 
 use std::fs::File;
 use std::io;
@@ -41,6 +42,7 @@ pub use guard::poisoned;
 pub(crate) use large::LargeBlobs;
 pub use large::{look_again, poisoned_blobs};
 use slots::Slot;
+pub use window::{Window, window};
 
 /// Whether these bytes are in a mapping: the system reads them when they are
 /// wanted, and takes their memory back when it wants that.
@@ -81,7 +83,7 @@ impl Mapping {
             return Err(io::Error::last_os_error());
         }
         let start = NonNull::new(start.cast::<u8>()).ok_or(io::ErrorKind::AddrNotAvailable)?;
-        let slot = slots::take(start.as_ptr() as usize, rounded);
+        let slot = slots::take(start.as_ptr() as usize, rounded, slots::Use::Read);
         Ok(Self { start, length, slot })
     }
 

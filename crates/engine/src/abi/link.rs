@@ -110,8 +110,11 @@ fn blob_window(mut guest: Guest<'_>, h: i32, offset: u64, len: u32) -> Result<i3
         }
     }
     let (target, state) = bytes(&mut guest, CALL, ptr, shown)?;
+    let mapped = state.map_window(CALL, h, offset, target)?;
+    let target = &mut target[mapped..];
     let watch = state.watch(target.len());
-    copy(target, part(state.blob(CALL, h)?, offset, len), watch)?;
+    let shown = part(state.blob(CALL, h)?, offset, len);
+    copy(target, &shown[mapped..], watch)?;
     Ok(ptr as i32)
 }
 

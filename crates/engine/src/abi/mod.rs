@@ -4,3 +4,4 @@ pub mod generate;
 pub(crate) mod link;
 mod memory;
 pub mod table;
+pub(crate) mod window;

@@ -16,3 +16,4 @@ mod programs;
 mod reuse;
 mod scarce;
 mod stop;
+mod windows;

@@ -21,6 +21,7 @@ pub(crate) fn module(session: &Session, body: &str) -> Handle {
             (import "weft_1" "application" (func $apply (param i32) (result i32)))
             (import "weft_1" "strict" (func $strict (param i32) (result i32)))
             (import "weft_1" "blob_read" (func $read (param i32 i64 i32 i32) (result i32)))
+            (import "weft_1" "blob_window" (func $window (param i32 i64 i32) (result i32)))
             (import "weft_1" "log" (func $log (param i32 i32)))
             (import "weft_1" "fail" (func $fail (param i32 i32)))
             (memory (export "memory") 1)

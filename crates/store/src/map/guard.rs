@@ -75,7 +75,7 @@ extern "C" fn on_bus_error(
         if slot.poison() {
             count();
         }
-        cover(start, bytes)
+        cover(start, bytes, slot.is_written())
     });
     if !covered {
         pass_on(signal, info, context);
@@ -83,14 +83,15 @@ extern "C" fn on_bus_error(
 }
 
 // Zeros in the place of a whole mapping: its owner goes on owning the range.
-fn cover(start: usize, bytes: usize) -> bool {
+fn cover(start: usize, bytes: usize, written: bool) -> bool {
+    let protection = if written { libc::PROT_READ | libc::PROT_WRITE } else { libc::PROT_READ };
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED | libc::MAP_NORESERVE;
     let errno = io::Error::last_os_error().raw_os_error().unwrap_or(0);
-    // SAFETY: the range is that of a `Mapping` which the faulting thread reads
-    // from, so it is mapped, nothing else is in it, and it stays its owner's.
+    // SAFETY: the range is that of a `Mapping` or `Window` which the faulting
+    // thread reads from, so it is mapped, nothing else is in it, and it stays
+    // its owner's.
     // Two threads may do this at once; the second maps zeros over zeros.
-    let at =
-        unsafe { libc::mmap(start as *mut libc::c_void, bytes, libc::PROT_READ, flags, -1, 0) };
+    let at = unsafe { libc::mmap(start as *mut libc::c_void, bytes, protection, flags, -1, 0) };
     set_errno(errno);
     at != libc::MAP_FAILED
 }

@@ -1,6 +1,6 @@
 //! Large Blobs, a file each: verified once, then mapped.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
@@ -41,7 +41,7 @@ struct Known {
 
 /// A mapping that knows whose it is.
 #[derive(Debug)]
-struct Mapped {
+pub(super) struct Mapped {
     mapping: Mapping,
     path: PathBuf,
     handle: Handle,
@@ -54,8 +54,8 @@ impl AsRef<[u8]> for Mapped {
     }
 }
 
-// What is mapped now, in any store.
-static LIVE: Mutex<Vec<Weak<Mapped>>> = Mutex::new(Vec::new());
+// What is mapped now, in any store, by where it begins.
+static LIVE: Mutex<BTreeMap<usize, Weak<Mapped>>> = Mutex::new(BTreeMap::new());
 
 impl LargeBlobs {
     /// The Blob of a handle, which is to be in the file at this path.
@@ -168,6 +168,21 @@ impl Mapped {
         sound && !self.mapping.is_poisoned()
     }
 
+    fn address(&self) -> usize {
+        self.mapping.as_ref().as_ptr() as usize
+    }
+
+    pub(super) fn poison(&self) {
+        self.mapping.poison();
+    }
+
+    /// Its file, if that has its name yet and nobody has done anything to it.
+    pub(super) fn open_again(&self) -> Option<Arc<dyn DiskFile>> {
+        let file = disk::RealDisk.open(&self.path, Access::Read).ok()?;
+        let same = file.stamp().ok()? == *self.stamp.lock();
+        (same && !self.mapping.is_poisoned()).then_some(file)
+    }
+
     // Somebody did something to the file. If it was written to, nobody knows
     // what has been read of it meanwhile; a change of its mode, or a second
     // name for it, is no change of its bytes.
@@ -185,6 +200,17 @@ impl Mapped {
     }
 }
 
+/// The mapping that these bytes are a part of, and where in its file they begin.
+pub(super) fn around(bytes: &[u8]) -> Option<(Arc<Mapped>, u64)> {
+    let address = bytes.as_ptr() as usize;
+    let live = LIVE.lock();
+    let mapped = live.range(..=address).rev().find_map(|(_, mapped)| mapped.upgrade())?;
+    drop(live);
+    let offset = address.checked_sub(mapped.address())?;
+    let end = offset.checked_add(bytes.len())?;
+    (end <= mapped.mapping.as_ref().len()).then_some((mapped, offset as u64))
+}
+
 /// Looks at every mapped file that is in use, poisons those that somebody wrote
 /// to, and returns [`poisoned`](super::poisoned). Takes a system call or two for
 /// each of them.
@@ -194,8 +220,8 @@ impl Mapped {
 pub fn look_again() -> u64 {
     let live: Vec<Arc<Mapped>> = {
         let mut live = LIVE.lock();
-        live.retain(|mapped| mapped.strong_count() > 0);
-        live.iter().filter_map(Weak::upgrade).collect()
+        live.retain(|_, mapped| mapped.strong_count() > 0);
+        live.values().filter_map(Weak::upgrade).collect()
     };
     for mapped in live {
         // A file without a name any more is as it was.
@@ -215,7 +241,7 @@ pub fn look_again() -> u64 {
 #[must_use]
 pub fn poisoned_blobs() -> Vec<(Handle, PathBuf)> {
     let live = LIVE.lock();
-    let mapped = live.iter().filter_map(Weak::upgrade);
+    let mapped = live.values().filter_map(Weak::upgrade);
     let poisoned = mapped.filter(|mapped| mapped.mapping.is_poisoned());
     poisoned.map(|mapped| (mapped.handle, mapped.path.clone())).collect()
 }
@@ -224,9 +250,9 @@ fn note_live(mapped: &Arc<Mapped>) {
     let mut live = LIVE.lock();
     // Now and then, so that the list is not much longer than it has to be.
     if live.len().is_power_of_two() {
-        live.retain(|mapped| mapped.strong_count() > 0);
+        live.retain(|_, mapped| mapped.strong_count() > 0);
     }
-    live.push(Arc::downgrade(mapped));
+    live.insert(mapped.address(), Arc::downgrade(mapped));
 }
 
 fn content(mapped: Arc<Mapped>) -> Content {
@@ -270,9 +296,12 @@ fn read_whole(file: &dyn DiskFile, length: usize) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use std::fs::{self, File};
+    use std::os::fd::AsRawFd;
     use std::os::unix::fs::{FileExt, PermissionsExt};
+    use std::ptr::NonNull;
     use std::time::Duration;
 
+    use super::super::{Window, window};
     use super::*;
     use crate::disk::RealDisk;
     use crate::disk::crash::CrashDisk;
@@ -394,6 +423,92 @@ mod tests {
         fs::remove_file(&file.0).unwrap();
         look_again();
         assert!(!mapped.mapping.is_poisoned() && bytes_of(&held) == bytes);
+    }
+
+    /// Pages of zeros, to be mapped over.
+    struct Pages(NonNull<u8>, usize);
+
+    impl Pages {
+        fn new(bytes: usize) -> Self {
+            let start = Self::map(std::ptr::null_mut(), bytes, libc::MAP_ANONYMOUS, -1, 0);
+            Self(start, bytes)
+        }
+
+        fn map(at: *mut u8, bytes: usize, flags: i32, file: i32, offset: i64) -> NonNull<u8> {
+            let protection = libc::PROT_READ | libc::PROT_WRITE;
+            let flags = libc::MAP_PRIVATE | flags;
+            // SAFETY: nobody has the range, or its `Pages` do and are asked.
+            let start = unsafe { libc::mmap(at.cast(), bytes, protection, flags, file, offset) };
+            assert!(start != libc::MAP_FAILED);
+            NonNull::new(start.cast()).unwrap()
+        }
+
+        fn address(&self) -> usize {
+            self.0.addr().get()
+        }
+
+        fn show(&mut self, window: &Window) {
+            let file = window.file().unwrap().as_raw_fd();
+            Self::map(self.0.as_ptr(), self.1, libc::MAP_FIXED, file, window.offset() as i64);
+        }
+
+        fn bytes(&mut self) -> &mut [u8] {
+            // SAFETY: mapped to be read and written until the drop.
+            unsafe { std::slice::from_raw_parts_mut(self.0.as_ptr(), self.1) }
+        }
+    }
+
+    impl Drop for Pages {
+        fn drop(&mut self) {
+            // SAFETY: nobody borrows it any more.
+            unsafe { libc::munmap(self.0.as_ptr().cast(), self.1) };
+        }
+    }
+
+    #[test]
+    fn a_window_has_the_bytes_and_its_own_copy_of_what_is_written() {
+        const PAGE: usize = 4096;
+        let (bytes, handle) = example();
+        let (file, large) = (Scratch::new("window", &bytes), LargeBlobs::default());
+        let held = file.read(&large, &handle).unwrap();
+        let shown = &bytes_of(&held)[3 * PAGE..40 * PAGE];
+        let mut pages = Pages::new(shown.len());
+        let open = window(shown, pages.address()).unwrap();
+        assert_eq!(open.offset(), 3 * PAGE as u64);
+        pages.show(&open);
+        assert!(pages.bytes() == shown);
+        pages.bytes()[5] = 255;
+        assert!(bytes_of(&held) == bytes && fs::read(&file.0).unwrap() == bytes);
+        let before = super::super::poisoned();
+        file.open().set_len(10 * PAGE as u64).unwrap();
+        assert_eq!((pages.bytes()[5], pages.bytes()[30 * PAGE]), (0, 0), "zeros in all of it");
+        assert!(super::super::poisoned() > before);
+        pages.bytes()[30 * PAGE] = 1;
+        assert!(window(shown, pages.address()).is_none(), "not the file that it was");
+        drop(pages);
+        drop(open);
+        assert!(poisoned_blobs().contains(&(handle, file.0.clone())));
+    }
+
+    #[test]
+    fn there_is_no_window_onto_anything_else() {
+        const PAGE: usize = 4096;
+        let (bytes, handle) = example();
+        let (file, large) = (Scratch::new("no-window", &bytes), LargeBlobs::default());
+        let held = file.read(&large, &handle).unwrap();
+        let pages = Pages::new(PAGE);
+        let mapped = bytes_of(&held);
+        assert!(window(&mapped[..PAGE], pages.address()).is_some());
+        assert!(window(&mapped[..PAGE - 1], pages.address()).is_none(), "a part of a page");
+        assert!(window(&mapped[..PAGE], pages.address() + 1).is_none(), "not at a page");
+        let mut own = Pages::new(PAGE);
+        assert!(window(own.bytes(), pages.address()).is_none(), "no file");
+        // Another file in its place, and none.
+        let second = Scratch::new("no-window-2", &bytes);
+        fs::rename(&second.0, &file.0).unwrap();
+        assert!(window(&mapped[..PAGE], pages.address()).is_none(), "another file");
+        fs::remove_file(&file.0).unwrap();
+        assert!(window(&mapped[..PAGE], pages.address()).is_none(), "no file of that name");
     }
 
     #[test]

@@ -6,6 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 use crate::sync::Mutex;
 
+/// What is done with the bytes of a mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    Read,
+    /// They are somebody's own, who writes over them as well.
+    Written,
+}
+
 /// The place of one mapping.
 ///
 /// # Contract
@@ -18,6 +26,7 @@ pub(super) struct Slot {
     start: AtomicUsize,
     bytes: AtomicUsize,
     poisoned: AtomicBool,
+    written: AtomicBool,
 }
 
 impl Slot {
@@ -27,14 +36,16 @@ impl Slot {
             start: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
             poisoned: AtomicBool::new(false),
+            written: AtomicBool::new(false),
         }
     }
 
-    fn set(&self, start: usize, bytes: usize) {
+    fn set(&self, start: usize, bytes: usize, used: Use) {
         self.version.fetch_add(1, SeqCst);
         self.start.store(start, SeqCst);
         self.bytes.store(bytes, SeqCst);
         self.poisoned.store(false, SeqCst);
+        self.written.store(used == Use::Written, SeqCst);
         self.version.fetch_add(1, SeqCst);
     }
 
@@ -49,6 +60,10 @@ impl Slot {
 
     pub(super) fn is_poisoned(&self) -> bool {
         self.poisoned.load(SeqCst)
+    }
+
+    pub(super) fn is_written(&self) -> bool {
+        self.written.load(SeqCst)
     }
 
     /// Whether it was not before.
@@ -81,7 +96,7 @@ struct Free {
 }
 
 /// A slot for a range that begins at a page and has whole pages.
-pub(super) fn take(start: usize, bytes: usize) -> &'static Slot {
+pub(super) fn take(start: usize, bytes: usize, used: Use) -> &'static Slot {
     let mut free = FREE.lock();
     let slot = loop {
         if let Some(slot) = free.slots.pop() {
@@ -94,13 +109,13 @@ pub(super) fn take(start: usize, bytes: usize) -> &'static Slot {
         free.last = Some(chunk);
         free.slots.extend(chunk.slots.iter().rev());
     };
-    slot.set(start, bytes);
+    slot.set(start, bytes, used);
     slot
 }
 
 /// Says that nothing is at the range any more.
 pub(super) fn give_back(slot: &'static Slot) {
-    slot.set(0, 0);
+    slot.set(0, 0, Use::Read);
     FREE.lock().slots.push(slot);
 }
 
