@@ -49,6 +49,7 @@ errnos! {
     Nosys = 52, "there is no such thing here";
     Notdir = 54, "not a directory";
     Notempty = 55, "a directory that is not empty";
+    Notsock = 57, "not a socket";
     Notsup = 58, "not supported";
     Overflow = 61, "a number that does not fit";
     Perm = 63, "not permitted; a path that leaves its directory";

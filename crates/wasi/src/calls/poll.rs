@@ -52,7 +52,6 @@ enum State {
         bytes: u64,
         flags: u16,
     },
-    Failed(Errno),
     /// Until this instant.
     Waits(u64),
 }
@@ -81,15 +80,13 @@ pub(super) fn poll_oneoff(run: &mut Run<'_>) -> Done {
     let now = run.process.clock.now_ns();
     let mut events = 0;
     for (subscription, state) in waiting {
-        let (errno, bytes, flags) = match state {
+        let (bytes, flags) = match state {
             State::Waits(until) if until > now => continue,
-            State::Waits(_) => (Errno::Success, 0, 0),
-            State::Ready { bytes, flags } => (Errno::Success, bytes, flags),
-            State::Failed(errno) => (errno, 0, 0),
+            State::Waits(_) => (0, 0),
+            State::Ready { bytes, flags } => (bytes, flags),
         };
         let mut event = [0; EVENT_BYTES as usize];
         event[..8].copy_from_slice(&subscription.userdata.to_le_bytes());
-        event[8..10].copy_from_slice(&errno.number().to_le_bytes());
         event[10] = subscription.kind;
         event[16..24].copy_from_slice(&bytes.to_le_bytes());
         event[24..26].copy_from_slice(&flags.to_le_bytes());
@@ -99,23 +96,24 @@ pub(super) fn poll_oneoff(run: &mut Run<'_>) -> Done {
     Ok(run.memory.write_u32(result, events)?)
 }
 
+/// What cannot be waited for fails the call, not its event alone: so do other
+/// runtimes, and programs that look for it look there.
 fn look(run: &mut Run<'_>, subscription: &Subscription) -> Result<State, Halt> {
     let Subscription { kind, subject, timeout, flags, .. } = *subscription;
     let state = match kind {
         CLOCK => {
             let now = run.process.clock.now_ns();
             match (check_clock(subject), flags) {
-                (Err(_), _) => State::Failed(Errno::Inval),
                 (Ok(()), 0) => State::Waits(now.saturating_add(timeout)),
                 (Ok(()), ABSTIME) => State::Waits(timeout),
-                (Ok(()), _) => State::Failed(Errno::Inval),
+                _ => return Err(Errno::Inval.into()),
             }
         }
         FD_READ => readable(run, subject)?,
-        FD_WRITE => match run.process.fds.get(subject) {
-            Ok(Descriptor::Stdout | Descriptor::Stderr) => room(run),
-            Ok(Descriptor::File(file)) if file.write => room(run),
-            _ => State::Failed(Errno::Badf),
+        FD_WRITE => match run.process.fds.get(subject)? {
+            Descriptor::Stdout | Descriptor::Stderr => room(run),
+            Descriptor::File(file) if file.write => room(run),
+            _ => return Err(Errno::Badf.into()),
         },
         _ => return Err(Errno::Inval.into()),
     };
@@ -124,12 +122,12 @@ fn look(run: &mut Run<'_>, subscription: &Subscription) -> Result<State, Halt> {
 
 fn readable(run: &mut Run<'_>, fd: u32) -> Result<State, Halt> {
     let process = &mut *run.process;
-    let bytes = match process.fds.get(fd) {
-        Ok(Descriptor::Stdin) => (process.stdin.bytes().len() - process.stdin_at) as u64,
-        Ok(Descriptor::File(file)) if file.read => {
+    let bytes = match process.fds.get(fd)? {
+        Descriptor::Stdin => (process.stdin.bytes().len() - process.stdin_at) as u64,
+        Descriptor::File(file) if file.read => {
             process.fs.file_size(file.ino)?.saturating_sub(file.at)
         }
-        _ => return Ok(State::Failed(Errno::Badf)),
+        _ => return Err(Errno::Badf.into()),
     };
     let flags = if bytes == 0 { HANGUP } else { 0 };
     Ok(State::Ready { bytes, flags })

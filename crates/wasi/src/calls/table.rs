@@ -3,7 +3,7 @@
 
 use Errno::{
     Badf, Busy, Exist, Fbig, Ilseq, Inval, Isdir, Loop, Mfile, Nametoolong, Noent, Nospc, Nosys,
-    Notdir, Notempty, Notsup, Overflow, Perm, Spipe,
+    Notdir, Notempty, Notsock, Notsup, Overflow, Perm, Spipe,
 };
 use Wasm::{I32, I64};
 
@@ -348,8 +348,8 @@ pub const CALLS: &[Call] = &[
     row(
         "poll_oneoff",
         &[("in", I32), ("out", I32), ("nsubscriptions", I32), ("nevents", I32)],
-        "Waits. Streams and files are ready at once; for clocks alone, time jumps to the first. A descriptor that is none fails in its event",
-        &[Inval],
+        "Waits. Streams and files are ready at once; for clocks alone, time jumps to the first. What cannot be waited for fails the call",
+        &[Badf, Inval],
         poll::poll_oneoff,
     ),
     Call {
@@ -408,8 +408,8 @@ pub const CALLS: &[Call] = &[
     row(
         "sock_shutdown",
         &[("fd", I32), ("how", I32)],
-        "Is not there",
-        &[Notsup],
-        process::no_sockets,
+        "Says that a descriptor is no socket",
+        &[Badf, Notsock],
+        process::sock_shutdown,
     ),
 ];
