@@ -24,7 +24,8 @@ pub(crate) struct Place {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) mode: Mode,
     shared: Arc<SharedBackend>,
-    stamps: OnceLock<Option<Stamps>>,
+    /// What is known of this user's files, unless there is no place for it.
+    stamps: Option<Arc<Stamps>>,
     terminal: Terminal,
     held: Held,
 }
@@ -50,8 +51,10 @@ impl Place {
             );
             terminal.say("warning", &text);
         }
+        let stamps = cache().map(|cache| Arc::new(Stamps::open(&cache.join("stamps"))));
+        stamps.iter().for_each(|stamps| shared.rely_on(stamps.clone()));
         let held = Held { backend: shared.clone(), handles: Mutex::default() };
-        Ok(Self { backend: shared.clone(), mode, shared, stamps: OnceLock::new(), terminal, held })
+        Ok(Self { backend: shared.clone(), mode, shared, stamps, terminal, held })
     }
 
     /// The directory that holds the store.
@@ -107,7 +110,7 @@ impl Place {
         let so_far = SoFar::default();
         let tell = |added: Added| so_far.set(added);
         let leave_out = [directories, &[self.directory().to_owned()]].concat();
-        let stamps = self.stamps();
+        let stamps = self.stamps.as_deref();
         let options = Options {
             leave_out: &leave_out,
             leave_out_names: names,
@@ -138,10 +141,7 @@ impl Place {
             drop(writing);
             Ok(handle)
         })?;
-        if let Some(stamps) = stamps {
-            // If it cannot be written, all is read again; nothing else is lost.
-            let _ = stamps.keep();
-        }
+        self.keep_stamps();
         Ok((handle, so_far.get()))
     }
 
@@ -152,13 +152,20 @@ impl Place {
         if found.is_none_or(|found| !found.is_file() || Some(found.len()) != blob.length()) {
             return Ok(false);
         }
-        let options = Options { stamps: self.stamps(), ..Options::default() };
+        let options = Options { stamps: self.stamps.as_deref(), ..Options::default() };
         Ok(files::add(&*self.backend, path, &options)? == blob.content())
     }
 
-    /// What is known of this user's files, unless there is no place for it.
-    fn stamps(&self) -> Option<&Stamps> {
-        self.stamps.get_or_init(|| Some(Stamps::open(&cache()?.join("stamps")))).as_ref()
+    /// If they cannot be written, all is read again; nothing else is lost.
+    fn keep_stamps(&self) {
+        self.stamps.iter().for_each(|stamps| _ = stamps.keep());
+    }
+}
+
+impl Drop for Place {
+    /// The large files of the store that were read since.
+    fn drop(&mut self) {
+        self.keep_stamps();
     }
 }
 

@@ -61,7 +61,7 @@ impl<'a> Source<'a> {
         // What comes back is kept, where that can be.
         let writing = Place::open_at(self.place.directory(), Mode::Write, self.terminal);
         let backend = match (self.place.mode, writing) {
-            (Mode::Read, Ok(writing)) => writing.backend,
+            (Mode::Read, Ok(writing)) => writing.backend.clone(),
             _ => self.place.backend.clone(),
         };
         let node = node(backend, &Options::default(), artifacts(self.terminal))?;

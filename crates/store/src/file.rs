@@ -28,6 +28,7 @@ use std::sync::Arc;
 
 use crate::StoreError;
 use crate::disk::{Disk, Lock, RealDisk};
+use crate::files::Stamps;
 use collect::{Budgeting, Collecting};
 pub use fsck::{Affected, Checked, Needs, Problem, Repaired, Wrong, fsck, repair};
 pub use home::Options;
@@ -86,6 +87,12 @@ impl FileBackend {
     /// or its first file is damaged, or the operating system refuses.
     pub fn open(directory: &Path, mode: Mode) -> Result<Self, StoreError> {
         Self::open_on(Arc::new(RealDisk), directory, mode, Options::default())
+    }
+
+    /// Believes what is noted of large files rather than hash them once more,
+    /// and notes there what was read.
+    pub fn rely_on(&self, stamps: &Arc<Stamps>) {
+        self.store.large.rely_on(stamps);
     }
 
     /// [`FileBackend::create`] on some disk.

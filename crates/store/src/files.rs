@@ -10,6 +10,7 @@ mod stamps;
 
 pub use add::{Added, Options, add, add_stream};
 pub use get::{GetOptions, get, get_with};
+pub(crate) use stamps::Stamp as FileStamp;
 pub use stamps::Stamps;
 
 use weft_object::directory::{DirectoryError, Entry, List, Lookup, Step};

@@ -7,13 +7,14 @@ mod state;
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use weft_object::{Content, Handle, Prefix};
 
 use crate::file::{Damage, Tell, Trouble};
+use crate::files::Stamps;
 use crate::socket::{Fact, Facts, Spool};
 use crate::sync::{Mutex, RwLock};
 use crate::{
@@ -49,6 +50,7 @@ pub struct SharedBackend {
     journal: Journal,
     facts: Mutex<Option<Arc<Facts>>>,
     on_trouble: Mutex<Option<Tell>>,
+    stamps: OnceLock<Arc<Stamps>>,
 }
 
 /// How long a store may be held by a process that does not listen, which it does
@@ -83,6 +85,7 @@ impl SharedBackend {
             journal: Journal::default(),
             facts: Mutex::new(None),
             on_trouble: Mutex::new(None),
+            stamps: OnceLock::new(),
         })
     }
 
@@ -137,6 +140,13 @@ impl SharedBackend {
         self.current().on_trouble(tell);
     }
 
+    /// As of [`FileBackend::rely_on`](crate::FileBackend::rely_on), whoever holds
+    /// the store.
+    pub fn rely_on(&self, stamps: Arc<Stamps>) {
+        let stamps = self.stamps.get_or_init(|| stamps);
+        self.current().rely_on(stamps);
+    }
+
     fn current(&self) -> Arc<State> {
         self.state.read().clone()
     }
@@ -155,6 +165,9 @@ impl SharedBackend {
             }
             if let Some(tell) = self.on_trouble.lock().clone() {
                 state.on_trouble(tell);
+            }
+            if let Some(stamps) = self.stamps.get() {
+                state.rely_on(stamps);
             }
             // Nobody begins to hold anything between what is said here and what
             // all others see.

@@ -16,6 +16,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -27,7 +28,7 @@ use crate::{StoreError, open};
 
 /// Which file, and when it changed last, as far as the system tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     device: u64,
     inode: u64,
     length: u64,
@@ -38,7 +39,7 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    pub(super) fn of(metadata: &Metadata) -> Self {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),
@@ -68,11 +69,17 @@ impl Stamp {
 #[derive(Debug)]
 pub struct Stamps {
     path: PathBuf,
+    read: OnceLock<Known>,
+    today: u32,
+    learned: Mutex<Vec<Entry>>,
+}
+
+/// What the file held when it was read.
+#[derive(Debug, Default)]
+struct Known {
     table: Table,
     /// When each entry of the table was of use, as a day.
     used: Vec<AtomicU32>,
-    today: u32,
-    learned: Mutex<Vec<Entry>>,
 }
 
 /// What was of no use for so long goes.
@@ -88,30 +95,34 @@ impl Stamps {
     /// # Errors
     /// It cannot be read, is damaged, or of another version.
     pub fn read(path: &Path) -> Result<Self, StoreError> {
-        Ok(Self::of(path, load(path)?, today()))
+        Ok(Self { read: Known::of(load(path)?).into(), ..Self::of(path, today()) })
     }
 
-    /// The same, or nothing yet if it cannot be used: it only saves time.
+    /// The same when it is first asked, or nothing yet if it cannot be used
+    /// then: it only saves time.
     #[must_use]
     pub fn open(path: &Path) -> Self {
-        let fresh = |_| Self::of(path, Table::default(), today());
-        Self::read(path).unwrap_or_else(fresh)
+        Self::of(path, today())
     }
 
-    fn of(path: &Path, table: Table, today: u32) -> Self {
-        let used = table.entries().map(|entry| AtomicU32::new(entry.used_day)).collect();
-        Self { path: path.into(), table, used, today, learned: Mutex::default() }
+    fn of(path: &Path, today: u32) -> Self {
+        Self { path: path.into(), read: OnceLock::new(), today, learned: Mutex::default() }
+    }
+
+    fn known(&self) -> &Known {
+        self.read.get_or_init(|| load(&self.path).map(Known::of).unwrap_or_default())
     }
 
     /// Whether it has nothing to say.
     pub(super) fn is_empty(&self) -> bool {
-        self.used.is_empty()
+        self.known().used.is_empty()
     }
 
     /// What the file with this stamp held.
-    pub(super) fn find(&self, stamp: &Stamp) -> Option<Handle> {
-        let (at, entry) = self.table.find(stamp)?;
-        if let Some(used) = self.used.get(at) {
+    pub(crate) fn find(&self, stamp: &Stamp) -> Option<Handle> {
+        let Known { table, used } = self.known();
+        let (at, entry) = table.find(stamp)?;
+        if let Some(used) = used.get(at) {
             used.store(self.today, Ordering::Relaxed);
         }
         Some(entry.handle)
@@ -119,7 +130,7 @@ impl Stamps {
 
     /// Notes what a file held that had this stamp before and after it was read,
     /// which began at `read_at`.
-    pub(super) fn learn(&self, stamp: Stamp, handle: Handle, read_at: SystemTime) {
+    pub(crate) fn learn(&self, stamp: Stamp, handle: Handle, read_at: SystemTime) {
         if stamp.is_settled(read_at) {
             self.learned.lock().push(Entry { stamp, handle, used_day: self.today });
         }
@@ -131,12 +142,8 @@ impl Stamps {
     /// It cannot be written; the file is as it was.
     pub fn keep(&self) -> Result<(), StoreError> {
         let learned = std::mem::take(&mut *self.learned.lock());
-        let used = |(at, entry): (usize, Entry)| {
-            let used_day = self.used.get(at).map_or(0, |day| day.load(Ordering::Relaxed));
-            (used_day >= entry.used_day.saturating_add(NOTED_DAYS))
-                .then_some(Entry { used_day, ..entry })
-        };
-        let used: Vec<Entry> = self.table.entries().enumerate().filter_map(used).collect();
+        // Who was never asked has said nothing of use.
+        let used = self.read.get().map_or_else(Vec::new, Known::used_again);
         if learned.is_empty() && used.is_empty() {
             return Ok(());
         }
@@ -166,6 +173,23 @@ impl Stamps {
             let _ = fs::remove_file(&new);
             fail(error)
         })
+    }
+}
+
+impl Known {
+    fn of(table: Table) -> Self {
+        let used = table.entries().map(|entry| AtomicU32::new(entry.used_day)).collect();
+        Self { table, used }
+    }
+
+    /// Those of which it is to be noted that they were of use.
+    fn used_again(&self) -> Vec<Entry> {
+        let used = |(at, entry): (usize, Entry)| {
+            let used_day = self.used.get(at).map_or(0, |day| day.load(Ordering::Relaxed));
+            (used_day >= entry.used_day.saturating_add(NOTED_DAYS))
+                .then_some(Entry { used_day, ..entry })
+        };
+        self.table.entries().enumerate().filter_map(used).collect()
     }
 }
 

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use weft_object::{Blob, Content, Handle};
 
 use super::Mapping;
 use crate::disk::{Access, Disk, DiskFile, Stamp};
+use crate::files::{FileStamp, Stamps};
 use crate::hash::HandleHash;
 use crate::sync::Mutex;
 use crate::{StoreError, disk};
@@ -22,6 +23,8 @@ use crate::{StoreError, disk};
 #[derive(Debug, Default)]
 pub(crate) struct LargeBlobs {
     known: Mutex<HashMap<Handle, Known, HandleHash>>,
+    /// What other processes have found in files.
+    stamps: OnceLock<Arc<Stamps>>,
     /// The latest mappings, kept also while nobody uses them: made anew they
     /// cost a page fault for each 64 KiB that is read, an eighth of the time of
     /// reading all of it.
@@ -54,10 +57,39 @@ impl AsRef<[u8]> for Mapped {
     }
 }
 
+/// A file as stamps know it: taken before it is read.
+struct Noted<'a>(Option<(&'a Stamps, FileStamp)>);
+
+impl<'a> Noted<'a> {
+    fn of(file: &dyn DiskFile, stamps: Option<&'a Arc<Stamps>>) -> Self {
+        let found = file.as_file().and_then(|file| file.metadata().ok());
+        Self(stamps.zip(found).map(|(stamps, found)| (&**stamps, FileStamp::of(&found))))
+    }
+
+    fn says(&self, handle: &Handle) -> bool {
+        self.0.as_ref().is_some_and(|(stamps, stamp)| stamps.find(stamp) == Some(*handle))
+    }
+
+    /// What a power cut takes of a file leaves its stamp as it was: so only what
+    /// is on the disk is noted.
+    fn learn(&self, file: &dyn DiskFile, handle: &Handle, read_at: SystemTime) {
+        if let Some((stamps, stamp)) = &self.0
+            && file.sync_data().is_ok()
+        {
+            stamps.learn(*stamp, *handle, read_at);
+        }
+    }
+}
+
 // What is mapped now, in any store, by where it begins.
 static LIVE: Mutex<BTreeMap<usize, Weak<Mapped>>> = Mutex::new(BTreeMap::new());
 
 impl LargeBlobs {
+    /// Believes what is noted of files, and notes there what is read.
+    pub(crate) fn rely_on(&self, stamps: &Arc<Stamps>) {
+        let _ = self.stamps.set(stamps.clone());
+    }
+
     /// The Blob of a handle, which is to be in the file at this path.
     ///
     /// # Errors
@@ -93,9 +125,11 @@ impl LargeBlobs {
             handle: *handle,
             stamp: Mutex::new(stamp),
         });
-        let verified = self.was_verified(handle, &stamp);
+        let noted = Noted::of(&*file, self.stamps.get());
+        let verified = self.was_verified(handle, &stamp) || noted.says(handle);
         let settled = verified || has_settled(&stamp);
         if !verified {
+            let read_at = SystemTime::now();
             let sound = mapped.has_its_bytes();
             let after = file.stamp().map_err(StoreError::io("look at", path))?;
             if !sound {
@@ -105,6 +139,7 @@ impl LargeBlobs {
                 // Not damage: somebody gave it another mode, say.
                 return Err(StoreError::Changed(path.into()));
             }
+            noted.learn(&*file, handle, read_at);
         }
         self.remember(handle, Known { stamp, settled, mapped: Arc::downgrade(&mapped) });
         self.keep(&mapped);
@@ -350,6 +385,38 @@ mod tests {
 
     fn bytes_of(content: &Content) -> &[u8] {
         content.blob().map_or(&[], |blob| blob.bytes())
+    }
+
+    /// Noted at a time at which it cannot be the last tick's.
+    fn note(stamps: &Stamps, file: &Scratch, handle: Handle) {
+        let stamp = FileStamp::of(&fs::metadata(&file.0).unwrap());
+        stamps.learn(stamp, handle, SystemTime::now() + Duration::from_secs(10));
+        stamps.keep().unwrap();
+    }
+
+    #[test]
+    fn what_is_noted_of_a_file_is_believed_until_it_changes() {
+        let (bytes, handle) = example();
+        let file = Scratch::new("noted", &bytes);
+        let path = file.0.with_extension("stamps");
+        // What is not so shows that nothing was hashed.
+        let other = Handle::of_blob(&vec![7; LENGTH]);
+        note(&Stamps::open(&path), &file, other);
+        let relying = || {
+            let large = LargeBlobs::default();
+            large.rely_on(&Arc::new(Stamps::open(&path)));
+            large
+        };
+        assert_eq!(bytes_of(&file.read(&relying(), &other).unwrap()), bytes);
+        let unknown = file.read(&LargeBlobs::default(), &other);
+        assert!(matches!(unknown, Err(StoreError::Corrupt { .. })));
+        assert_eq!(bytes_of(&file.read(&relying(), &handle).unwrap()), bytes, "hashed, and right");
+        file.open().write_all_at(b"!", 5).unwrap();
+        for handle in [handle, other] {
+            let changed = file.read(&relying(), &handle);
+            assert!(matches!(changed, Err(StoreError::Corrupt { .. })));
+        }
+        fs::remove_file(path).unwrap();
     }
 
     #[test]

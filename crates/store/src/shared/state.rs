@@ -4,6 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::file::{Damage, Tell, Trouble};
+use crate::files::Stamps;
 use crate::socket::{Client, Fact, Facts, Limits, Server};
 use crate::{Backend, FileBackend, Mode, StoreError};
 
@@ -106,6 +107,14 @@ impl State {
             Self::Holding { server, .. } => Ok(server.as_ref().map(Server::facts)),
             Self::Asking(client) => client.about().map(Some),
             Self::Reading(_) => Ok(None),
+        }
+    }
+
+    pub(super) fn rely_on(&self, stamps: &Arc<Stamps>) {
+        match self {
+            Self::Holding { backend, .. } => backend.rely_on(stamps),
+            Self::Asking(client) => client.rely_on(stamps),
+            Self::Reading(backend) => backend.rely_on(stamps),
         }
     }
 

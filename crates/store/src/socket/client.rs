@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use weft_object::{Blob, Content, Handle, Kind, Prefix};
@@ -17,6 +18,7 @@ use super::spool::Spool;
 use super::{Fact, PART_BYTES, value};
 use crate::disk::RealDisk;
 use crate::file::large_path;
+use crate::files::Stamps;
 use crate::map::LargeBlobs;
 use crate::sync::Mutex;
 use crate::{
@@ -79,6 +81,11 @@ impl Client {
                 source,
             }),
         }
+    }
+
+    /// As of [`FileBackend::rely_on`](crate::FileBackend::rely_on).
+    pub fn rely_on(&self, stamps: &Arc<Stamps>) {
+        self.large.rely_on(stamps);
     }
 
     /// The number of the process that holds the store.
