@@ -1,9 +1,10 @@
 //! The calls, as imports of a module.
 
 use std::fmt;
+use std::mem::MaybeUninit;
 
-use wasmtime::{Caller, Engine, FuncType, Linker, Result, Val, ValType};
-use weft_wasi::{CALLS, Call, MODULE, Stop as Halt, Wasm};
+use wasmtime::{Caller, Engine, FuncType, Linker, Result, ValRaw, ValType};
+use weft_wasi::{CALLS, Call, Errno, MODULE, Stop as Halt, Wasm};
 
 use super::{Reading, Running, stop};
 use crate::outcome::{FailureKind, Stop};
@@ -30,9 +31,28 @@ pub(crate) fn link(engine: &Engine) -> Result<Linker<Running>> {
         });
         let results = call.returns.then_some(ValType::I32);
         let ty = FuncType::new(engine, params, results);
-        linker.func_new(MODULE, call.name, ty, move |guest, params, results| {
-            perform(guest, index, params, results)
-        })?;
+        // SAFETY: the caller, compiled for the type that was just made of this
+        // row, has put a value of each parameter's type into the first slots,
+        // and finds the errno, of the only type that a result has, in the first.
+        // JUSTIFICATION: a safe function of a type that is data has its values
+        // wrapped and checked in each call.
+        unsafe {
+            linker.func_new_unchecked(MODULE, call.name, ty, move |guest, slots| {
+                let mut bits = [0; PARAMS_MAX];
+                for ((bits, slot), (_, ty)) in bits.iter_mut().zip(&*slots).zip(call.params) {
+                    let value = slot.assume_init();
+                    *bits = match ty {
+                        Wasm::I32 => value.get_u32().into(),
+                        Wasm::I64 => value.get_u64(),
+                    };
+                }
+                let errno = perform(guest, index, &bits[..call.params.len()])?;
+                if let (Some(slot), true) = (slots.first_mut(), call.returns) {
+                    *slot = MaybeUninit::new(ValRaw::i32(errno.number().into()));
+                }
+                Ok(())
+            })?
+        };
     }
     Ok(linker)
 }
@@ -54,20 +74,7 @@ pub(super) fn signature(call: &Call) -> String {
 /// More than any row has.
 const PARAMS_MAX: usize = 16;
 
-fn perform(
-    mut guest: Caller<'_, Running>,
-    index: usize,
-    params: &[Val],
-    results: &mut [Val],
-) -> Result<()> {
-    let mut bits = [0; PARAMS_MAX];
-    for (bits, param) in bits.iter_mut().zip(params) {
-        *bits = match param {
-            Val::I32(value) => u64::from(value.cast_unsigned()),
-            Val::I64(value) => value.cast_unsigned(),
-            _ => 0,
-        };
-    }
+fn perform(mut guest: Caller<'_, Running>, index: usize, arguments: &[u64]) -> Result<Errno> {
     let memory = match guest.data().base.memory {
         Some(memory) => memory,
         None => {
@@ -83,13 +90,8 @@ fn perform(
     let (memory, running) = memory.data_and_store_mut(&mut guest);
     let Running { base, process, why } = running;
     let mut source = Reading { of: base.borrowed(), why };
-    match process.call(&mut source, memory, index, &bits[..params.len()]) {
-        Ok(errno) => {
-            if let Some(result) = results.first_mut() {
-                *result = Val::I32(errno.number().into());
-            }
-            Ok(())
-        }
+    match process.call(&mut source, memory, index, arguments) {
+        Ok(errno) => Ok(errno),
         Err(Halt::Exit(code)) => Err(Exit(code).into()),
         Err(halt) => Err(stop(halt, why.take()).into()),
     }
