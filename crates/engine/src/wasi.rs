@@ -170,7 +170,8 @@ fn perform<A: Abi, T: Holding>(
     };
     let mut store = Store::new(&prepared.way.engine, hold(running));
     let result = arm(run, &mut store).and_then(|()| call(&mut store));
-    let fuel_left = store.get_fuel().ok();
+    // Not asked for where none is counted: that is an error, which costs a backtrace.
+    let fuel_left = run.fuel.and_then(|_| store.get_fuel().ok());
     end(run, prepared, store.into_data().into(), result, fuel_left)
 }
 
