@@ -61,9 +61,10 @@ pub(crate) fn cpu_part(options: &Options) -> Result<Value, BenchError> {
     let fork = guests::fork(&mut |entries| session.put_tree(entries), module, &pairs);
     let answer = value(CPU, &session, fork)?;
     // From here on: how long threads look for more is a part of it.
-    let (start, used) = (Instant::now(), memory::processor_ns());
+    let (start, used) = (Instant::now(), memory::Processors::now());
     std::thread::sleep(options.size.pick(Duration::from_millis(50), Duration::from_secs(2)));
-    let cpu_ns = memory::processor_ns().zip(used).map(|(after, before)| after - before);
+    let now = memory::Processors::now();
+    let cpu_ns = now.zip(used).map(|(now, before)| now.since_ns(&before));
     let window_ns = ns(start.elapsed());
     let mut expect = Expect::default();
     let request = guests::fork(&mut |entries| expect.put(entries), module, &pairs);

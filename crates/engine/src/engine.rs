@@ -1,11 +1,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use crate::EngineError;
 use crate::apply::Codelet;
 use crate::artifact::Artifacts;
 use crate::compiling::{Compiling, Counts};
 use crate::modules::Caches;
+use crate::recycle;
 use crate::wasi::Program;
 use crate::wasi::component::Command;
 use crate::way::Ended;
@@ -104,8 +106,9 @@ pub struct Engine {
     pub(crate) module_ways: Ways,
     pub(crate) component_ways: Ways,
     pool_refused: Option<String>,
-    /// Goes with the engine; who keeps instances for it looks whether it is there.
-    pub(crate) alive: Arc<()>,
+    /// How many instances threads keep. Goes with the engine, which who keeps them
+    /// sees.
+    pub(crate) kept: Arc<AtomicU32>,
     pub(crate) codelets: Caches<Codelet>,
     pub(crate) programs: Caches<Program>,
     pub(crate) components: Caches<Command>,
@@ -129,8 +132,14 @@ impl Engine {
             true => Ended::ByCounter,
             false => Ended::ByPolls,
         };
-        let ways = |ended| Ways::new(ended, config.instances, config.debug);
-        let (module_ways, component_ways) = (ways(ended), ways(Ended::ByCounter));
+        let ways = |ended, instances| Ways::new(ended, instances, config.debug);
+        // Beside those that run there are those that are kept.
+        let places = match config.instances {
+            0 => 0,
+            instances => instances + recycle::KEPT_MAX,
+        };
+        let module_ways = ways(ended, places);
+        let component_ways = ways(Ended::ByCounter, config.instances);
         let pool_refused = module_ways.pooled().and_then(Result::err);
         if pool_refused.is_some() || config.instances == 0 || config.debug {
             module_ways.roomy().map_err(EngineError::Compiler)?;
@@ -141,7 +150,7 @@ impl Engine {
             module_ways,
             component_ways,
             pool_refused,
-            alive: Arc::default(),
+            kept: Arc::default(),
             codelets: Caches::new(config.module_cache_bytes),
             programs: Caches::new(config.module_cache_bytes),
             components: Caches::new(config.module_cache_bytes),

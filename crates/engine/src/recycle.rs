@@ -12,6 +12,7 @@ mod compare;
 mod tally;
 
 use std::cell::RefCell;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -28,13 +29,17 @@ use crate::{Engine, Run};
 use compare::Pristine;
 pub(crate) use tally::Tally;
 
-/// Instances that a thread keeps. Each takes the place of one in the pool.
-pub(crate) const KEPT_PER_THREAD: usize = 8;
+/// Instances that a thread keeps.
+const KEPT_PER_THREAD: usize = 8;
+
+/// Instances that all threads keep for one engine, each in a place of its pool.
+/// If there are more threads, some have new instances.
+pub(crate) const KEPT_MAX: u32 = 64;
 
 /// An instance in the state in which it began.
 struct Kept {
     /// Of this engine, as long as that is there.
-    engine: Weak<()>,
+    engine: Weak<AtomicU32>,
     module: Handle,
     ready: Arc<Ready<Codelet>>,
     /// What the module's first runs were.
@@ -44,6 +49,14 @@ struct Kept {
     side: Option<Memory>,
     begun: Limits,
     pristine: Option<Pristine>,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Some(kept) = self.engine.upgrade() {
+            kept.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
 }
 
 thread_local! {
@@ -56,7 +69,7 @@ pub(crate) fn again(run: &Run<'_>, engine: &Engine) -> Option<Applied> {
     let mut kept = KEPT.with(|all| {
         let mut all = all.try_borrow_mut().ok()?;
         let ours = |kept: &Kept| {
-            kept.module == module && std::ptr::eq(kept.engine.as_ptr(), Arc::as_ptr(&engine.alive))
+            kept.module == module && std::ptr::eq(kept.engine.as_ptr(), Arc::as_ptr(&engine.kept))
         };
         let at = all.iter().position(ours)?;
         let fits =
@@ -151,6 +164,9 @@ fn new(
     ready: Arc<Ready<Codelet>>,
     engine: &Engine,
 ) -> Option<Result<Applied, PoolFull>> {
+    if engine.kept.load(Ordering::Relaxed) >= KEPT_MAX {
+        return None;
+    }
     let mut store = store(run, &ready.prepared, engine);
     let made = instance(run, &ready.prepared, &mut store).and_then(|(instance, side)| {
         let export = ready.prepared.linked.run.as_ref();
@@ -171,7 +187,10 @@ fn new(
     let &module = run.entries.entries().get(1)?;
     let begun = store.data().limits.clone();
     store.data_mut().limits = begun.again(run.memory_limit_bytes);
-    let (engine_is, first) = (Arc::downgrade(&engine.alive), Arc::clone(first));
+    // As many more as there are threads that look at the same time, for which the
+    // pool has other places.
+    engine.kept.fetch_add(1, Ordering::Relaxed);
+    let (engine_is, first) = (Arc::downgrade(&engine.kept), Arc::clone(first));
     let kept =
         Kept { engine: engine_is, module, ready, first, store, apply, side, begun, pristine };
     Some(Ok(perform(run, engine, kept)))

@@ -161,9 +161,9 @@ fn perform<A: Abi, T: Holding>(
     hold: impl FnOnce(Running) -> T,
     call: impl FnOnce(&mut Store<T>) -> wasmtime::Result<u32>,
 ) -> Result<Applied, PoolFull> {
+    let limits = Limits::new(run.memory_limit_bytes, side_bytes);
     // SAFETY: the state goes to `end` before `run` does.
     // JUSTIFICATION: as for codelets, see `State::begin`.
-    let limits = Limits::new(run.memory_limit_bytes, side_bytes);
     let running = match unsafe { begin(run, engine, limits) } {
         Ok(running) => running,
         Err(applied) => return Ok(*applied),

@@ -20,10 +20,18 @@ use crate::place::{self, Place};
 use crate::program::Made;
 use crate::terminal::Terminal;
 
+/// Steps that are asked for at a time, for each worker.
+const AHEAD_PER_WORKER: usize = 8;
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 pub(super) struct Building<'a> {
     place: &'a Place,
     terminal: Terminal,
     json: bool,
+    ahead: usize,
     failures_max: usize,
     interrupt: Interrupt,
     session: Session,
@@ -52,6 +60,7 @@ impl<'a> Building<'a> {
             place,
             terminal,
             json: is_json(matches),
+            ahead: AHEAD_PER_WORKER * if workers == 0 { cores() } else { workers },
             failures_max: matches.get_one::<u32>("keep-going").map_or(0, |max| *max as usize),
             interrupt,
             session: node.session(),
@@ -83,6 +92,7 @@ impl<'a> Building<'a> {
             interrupt: &self.interrupt,
             terminal: self.terminal,
             failures_max: self.failures_max,
+            ahead: self.ahead,
             before: self.ended,
             total: self.total,
         };

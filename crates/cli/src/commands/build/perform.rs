@@ -60,6 +60,9 @@ pub(super) struct Performing<'a> {
     pub(super) terminal: Terminal,
     /// After so many that fail no other begins; 0 for never.
     pub(super) failures_max: usize,
+    /// How many steps are asked for at a time: enough that all workers have some,
+    /// and few enough that not all have begun when one fails.
+    pub(super) ahead: usize,
     /// Of all steps, how many ended before these.
     pub(super) before: usize,
     pub(super) total: usize,
@@ -103,15 +106,17 @@ impl Performing<'_> {
     ) -> Vec<Done> {
         /// How long a Ctrl-C may wait to be seen.
         const LOOK_EVERY: Duration = Duration::from_millis(20);
-        let requests: Vec<Request> =
-            steps.iter().map(|step| self.session.submit(step.application)).collect();
+        let submit = |step: &Step| self.session.submit(step.application);
+        let mut later = steps.iter();
+        let mut requests: Vec<Request> = later.by_ref().take(self.ahead).map(submit).collect();
         let mut done: Vec<Option<Done>> = steps.iter().map(|_| None).collect();
         let mut ran = HashSet::new();
         let (mut open, mut failed, mut given_up) = (0, 0, false);
-        while open < steps.len() {
+        while open < requests.len() {
             // The first that is open; others are looked at when it has ended, or
             // after a while.
             let _ = requests[open].wait_for(LOOK_EVERY);
+            let mut ended = 0;
             for (at, request) in requests.iter().enumerate().skip(open) {
                 let Some(outcome) = request.poll().filter(|_| done[at].is_none()) else { continue };
                 let step = &steps[at];
@@ -125,6 +130,7 @@ impl Performing<'_> {
                 }
                 tell(step, &one);
                 done[at] = Some(one);
+                ended += 1;
             }
             while done.get(open).is_some_and(Option::is_some) {
                 open += 1;
@@ -134,8 +140,19 @@ impl Performing<'_> {
                 given_up = true;
                 requests.iter().for_each(Request::cancel);
             }
+            if !given_up {
+                requests.extend(later.by_ref().take(ended).map(submit));
+            }
         }
-        done.into_iter().flatten().collect()
+        // Those that nobody asked for were given up, too.
+        let done = steps.iter().zip(done).map(|(step, done)| {
+            done.unwrap_or_else(|| {
+                let one = Done { ran: false, end: End::GivenUp };
+                tell(step, &one);
+                one
+            })
+        });
+        done.collect()
     }
 
     fn end(&self, step: &Step, outcome: Outcome, given_up: bool) -> End {
