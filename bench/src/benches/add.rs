@@ -61,7 +61,7 @@ fn of_two(
 /// whoever needs it waits without a thread.
 pub(crate) fn chain_500(options: &Options) -> Result<Report, BenchError> {
     const NAME: &str = "chain_500";
-    const LENGTH: usize = 500;
+    let length = options.size.pick(20, 500);
     let calls = options.size.pick(
         Calls { warm_up: 0, batches: 0, singles: 2 },
         Calls { warm_up: 0, batches: 5, singles: 300 },
@@ -70,7 +70,7 @@ pub(crate) fn chain_500(options: &Options) -> Result<Report, BenchError> {
     let calls = if calls.batches == 0 { Calls { batches: 1, ..calls } } else { calls };
     let mut random = Random::new(options.seed, NAME);
     let chains: Vec<(u64, Vec<u64>)> = (0..calls.count())
-        .map(|_| (random.next(), (0..LENGTH).map(|_| random.next()).collect()))
+        .map(|_| (random.next(), (0..length).map(|_| random.next()).collect()))
         .collect();
     let (node, session) = node()?;
     let module = session.put_blob(ADD);

@@ -240,7 +240,6 @@ fn a_mapped_window_is_as_a_copied_one() {
         (1, length),
         (page - 1, 100_000),
         (length - 1, 6000),
-        (length + 1, 6000),
     ] {
         let outcome = |seen: &Seen| {
             let parts = made_tree(&seen.applied, value(&seen.applied));
