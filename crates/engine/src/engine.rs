@@ -31,8 +31,8 @@ pub struct Config {
     pub bounds: RunBounds,
     /// Whether instances of functions are used again.
     pub reuse: Reuse,
-    /// Compares an instance that was put back with a new one, all of it, after
-    /// each run.
+    /// Compares an instance that was put back with a new one, all of it, after each
+    /// of its first 200 runs and then one in 200.
     pub compare_reused: bool,
     /// Compiles for a debugger: unoptimized, with what a module says of its
     /// source, and told to gdb and lldb as they expect it. Without pool or

@@ -36,6 +36,10 @@ const KEPT_PER_THREAD: usize = 8;
 /// If there are more threads, some have new instances.
 pub(crate) const KEPT_MAX: u32 = 64;
 
+/// Where instances are compared, so many runs of each are, and then one in as many:
+/// two megabytes are looked at, and some tests make a million runs.
+const COMPARED: u64 = 200;
+
 /// An instance in the state in which it began.
 struct Kept {
     /// Of this engine, as long as that is there.
@@ -49,6 +53,7 @@ struct Kept {
     side: Option<Memory>,
     begun: Limits,
     pristine: Option<Pristine>,
+    runs: u64,
 }
 
 impl Drop for Kept {
@@ -191,8 +196,18 @@ fn new(
     // pool has other places.
     engine.kept.fetch_add(1, Ordering::Relaxed);
     let (engine_is, first) = (Arc::downgrade(&engine.kept), Arc::clone(first));
-    let kept =
-        Kept { engine: engine_is, module, ready, first, store, apply, side, begun, pristine };
+    let kept = Kept {
+        engine: engine_is,
+        module,
+        ready,
+        first,
+        store,
+        apply,
+        side,
+        begun,
+        pristine,
+        runs: 0,
+    };
     Some(Ok(perform(run, engine, kept)))
 }
 
@@ -208,7 +223,10 @@ fn perform(run: &Run<'_>, engine: &Engine, mut kept: Kept) -> Applied {
         engine.codelets.again.drop_named(&kept.module);
     }
     if kept.store.data_mut().clear() && is_back {
-        if let Some(pristine) = &kept.pristine {
+        kept.runs += 1;
+        if let Some(pristine) = &kept.pristine
+            && (kept.runs <= COMPARED || kept.runs.is_multiple_of(COMPARED))
+        {
             pristine.compare(&mut kept.store);
         }
         keep(kept);
