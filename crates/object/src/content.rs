@@ -47,6 +47,7 @@ impl Tree {
     }
 
     /// The entries.
+    #[inline]
     #[must_use]
     pub fn entries(&self) -> &[Handle] {
         &self.0
@@ -123,6 +124,7 @@ impl Content {
     }
 
     /// The bytes of a Blob.
+    #[inline]
     #[must_use]
     pub fn blob(&self) -> Option<&Blob> {
         match self {
@@ -132,6 +134,7 @@ impl Content {
     }
 
     /// The entries of a Tree or a Tag.
+    #[inline]
     #[must_use]
     pub fn tree(&self) -> Option<&Tree> {
         match self {
@@ -141,6 +144,7 @@ impl Content {
     }
 
     /// Bytes of a Blob, 32 for each entry of a Tree.
+    #[inline]
     #[must_use]
     pub fn bytes_len(&self) -> u64 {
         match self {

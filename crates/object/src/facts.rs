@@ -12,15 +12,18 @@ pub struct Facts(u8);
 const HAS_ENCODE: u8 = 0x80;
 
 impl Facts {
+    #[inline]
     pub(crate) const fn from_byte(byte: u8) -> Self {
         Self(byte)
     }
 
+    #[inline]
     pub(crate) const fn byte(self) -> u8 {
         self.0
     }
 
     /// The facts of a Tree with these entries.
+    #[inline]
     pub(crate) fn of_entries(entries: &[Handle]) -> Self {
         let mut has_encode = false;
         let mut bytes = 32 * entries.len() as u64;
@@ -34,12 +37,14 @@ impl Facts {
 
     /// Whether an Encode can be reached from the Tree through Objects. Where
     /// this is false the Tree is its own evaluation, however large it is.
+    #[inline]
     #[must_use]
     pub const fn has_encode(self) -> bool {
         self.0 & HAS_ENCODE != 0
     }
 
     /// The estimated footprint.
+    #[inline]
     #[must_use]
     pub const fn footprint_estimate(self) -> FootprintEstimate {
         FootprintEstimate(self.0 & !HAS_ENCODE)
@@ -63,6 +68,7 @@ impl FootprintEstimate {
     pub const ZERO: Self = Self(0);
 
     /// The nearest step to a number of bytes.
+    #[inline]
     #[must_use]
     pub fn of_bytes(bytes: u64) -> Self {
         let units = bytes.div_ceil(UNIT_BYTES);
@@ -80,6 +86,7 @@ impl FootprintEstimate {
     }
 
     /// The bytes that this step stands for.
+    #[inline]
     #[must_use]
     pub const fn bytes(self) -> u64 {
         if self.0 == 0 {

@@ -43,30 +43,35 @@ pub enum Kind {
 
 impl Kind {
     /// Blob, Tree or Tag, Object or Ref.
+    #[inline]
     #[must_use]
     pub const fn is_data(self) -> bool {
         !self.is_thunk() && !self.is_encode()
     }
 
     /// Data whose content the holder may read.
+    #[inline]
     #[must_use]
     pub const fn is_object(self) -> bool {
         matches!(self, Self::Blob | Self::Tree | Self::Tag)
     }
 
     /// Data whose content the holder may not read.
+    #[inline]
     #[must_use]
     pub const fn is_ref(self) -> bool {
         matches!(self, Self::BlobRef | Self::TreeRef | Self::TagRef)
     }
 
     /// A computation not yet evaluated.
+    #[inline]
     #[must_use]
     pub const fn is_thunk(self) -> bool {
         matches!(self, Self::Application | Self::Identification | Self::Selection)
     }
 
     /// A request for the result of a Thunk.
+    #[inline]
     #[must_use]
     pub const fn is_encode(self) -> bool {
         matches!(self, Self::Strict | Self::Shallow)
@@ -166,6 +171,7 @@ impl Handle {
     }
 
     /// The literal Blob of these bytes, if there are few enough.
+    #[inline]
     #[must_use]
     pub fn literal(bytes: &[u8]) -> Option<Self> {
         if bytes.len() > Self::LITERAL_MAX {
@@ -179,6 +185,7 @@ impl Handle {
     }
 
     /// The literal Blob of a number's eight little-endian bytes.
+    #[inline]
     #[must_use]
     pub fn of_u64(value: u64) -> Self {
         let mut raw = [0; 32];
@@ -224,6 +231,7 @@ impl Handle {
         Self::hashed(digest.as_bytes(), entries.len() as u64, facts, base)
     }
 
+    #[inline]
     fn hashed(digest: &[u8; 32], length: u64, facts: Facts, base: u8) -> Self {
         debug_assert!(length <= Self::LENGTH_MAX);
         let mut raw = [0; 32];
@@ -274,12 +282,14 @@ impl Handle {
     }
 
     /// The 32 bytes.
+    #[inline]
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
     /// What this handle is.
+    #[inline]
     #[must_use]
     pub const fn kind(&self) -> Kind {
         let byte = self.0[TYPE];
@@ -306,11 +316,13 @@ impl Handle {
 
     /// Bytes of a Blob, entries of a Tree; `None` for a Thunk or an Encode,
     /// whose result nobody knows yet.
+    #[inline]
     #[must_use]
     pub fn length(&self) -> Option<u64> {
         self.kind().is_data().then(|| self.base_length())
     }
 
+    #[inline]
     fn base_length(&self) -> u64 {
         if self.0[TYPE] & BASE == LITERAL {
             return u64::from(self.0[FACTS]);
@@ -321,12 +333,14 @@ impl Handle {
     }
 
     /// The bytes of a literal Blob.
+    #[inline]
     #[must_use]
     pub fn literal_bytes(&self) -> Option<&[u8]> {
         (self.0[TYPE] == LITERAL).then(|| &self.0[..usize::from(self.0[FACTS])])
     }
 
     /// The number in a literal Blob of exactly eight bytes.
+    #[inline]
     #[must_use]
     pub fn literal_u64(&self) -> Option<u64> {
         let bytes: [u8; 8] = self.literal_bytes()?.try_into().ok()?;
@@ -334,12 +348,14 @@ impl Handle {
     }
 
     /// Whether the content lives in the handle, under whatever Thunk or Encode.
+    #[inline]
     #[must_use]
     pub const fn is_literal(&self) -> bool {
         self.0[TYPE] & BASE == LITERAL
     }
 
     /// The facts of the Tree or Tag that this handle is over; of a Blob, none.
+    #[inline]
     #[must_use]
     pub const fn facts(&self) -> Facts {
         match self.0[TYPE] & BASE {
@@ -350,6 +366,7 @@ impl Handle {
 
     /// Whether this is an Encode, or an Object from which one can be reached
     /// through Objects. A Tag never has one below it.
+    #[inline]
     #[must_use]
     pub const fn has_encode(&self) -> bool {
         match self.kind() {
@@ -361,6 +378,7 @@ impl Handle {
 
     /// The estimated bytes that come along with this handle: the content of an
     /// Object and what it reaches, nothing for a Ref, Thunk or Encode.
+    #[inline]
     #[must_use]
     pub fn footprint_estimate(&self) -> FootprintEstimate {
         match self.kind() {
@@ -373,13 +391,19 @@ impl Handle {
     /// The same name for another use.
     // A copy rather than `mut self`: rust-lang/rust#155241 lets a closure that
     // passes its argument on to such a parameter change the caller's value.
+    #[inline]
     const fn retyped(self, byte: u8) -> Self {
+        // The last word as a whole: a byte that was just written makes whoever
+        // reads it as part of more wait for it.
         let mut raw = self.0;
-        raw[TYPE] = byte;
+        let Some((_, last)) = raw.split_last_chunk_mut::<8>() else { return self };
+        let word = u64::from_le_bytes(*last) & (u64::MAX >> 8);
+        *last = (word | (byte as u64) << 56).to_le_bytes();
         Self(raw)
     }
 
     /// This data made accessible; `None` for a Thunk or an Encode.
+    #[inline]
     #[must_use]
     pub const fn lift(self) -> Option<Self> {
         if !self.kind().is_data() {
@@ -390,6 +414,7 @@ impl Handle {
 
     /// This data made a Ref, a literal left as it is; `None` for a Thunk or an
     /// Encode.
+    #[inline]
     #[must_use]
     pub const fn lower(self) -> Option<Self> {
         if !self.kind().is_data() {
@@ -404,12 +429,14 @@ impl Handle {
     /// The Object whose content this handle is over: of a Ref, of the Tree that
     /// defines a Thunk, of the data that an identification names, through any
     /// Encode. What a store keeps content under.
+    #[inline]
     #[must_use]
     pub const fn content(self) -> Self {
         self.retyped(self.0[TYPE] & BASE)
     }
 
     /// The Thunk that applies an accessible Tree; `None` for anything else.
+    #[inline]
     #[must_use]
     pub const fn application(self) -> Option<Self> {
         match self.kind() {
@@ -419,6 +446,7 @@ impl Handle {
     }
 
     /// The Thunk that evaluates to this data; `None` for anything else.
+    #[inline]
     #[must_use]
     pub const fn identification(self) -> Option<Self> {
         if !self.kind().is_data() {
@@ -429,6 +457,7 @@ impl Handle {
 
     /// The Thunk that selects as an accessible Tree says (see
     /// [`crate::Selection`]); `None` for anything else.
+    #[inline]
     #[must_use]
     pub const fn selection(self) -> Option<Self> {
         match self.kind() {
@@ -439,6 +468,7 @@ impl Handle {
 
     /// The Encode that asks for a Thunk's result in full; `None` for what is no
     /// Thunk.
+    #[inline]
     #[must_use]
     pub const fn strict(self) -> Option<Self> {
         if !self.kind().is_thunk() {
@@ -449,6 +479,7 @@ impl Handle {
 
     /// The Encode that asks for a Ref to a Thunk's result; `None` for what is
     /// no Thunk.
+    #[inline]
     #[must_use]
     pub const fn shallow(self) -> Option<Self> {
         if !self.kind().is_thunk() {
@@ -458,6 +489,7 @@ impl Handle {
     }
 
     /// The Thunk within an Encode.
+    #[inline]
     #[must_use]
     pub const fn thunk(self) -> Option<Self> {
         if !self.kind().is_encode() {
@@ -468,6 +500,7 @@ impl Handle {
 
     /// What a Thunk is made of: the Tree of an application or selection, the
     /// data of an identification.
+    #[inline]
     #[must_use]
     pub const fn definition(self) -> Option<Self> {
         if !self.kind().is_thunk() {
