@@ -14,10 +14,12 @@ use wasmtime::{Engine, EngineWeak};
 ///
 /// Compiled modules write to a page of their own wherever they may go on for
 /// long. An interruption takes that page away from the runs that it is for, and the
-/// next write ends them.
+/// next write ends them. Counting words, whose loops take a byte a turn, is 1.48 to
+/// 1.55 times the native code that way, and 1.45 without any (a 2-core virtual
+/// machine, in turns).
 ///
 /// Components, and modules that are compiled for a debugger, compare a counter with
-/// a deadline instead. Nothing ticks it: it moves only when someone interrupts, and
+/// a deadline instead, which makes that 1.66 to 1.72. Nothing ticks it: it moves only when someone interrupts, and
 /// then every run that compares looks at its own flag once.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
@@ -177,7 +179,7 @@ impl Drop for Watch<'_> {
     fn drop(&mut self) {
         let mut post = locked(self.post);
         if let Some(watched) = post.take().filter(|watched| watched.shut) {
-            watched.page.protect(libc::PROT_READ | libc::PROT_WRITE);
+            watched.page.let_write(true);
         }
         *post = self.outer.take();
         if let Some(outer) = &mut *post {
@@ -193,21 +195,30 @@ impl Drop for Watch<'_> {
 
 impl Watched {
     fn shut(&mut self) {
-        self.shut = self.shut || self.page.protect(libc::PROT_NONE);
+        self.shut = self.shut || self.page.let_write(false);
     }
 }
 
 impl Page {
     /// Whether it could be done; it cannot where the process has too many
     /// mappings, for it cuts one in three.
-    fn protect(self, protection: libc::c_int) -> bool {
+    #[cfg(unix)]
+    fn let_write(self, may: bool) -> bool {
+        let protection = if may { libc::PROT_READ | libc::PROT_WRITE } else { libc::PROT_NONE };
         // SAFETY: the page is mapped, by the contract of `watch`, and who uses it
         // expects to be ended by a fault.
         // JUSTIFICATION: a branch for each poll would cost what polls are to save.
         unsafe { libc::mprotect(self.0.as_ptr().cast(), page_bytes(), protection) == 0 }
     }
+
+    /// Where modules compare a counter.
+    #[cfg(not(unix))]
+    fn let_write(self, _: bool) -> bool {
+        false
+    }
 }
 
+#[cfg(unix)]
 fn page_bytes() -> usize {
     // SAFETY: takes a number and gives one.
     // JUSTIFICATION: the standard library does not tell.

@@ -6,7 +6,7 @@
 //! head of each loop and at the begin of what calls other functions of the module, it
 //! writes a byte there. That is an instruction; a comparison with a counter, as
 //! the compiler offers, keeps registers and a way to call the host in each
-//! loop: see [`Interrupt`](crate::Interrupt) for the cost of both.
+//! loop. [`Interrupt`](crate::Interrupt) has the cost of both.
 //!
 //! **Cards.** What a run changes is put back by the module itself, where that is
 //! cheaper than a new instance. Memory 0 is divided into cards of 2^[`CARD_BITS`]
