@@ -54,8 +54,7 @@ const CARDS: u64 = 1 << (32 - CARD_BITS);
 pub(crate) const SIDE_BYTES: u64 = CARDS_AT;
 pub(crate) const SIDE_WITH_CARDS_BYTES: u64 = CARDS_AT + CARDS;
 
-// Beyond these an instance keeps too much while nobody uses it, and looking
-// through its cards costs as much as a new one.
+// Beyond these an instance keeps too much while nobody uses it.
 const MEMORY_MAX_PAGES: u64 = 64;
 const IMAGE_MAX_BYTES: usize = 1 << 20;
 

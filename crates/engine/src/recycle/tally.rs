@@ -21,9 +21,10 @@ pub(crate) struct Tally {
 const WINDOW: u32 = 8;
 const WINDOWS_MAX: u32 = 4;
 
-/// The mean that a run may take, with the making of its instance, which is some
-/// 2 us of it. On a 2-core virtual machine an instance that is used again saves those,
-/// and marking stores takes up to 15% of what is left.
+/// The mean that a run may take, with the making of its instance. That is some 2 us
+/// of it on a 2-core virtual machine, and saved by an instance that is used again.
+/// Where the line is best drawn was not measured: what marking stores takes depends
+/// on the function, and well above this there is little to win.
 const SHORT: Duration = Duration::from_micros(15);
 
 /// How often a module is compiled for it, if that comes to nothing.
@@ -82,7 +83,8 @@ impl Tally {
         if back {
             // Written only when it changes: all threads read it.
             if self.lost.load(Ordering::Relaxed) > 0 {
-                self.lost.fetch_sub(1, Ordering::Relaxed);
+                let less = |lost: u32| lost.checked_sub(1);
+                let _ = self.lost.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
             }
             return true;
         }
