@@ -2,11 +2,10 @@
 //! ended and their instances used again.
 //!
 //! **Polls.** A run is ended from outside by taking away a page of a memory that
-//! is put beside the module's own: wherever a function may go on for long, at the
-//! head of each loop and at the begin of what calls other functions of the module, it
-//! writes a byte there. That is an instruction; a comparison with a counter, as
-//! the compiler offers, keeps registers and a way to call the host in each
-//! loop. [`Interrupt`](crate::Interrupt) has the cost of both.
+//! is put beside the module's own: wherever a function may go on for long, in its
+//! loops and where what is not short begins (`polls`), it writes a byte there. That
+//! is an instruction; a comparison with a counter, as the compiler offers, keeps
+//! registers and a way to call the host in each loop. [`Interrupt`](crate::Interrupt) has the cost of both.
 //!
 //! **Cards.** What a run changes is put back by the module itself, where that is
 //! cheaper than a new instance. Memory 0 is divided into cards of 2^[`CARD_BITS`]
@@ -23,6 +22,7 @@
 
 mod body;
 mod places;
+mod polls;
 mod reset;
 mod sections;
 mod survey;
@@ -99,10 +99,8 @@ pub(crate) fn rewrite(
 ) -> Result<Option<(Vec<u8>, Places)>> {
     let survey = Survey::of(module)?;
     let bodies = bodies(module)?;
-    let mut polled = false;
-    for body in &bodies {
-        polled |= body::long(body, survey.functions_imported)?.is_any();
-    }
+    let placed = polls::polled(&bodies, survey.functions_imported)?;
+    let polled = placed.iter().any(|body| body.is_any());
     let side = survey.memories.len() as u32;
     let reset = match what {
         For::Once if !polled => return Ok(None),
@@ -135,7 +133,7 @@ pub(crate) fn rewrite(
         export(&mut sections, &side_name(name), ExportKind::Memory, side);
     }
     let marking = reset.as_ref().map(|(_, reset)| reset.marking);
-    let insert = Insert { survey: &survey, side, marking };
+    let insert = Insert { survey: &survey, side, marking, polled: &placed };
     let (mut new, mut pieces) = (Vec::with_capacity(module.len()), Vec::new());
     for (number, body) in bodies.iter().enumerate() {
         insert.body(number, body, &mut new, &mut pieces)?;

@@ -4,6 +4,7 @@ use wasm_encoder::{Encode, InstructionSink, MemArg};
 use wasmparser::{FunctionBody, Operator, Result};
 
 use super::places::Piece;
+use super::polls::{self, Polled};
 use super::survey::Survey;
 use super::{CARD_BITS, CARDS_AT};
 
@@ -14,6 +15,8 @@ pub(super) struct Insert<'s, 'a> {
     pub(super) side: u32,
     /// What stores to memory 0 need, if they are to be noted.
     pub(super) marking: Option<Marking>,
+    /// Where each body looks whether the run is to end.
+    pub(super) polled: &'s [Polled],
 }
 
 /// What is called and set where something is changed.
@@ -23,40 +26,6 @@ pub(super) struct Marking {
     pub(super) mark: u32,
     /// The global that says that the instance is not to be used again.
     pub(super) spoiled: u32,
-}
-
-/// Where a body may go on for long.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Long {
-    loops: bool,
-    calls: bool,
-}
-
-impl Long {
-    pub(super) fn is_any(self) -> bool {
-        self.loops || self.calls
-    }
-}
-
-/// Where a body may go on for long: in its loops, and, since all that it calls
-/// may call it, in what it calls.
-pub(super) fn long(body: &FunctionBody<'_>, functions_imported: u32) -> Result<Long> {
-    let mut long = Long::default();
-    let mut reader = body.get_operators_reader()?;
-    while !reader.eof() {
-        match reader.read()? {
-            Operator::Loop { .. } => long.loops = true,
-            Operator::Call { function_index } | Operator::ReturnCall { function_index } => {
-                long.calls |= function_index >= functions_imported;
-            }
-            Operator::CallIndirect { .. }
-            | Operator::ReturnCallIndirect { .. }
-            | Operator::CallRef { .. }
-            | Operator::ReturnCallRef { .. } => long.calls = true,
-            _ => {}
-        }
-    }
-    Ok(long)
 }
 
 /// The type of what a store takes beside the address.
@@ -134,13 +103,16 @@ impl Insert<'_, '_> {
             new.extend_from_slice(&content[*copied - begin..to - begin]);
             *copied = to;
         };
-        if long(body, self.survey.functions_imported)?.calls {
+        let polled = self.polled.get(number).copied().unwrap_or_default();
+        if polled.begin {
             self.poll(&mut new);
         }
         while !reader.eof() {
             let (operator, at) = reader.read_with_offset()?;
             let end = reader.original_position();
-            if let Operator::Loop { .. } = operator {
+            if matches!(operator, Operator::Loop { .. })
+                || polled.after_calls && polls::calls(&operator)
+            {
                 copy(&mut new, &mut copied, end);
                 self.poll(&mut new);
             }

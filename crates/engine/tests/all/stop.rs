@@ -57,6 +57,27 @@ fn a_recursion_of_tail_calls_is_interrupted() {
     ));
 }
 
+/// Each function calls the next one twice: no loop, and no end in this century.
+#[test]
+fn a_row_of_calls_that_doubles_is_interrupted() {
+    let row: String = (0..60)
+        .map(|at| format!("(func $f{at} (call $f{next}) (call $f{next}))", next = at + 1))
+        .collect();
+    interrupted(Case::module(&format!(
+        "{row} (func $f60)
+         (func (export \"weft_apply\") (param i32) (result i32) (call $f0) (local.get 0))"
+    )));
+}
+
+#[test]
+fn a_recursion_through_a_table_is_interrupted() {
+    interrupted(Case::module(
+        "(type $t (func)) (table 1 funcref) (elem (i32.const 0) $f)
+         (func $f (return_call_indirect (type $t) (i32.const 0)))
+         (func (export \"weft_apply\") (param i32) (result i32) (call $f) (local.get 0))",
+    ));
+}
+
 #[test]
 fn a_start_function_is_interrupted() {
     interrupted(Case::module(

@@ -12,7 +12,7 @@
 mod table;
 
 use std::fs::{self, File, Metadata};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
@@ -69,33 +69,26 @@ impl Stamp {
 #[derive(Debug)]
 pub struct Stamps {
     path: PathBuf,
-    read: OnceLock<Known>,
+    read: OnceLock<Table>,
     today: u32,
+    /// What is to be written: what is new, and what was of use again.
     learned: Mutex<Vec<Entry>>,
-}
-
-/// What the file held when it was read.
-#[derive(Debug, Default)]
-struct Known {
-    table: Table,
-    /// When each entry of the table was of use, as a day.
-    used: Vec<AtomicU32>,
 }
 
 /// What was of no use for so long goes.
 const KEPT_DAYS: u32 = 30;
 /// Noting that something was of use may wait so long.
 const NOTED_DAYS: u32 = 7;
-/// About 84 MB.
+/// About 92 MB.
 const ENTRIES_MAX: usize = 1 << 20;
 
 impl Stamps {
     /// What the file at `path` holds, or nothing yet if it is not there.
     ///
     /// # Errors
-    /// It cannot be read, is damaged, or of another version.
+    /// It cannot be read, is no such file, or of another version.
     pub fn read(path: &Path) -> Result<Self, StoreError> {
-        Ok(Self { read: Known::of(load(path)?).into(), ..Self::of(path, today()) })
+        Ok(Self { read: load(path)?.into(), ..Self::of(path, today()) })
     }
 
     /// The same when it is first asked, or nothing yet if it cannot be used
@@ -109,21 +102,20 @@ impl Stamps {
         Self { path: path.into(), read: OnceLock::new(), today, learned: Mutex::default() }
     }
 
-    fn known(&self) -> &Known {
-        self.read.get_or_init(|| load(&self.path).map(Known::of).unwrap_or_default())
+    fn known(&self) -> &Table {
+        self.read.get_or_init(|| load(&self.path).unwrap_or_default())
     }
 
     /// Whether it has nothing to say.
     pub(super) fn is_empty(&self) -> bool {
-        self.known().used.is_empty()
+        self.known().is_empty()
     }
 
     /// What the file with this stamp held.
     pub(crate) fn find(&self, stamp: &Stamp) -> Option<Handle> {
-        let Known { table, used } = self.known();
-        let (at, entry) = table.find(stamp)?;
-        if let Some(used) = used.get(at) {
-            used.store(self.today, Ordering::Relaxed);
+        let entry = self.known().find(stamp)?;
+        if self.today >= entry.used_day.saturating_add(NOTED_DAYS) {
+            self.learned.lock().push(Entry { used_day: self.today, ..entry });
         }
         Some(entry.handle)
     }
@@ -142,20 +134,17 @@ impl Stamps {
     /// It cannot be written; the file is as it was.
     pub fn keep(&self) -> Result<(), StoreError> {
         let learned = std::mem::take(&mut *self.learned.lock());
-        // Who was never asked has said nothing of use.
-        let used = self.read.get().map_or_else(Vec::new, Known::used_again);
-        if learned.is_empty() && used.is_empty() {
+        if learned.is_empty() {
             return Ok(());
         }
         // Others may have written since. What cannot be read is begun anew.
         let mut entries: Vec<Entry> = load(&self.path).unwrap_or_default().entries().collect();
         entries.retain(|entry| entry.used_day.saturating_add(KEPT_DAYS) >= self.today);
-        entries.extend(used);
         entries.extend(learned);
-        self.write(&Table::new(entries, ENTRIES_MAX))
+        self.write(&table::encode(entries, ENTRIES_MAX))
     }
 
-    fn write(&self, table: &Table) -> Result<(), StoreError> {
+    fn write(&self, bytes: &[u8]) -> Result<(), StoreError> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let fail = |error| StoreError::io("write", &self.path)(error);
         if let Some(parent) = self.path.parent() {
@@ -167,29 +156,12 @@ impl Stamps {
         // leaves of it has not its check.
         let file = File::options().write(true).create_new(true).mode(0o600).open(&new);
         let done = file
-            .and_then(|mut file| file.write_all(&table.encode()))
+            .and_then(|mut file| file.write_all(bytes))
             .and_then(|()| fs::rename(&new, &self.path));
         done.map_err(|error| {
             let _ = fs::remove_file(&new);
             fail(error)
         })
-    }
-}
-
-impl Known {
-    fn of(table: Table) -> Self {
-        let used = table.entries().map(|entry| AtomicU32::new(entry.used_day)).collect();
-        Self { table, used }
-    }
-
-    /// Those of which it is to be noted that they were of use.
-    fn used_again(&self) -> Vec<Entry> {
-        let used = |(at, entry): (usize, Entry)| {
-            let used_day = self.used.get(at).map_or(0, |day| day.load(Ordering::Relaxed));
-            (used_day >= entry.used_day.saturating_add(NOTED_DAYS))
-                .then_some(Entry { used_day, ..entry })
-        };
-        self.table.entries().enumerate().filter_map(used).collect()
     }
 }
 
@@ -200,17 +172,14 @@ fn today() -> u32 {
 
 fn load(path: &Path) -> Result<Table, StoreError> {
     let fail = |error| StoreError::io("read", path)(error);
-    let mut file = match open::to_look(path, false) {
+    let file = match open::to_look(path, false) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Table::default()),
         Err(error) => return Err(fail(error)),
     };
     let length = file.metadata().map_err(fail)?.len();
-    let mut bytes = Vec::new();
-    if length <= Table::bytes_max(ENTRIES_MAX) {
-        file.read_to_end(&mut bytes).map_err(fail)?;
-    }
-    Table::decode(bytes).map_err(|version| StoreError::Stamps { path: path.into(), version })
+    let table = Table::of(file, length, ENTRIES_MAX);
+    table.map_err(|version| StoreError::Stamps { path: path.into(), version })
 }
 
 #[cfg(test)]

@@ -1,5 +1,9 @@
 //! The file of stamps, to the byte: `docs/stamps.md`.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::OnceLock;
+
 use weft_object::{Handle, Kind};
 
 use super::Stamp;
@@ -13,129 +17,141 @@ pub(super) struct Entry {
     pub(super) used_day: u32,
 }
 
-/// Entries in the order of device and inode, each once: as they are in the
-/// file, because most of those who read it ask for a few.
+/// The entries of a file, in the order of device and inode, each once. Most of
+/// those who ask want a few of many, so only the blocks that a search meets are read.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    /// Only the entries.
-    bytes: Vec<u8>,
+    file: Option<File>,
+    count: usize,
+    /// What was read of each; nothing of one that cannot be read, or is damaged.
+    blocks: Vec<OnceLock<Vec<u8>>>,
 }
 
 const MAGIC: &[u8; 8] = b"weftstmp";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEAD: usize = 16;
 const ENTRY: usize = 88;
 const CHECK: usize = 8;
+/// Entries in a block.
+const BLOCK: usize = 64;
+
+/// The whole file for these entries. Of several for one file, the last. Of too
+/// many, those that were of use last.
+pub(super) fn encode(mut entries: Vec<Entry>, most: usize) -> Vec<u8> {
+    // Stable, so that the last of a file stays the last.
+    entries.sort_by_key(key);
+    let mut kept: Vec<Entry> = Vec::with_capacity(entries.len());
+    for entry in entries {
+        match kept.last_mut() {
+            Some(last) if key(last) == key(&entry) => *last = entry,
+            _ => kept.push(entry),
+        }
+    }
+    if kept.len() > most {
+        kept.sort_by_key(|entry| std::cmp::Reverse(entry.used_day));
+        kept.truncate(most);
+        kept.sort_by_key(key);
+    }
+    let mut bytes = Vec::with_capacity(length(kept.len()) as usize);
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    bytes.extend_from_slice(&(kept.len() as u32).to_le_bytes());
+    for block in kept.chunks(BLOCK) {
+        let begin = bytes.len();
+        block.iter().for_each(|entry| put(entry, &mut bytes));
+        let check = check(&bytes[begin..]);
+        bytes.extend_from_slice(&check);
+    }
+    bytes
+}
+
+/// How many bytes a file of so many entries has.
+fn length(entries: usize) -> u64 {
+    (HEAD + entries * ENTRY + entries.div_ceil(BLOCK) * CHECK) as u64
+}
+
+fn check(entries: &[u8]) -> [u8; CHECK] {
+    *blake3::hash(entries).as_bytes().first_chunk().unwrap_or(&[0; CHECK])
+}
 
 impl Table {
-    /// Of several entries for one file, the last. Of too many, those that were
-    /// of use last.
-    pub(super) fn new(mut entries: Vec<Entry>, most: usize) -> Self {
-        // Stable, so that the last of a file stays the last.
-        entries.sort_by_key(|entry| (entry.stamp.device, entry.stamp.inode));
-        let mut kept: Vec<Entry> = Vec::with_capacity(entries.len());
-        for entry in entries {
-            match kept.last_mut() {
-                Some(last) if key(last) == key(&entry) => *last = entry,
-                _ => kept.push(entry),
-            }
-        }
-        if kept.len() > most {
-            kept.sort_by_key(|entry| std::cmp::Reverse(entry.used_day));
-            kept.truncate(most);
-            kept.sort_by_key(key);
-        }
-        let mut bytes = Vec::with_capacity(kept.len() * ENTRY);
-        kept.iter().for_each(|entry| put(entry, &mut bytes));
-        Self { bytes }
-    }
-
-    /// How many bytes a file of so many entries has.
-    pub(super) fn bytes_max(entries: usize) -> u64 {
-        (HEAD + entries * ENTRY + CHECK) as u64
-    }
-
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let mut file = Vec::with_capacity(HEAD + self.bytes.len() + CHECK);
-        file.extend_from_slice(MAGIC);
-        file.extend_from_slice(&VERSION.to_le_bytes());
-        file.extend_from_slice(&(self.count() as u32).to_le_bytes());
-        file.extend_from_slice(&self.bytes);
-        let check = blake3::hash(&file);
-        file.extend_from_slice(&check.as_bytes()[..CHECK]);
-        file
-    }
-
     /// The version, if it is another one that says so; else `None` for what is
     /// no such file.
-    pub(super) fn decode(mut bytes: Vec<u8>) -> Result<Self, Option<u32>> {
-        let head = bytes.get(..HEAD).ok_or(None)?;
-        let number = |at: usize| head[at..at + 4].try_into().map(u32::from_le_bytes);
-        let (version, count) = (number(8).map_err(|_| None)?, number(12).map_err(|_| None)?);
-        if !head.starts_with(MAGIC) {
+    pub(super) fn of(file: File, length_found: u64, most: usize) -> Result<Self, Option<u32>> {
+        let mut head = [0; HEAD];
+        file.read_exact_at(&mut head, 0).map_err(|_| None)?;
+        let mut fields = Fields(&head);
+        let magic: [u8; 8] = fields.take().ok_or(None)?;
+        let (version, count) = (fields.u32().ok_or(None)?, fields.u32().ok_or(None)? as usize);
+        if magic != *MAGIC {
             return Err(None);
         }
         if version != VERSION {
             return Err(Some(version));
         }
-        if bytes.len() as u64 != Self::bytes_max(count as usize) {
+        if count > most || length_found != length(count) {
             return Err(None);
         }
-        let end = bytes.len() - CHECK;
-        if blake3::hash(&bytes[..end]).as_bytes()[..CHECK] != bytes[end..] {
-            return Err(None);
-        }
-        bytes.truncate(end);
-        bytes.drain(..HEAD);
-        let table = Self { bytes };
-        let whole = (0..table.count()).all(|at| table.entry(at).is_some());
-        if whole { Ok(table) } else { Err(None) }
+        let blocks = (0..count.div_ceil(BLOCK)).map(|_| OnceLock::new()).collect();
+        Ok(Self { file: Some(file), count, blocks })
     }
 
-    /// The entry of exactly this stamp, and where it stands.
-    pub(super) fn find(&self, stamp: &Stamp) -> Option<(usize, Entry)> {
+    /// The entry of exactly this stamp.
+    pub(super) fn find(&self, stamp: &Stamp) -> Option<Entry> {
         let wanted = (stamp.device, stamp.inode);
-        let (mut low, mut high) = (0, self.count());
+        let (mut low, mut high) = (0, self.blocks.len());
         while low < high {
             let middle = low + (high - low) / 2;
-            match self.key_at(middle).cmp(&wanted) {
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
-                std::cmp::Ordering::Equal => {
-                    let entry = self.entry(middle)?;
-                    return (entry.stamp == *stamp).then_some((middle, entry));
-                }
+            let mut entries = self.block(middle);
+            let (first, last) = (entries.next(), entries.next_back());
+            let (first, last) = (first?, last.or(first)?);
+            if key(&last) < wanted {
+                low = middle + 1;
+            } else if key(&first) > wanted {
+                high = middle;
+            } else {
+                return self.block(middle).find(|entry| entry.stamp == *stamp);
             }
         }
         None
     }
 
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
-        (0..self.count()).filter_map(|at| self.entry(at))
+        (0..self.blocks.len()).flat_map(|at| self.block(at))
     }
 
-    fn count(&self) -> usize {
-        self.bytes.len() / ENTRY
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
     }
 
-    fn key_at(&self, at: usize) -> (u64, u64) {
-        let mut fields = Fields(&self.bytes[at * ENTRY..]);
-        (fields.u64().unwrap_or(0), fields.u64().unwrap_or(0))
+    fn block(&self, at: usize) -> impl DoubleEndedIterator<Item = Entry> + '_ {
+        let read = || self.read(at).unwrap_or_default();
+        let bytes = self.blocks.get(at).map_or(&[][..], |block| block.get_or_init(read));
+        bytes.chunks_exact(ENTRY).filter_map(entry)
     }
 
-    fn entry(&self, at: usize) -> Option<Entry> {
-        let mut fields = Fields(self.bytes.get(at * ENTRY..(at + 1) * ENTRY)?);
-        let (device, inode, length) = (fields.u64()?, fields.u64()?, fields.u64()?);
-        let (modified_s, changed_s) = (fields.u64()? as i64, fields.u64()? as i64);
-        let (modified_ns, changed_ns) = (fields.u32()?, fields.u32()?);
-        let used_day = fields.u32()?;
-        let _zero = fields.u32()?;
-        let handle = Handle::decode(&fields.take()?).ok()?;
-        let fits = handle.kind() == Kind::Blob && handle.length() == Some(length);
-        let (modified, changed) = ((modified_s, modified_ns), (changed_s, changed_ns));
-        let stamp = Stamp { device, inode, length, modified, changed };
-        fits.then_some(Entry { stamp, handle, used_day })
+    fn read(&self, at: usize) -> Option<Vec<u8>> {
+        let entries = BLOCK.min(self.count - at * BLOCK) * ENTRY;
+        let mut bytes = vec![0; entries + CHECK];
+        let offset = HEAD + at * (BLOCK * ENTRY + CHECK);
+        self.file.as_ref()?.read_exact_at(&mut bytes, offset as u64).ok()?;
+        let found = bytes.split_off(entries);
+        (found == check(&bytes)).then_some(bytes)
     }
+}
+
+fn entry(bytes: &[u8]) -> Option<Entry> {
+    let mut fields = Fields(bytes);
+    let (device, inode, length) = (fields.u64()?, fields.u64()?, fields.u64()?);
+    let (modified_s, changed_s) = (fields.u64()? as i64, fields.u64()? as i64);
+    let (modified_ns, changed_ns) = (fields.u32()?, fields.u32()?);
+    let used_day = fields.u32()?;
+    let _zero = fields.u32()?;
+    let handle = Handle::decode(&fields.take()?).ok()?;
+    let fits = handle.kind() == Kind::Blob && handle.length() == Some(length);
+    let (modified, changed) = ((modified_s, modified_ns), (changed_s, changed_ns));
+    let stamp = Stamp { device, inode, length, modified, changed };
+    fits.then_some(Entry { stamp, handle, used_day })
 }
 
 fn key(entry: &Entry) -> (u64, u64) {

@@ -139,14 +139,54 @@ fn what_is_no_such_file_is_refused_by_name_and_begun_anew() {
         stamps.keep().unwrap();
         assert_eq!(fs::read(&path).unwrap(), good);
     }
+    // What a flipped bit is in: no such file, or nothing that is known.
     for at in (0..8).chain(12..good.len()) {
         let mut damaged = good.clone();
         damaged[at] ^= 1;
-        assert_eq!(Table::decode(damaged).unwrap_err(), None, "{at}");
+        fs::write(&path, damaged).unwrap();
+        let found = Stamps::read(&path).map(|stamps| stamps.find(&stamp(1, 100)));
+        assert_eq!(found.is_err(), at < 16, "{at}");
+        assert_eq!(found.ok().flatten(), None, "{at}");
     }
     for length in 0..good.len() {
-        assert!(Table::decode(good[..length].to_vec()).is_err());
+        fs::write(&path, &good[..length]).unwrap();
+        assert!(Stamps::read(&path).is_err());
     }
+    fs::remove_dir_all(directory).unwrap();
+}
+
+/// Of each block the first and the last, what is between two, and what is in one
+/// that is damaged.
+#[test]
+fn what_is_in_many_blocks_is_found_in_its_own() {
+    let directory = scratch("blocks");
+    let path = directory.join("stamps");
+    for count in [1, 63, 64, 65, 1000] {
+        let stamps = Stamps::open(&path);
+        for inode in 0..count {
+            stamps.learn(stamp(2 * inode, 100), held(&format!("{inode:03}")), at(200));
+        }
+        stamps.keep().unwrap();
+        let stamps = Stamps::read(&path).unwrap();
+        for inode in 0..count {
+            let found = held(&format!("{inode:03}"));
+            assert_eq!(stamps.find(&stamp(2 * inode, 100)), Some(found), "{inode} of {count}");
+            assert_eq!(stamps.find(&stamp(2 * inode + 1, 100)), None);
+        }
+        assert_eq!(stamps.find(&Stamp { device: 6, ..stamp(0, 100) }), None);
+        assert_eq!(stamps.find(&Stamp { device: 8, ..stamp(0, 100) }), None);
+    }
+    let mut bytes = fs::read(&path).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let stamps = Stamps::read(&path).unwrap();
+    let known = |inode: u64| stamps.find(&stamp(2 * inode, 100)).is_some();
+    assert_eq!((0..1000).filter(|inode| known(*inode)).count(), 15 * 64);
+    // And what is learned is written beside what is left.
+    stamps.learn(stamp(5000, 100), held("new"), at(200));
+    stamps.keep().unwrap();
+    assert_eq!(load(&path).unwrap().entries().count(), 15 * 64 + 1);
     fs::remove_dir_all(directory).unwrap();
 }
 
@@ -164,7 +204,7 @@ fn the_document_shows_what_is_written() {
         handle: held("hello"),
         used_day: 20_000,
     };
-    let bytes = Table::new(vec![entry], 1).encode();
+    let bytes = table::encode(vec![entry], 1);
     let text = include_str!("../../../../../docs/stamps.md");
     let example = text.split("## Example").nth(1).unwrap().split("```").nth(1).unwrap();
     // Two spaces before what the bytes are.
@@ -174,6 +214,9 @@ fn the_document_shows_what_is_written() {
         .map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).unwrap())
         .collect();
     assert_eq!(shown, bytes, "{bytes:02x?}");
-    let decoded = Table::decode(bytes).unwrap();
-    assert_eq!(decoded.entries().collect::<Vec<_>>(), [entry]);
+    let directory = scratch("document");
+    fs::write(directory.join("stamps"), bytes).unwrap();
+    let read = load(&directory.join("stamps")).unwrap();
+    assert_eq!(read.entries().collect::<Vec<_>>(), [entry]);
+    fs::remove_dir_all(directory).unwrap();
 }
