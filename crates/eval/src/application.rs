@@ -1,8 +1,6 @@
 //! From a Tree `[limits, procedure, argument...]` whose entries are evaluated to
 //! the canonical application that relations are about.
 
-use std::sync::Arc;
-
 use weft_object::{Handle, Kind, Tree};
 
 use crate::outcome::{Halt, Step};
@@ -54,21 +52,20 @@ pub(crate) trait Trees {
     /// The content of a Tree Object, or why not yet.
     fn tree_content(&mut self, object: Handle) -> Step<Tree>;
     /// Keeps a Tree and names it.
-    fn put(&mut self, entries: &[Handle]) -> Handle;
+    fn put(&mut self, entries: &[Handle]) -> (Handle, Tree);
 }
 
 /// Brings the evaluated entries of `thunk`'s Tree to canonical form.
 ///
-/// `whole` is the Tree that the entries stand in if it is resident under its
-/// handle already; it is returned as it is where it is canonical, so that the
-/// common case hashes nothing.
+/// `entries` come with the name of the Tree that they stand in if it is resident
+/// under that already; it is returned as it is where it is canonical, so that
+/// the common case hashes and allocates nothing.
 pub(crate) fn canonical(
     trees: &mut impl Trees,
     thunk: Handle,
-    entries: &[Handle],
-    whole: Option<(Handle, Tree)>,
-) -> Step<Arc<Application>> {
-    let [limits_entry, procedure, arguments @ ..] = entries else {
+    entries: Entries,
+) -> Step<Application> {
+    let [limits_entry, procedure, arguments @ ..] = entries.entries() else {
         return Err(ill_formed(thunk, "an application has at least limits and a procedure"));
     };
     let limits = read_limits(trees, thunk, *limits_entry)?;
@@ -77,19 +74,37 @@ pub(crate) fn canonical(
         bytes => Handle::of_u64(bytes),
     };
     let flat = flatten(trees, thunk, *procedure)?;
-    let (handle, tree) = match whole {
-        Some(whole) if flat.arguments.is_empty() && limits_canonical == *limits_entry => whole,
+    let is_canonical = flat.arguments.is_empty() && limits_canonical == *limits_entry;
+    let (handle, tree) = match entries {
+        Entries::Named(handle, tree) if is_canonical => (handle, tree),
+        Entries::New(values) if is_canonical => trees.put(&values),
         _ => {
-            let mut canonical = Vec::with_capacity(entries.len() + flat.arguments.len());
+            let mut canonical = Vec::with_capacity(entries.entries().len() + flat.arguments.len());
             canonical.extend([limits_canonical, flat.procedure]);
             canonical.extend(flat.arguments.iter().rev().flat_map(|tree| &tree.entries()[1..]));
             canonical.extend(arguments);
-            let handle = trees.put(&canonical);
-            (handle, Tree::new(canonical))
+            trees.put(&canonical)
         }
     };
     let Limits { memory_limit_bytes, hints } = limits;
-    Ok(Arc::new(Application { handle, tree, memory_limit_bytes, hints }))
+    Ok(Application { handle, tree, memory_limit_bytes, hints })
+}
+
+/// The evaluated entries of an application.
+pub(crate) enum Entries {
+    /// Those of a Tree that is resident under its name.
+    Named(Handle, Tree),
+    /// As they came out of their evaluation.
+    New(Vec<Handle>),
+}
+
+impl Entries {
+    fn entries(&self) -> &[Handle] {
+        match self {
+            Self::Named(_, tree) => tree.entries(),
+            Self::New(values) => values,
+        }
+    }
 }
 
 struct Flat {

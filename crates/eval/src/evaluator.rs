@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use weft_object::{Blob, Handle, Kind, Selection, Tree};
 
-use crate::application::{Trees, canonical};
+use crate::application::{Entries, Trees, canonical};
 use crate::key::KeySet;
 use crate::known::Known;
 use crate::outcome::{Halt, Step, settled};
-use crate::platform::{Attempt, Platform};
+use crate::platform::{Attempt, Fork, Forking, Platform};
 use crate::select::{Contents, take};
 use crate::tail::Tail;
 use crate::{Application, Claim, Key, Outcome};
@@ -233,19 +233,40 @@ impl<'a, P: Platform> Evaluator<'a, P> {
         Err(Halt::Pending)
     }
 
-    /// Runs `ask` for each item in order. The first that comes to no value
-    /// ends it; those that wait do not, so that all of them are known and can
-    /// go on side by side.
-    fn each<T>(
-        &mut self,
-        items: impl IntoIterator<Item = T>,
-        out: &mut Vec<Handle>,
-        mut ask: impl FnMut(&mut Self, T) -> Step,
-    ) -> Step<()> {
+    /// Evaluates the entries of a Tree in order. The first that comes to no
+    /// value ends it; those that wait do not, so that all of them are known and
+    /// can go on side by side.
+    ///
+    /// What others have evaluated of a fork are values alone, and a value is the
+    /// same whoever finds it: so which entry decides does not depend on them.
+    fn eval_entries(&mut self, look: &Look<'_>, tree: &Tree) -> Step<Vec<Handle>> {
+        let entries = tree.entries();
+        let mut values = Vec::with_capacity(entries.len());
         let mut pending = false;
-        for item in items {
-            match ask(self, item) {
-                Ok(value) => out.push(value),
+        let mut depth = look.depth;
+        let mut fork = Forking { tree, at: 0, budget: self.budget, pace: None };
+        // What others have found, of the entries from this place on.
+        let (mut found, mut found_from) = (Vec::new(), 0);
+        let mut is_open = true;
+        for (at, entry) in entries.iter().enumerate() {
+            if !entry.has_encode() {
+                values.push(*entry);
+                continue;
+            }
+            if is_open && depth > 0 {
+                (fork.at, fork.budget.depth) = (at, depth - 1);
+                match self.platform.fork(&mut fork) {
+                    Fork::Here => {}
+                    Fork::Away => (is_open, depth) = (false, 0),
+                    Fork::Found(others) => (is_open, found, found_from) = (false, others, at),
+                }
+            }
+            if let Some(Some(value)) = found.get(at - found_from) {
+                values.push(*value);
+                continue;
+            }
+            match self.ask(&Look { depth, ..*look }, Key::Eval(*entry)) {
+                Ok(value) => values.push(value),
                 Err(Halt::Pending) => pending = true,
                 // Whether this is *the* failure depends on those that wait
                 // before it.
@@ -253,28 +274,13 @@ impl<'a, P: Platform> Evaluator<'a, P> {
                 Err(halt) => return Err(halt),
             }
         }
-        if pending { Err(Halt::Pending) } else { Ok(()) }
-    }
-
-    fn eval_entries(&mut self, look: &Look<'_>, entries: &[Handle]) -> Step<Vec<Handle>> {
-        let mut values = Vec::with_capacity(entries.len());
-        // Whoever is idle gets what is left, once this one has done some.
-        let mut shared = false;
-        self.each(entries, &mut values, |this, entry| {
-            if !entry.has_encode() {
-                return Ok(*entry);
-            }
-            shared |= look.depth > 0 && this.platform.wants_work();
-            let depth = if shared { 0 } else { look.depth };
-            this.ask(&Look { depth, ..*look }, Key::Eval(*entry))
-        })?;
-        Ok(values)
+        if pending { Err(Halt::Pending) } else { Ok(values) }
     }
 
     fn eval_tree(&mut self, look: &mut Look<'_>, object: Handle) -> Step {
         let tree = self.tree_content(object)?;
-        let step =
-            self.eval_entries(look, tree.entries()).map(|values| self.platform.put_tree(&values));
+        let values = self.eval_entries(look, &tree);
+        let step = values.map(|values| self.platform.put_tree(Tree::new(values)));
         self.remember(Key::Eval(object), &step);
         step
     }
@@ -360,19 +366,21 @@ impl<'a, P: Platform> Evaluator<'a, P> {
     }
 
     fn think_application(&mut self, look: &Look<'_>, thunk: Handle, definition: Handle) -> Step {
-        let tree = self.tree_content(definition)?;
-        let application = if definition.has_encode() {
-            let values = self.eval_entries(look, tree.entries())?;
-            canonical(self, thunk, &values, None)?
+        let entries = if definition.has_encode() {
+            let tree = self.tree_content(definition)?;
+            Entries::New(self.eval_entries(look, &tree)?)
         } else {
-            let entries = tree.clone();
-            canonical(self, thunk, entries.entries(), Some((definition, tree)))?
+            // Only what is in canonical form has a relation under its name, so
+            // where there is one the content is not needed.
+            if let Some(outcome) = self.known_application(look, definition) {
+                return outcome.into();
+            }
+            Entries::Named(definition, self.tree_content(definition)?)
         };
-        let key = application.key();
-        if let Some(outcome) = look.known.and_then(|known| known.get(&key)) {
-            return outcome.clone().into();
-        }
-        if let Some(outcome) = self.platform.recall(key) {
+        let application = canonical(self, thunk, entries)?;
+        if application.handle != definition
+            && let Some(outcome) = self.known_application(look, application.handle)
+        {
             return outcome.into();
         }
         if self.budget.depth > 0
@@ -380,8 +388,15 @@ impl<'a, P: Platform> Evaluator<'a, P> {
         {
             return outcome.into();
         }
-        self.needs.push(Need { key, application: Some(application) });
+        let key = application.key();
+        self.needs.push(Need { key, application: Some(Arc::new(application)) });
         Err(Halt::Pending)
+    }
+
+    fn known_application(&mut self, look: &Look<'_>, tree: Handle) -> Option<Outcome> {
+        let key = Key::Apply(tree);
+        let known = look.known.and_then(|known| known.get(&key)).cloned();
+        known.or_else(|| self.platform.recall(key))
     }
 }
 
@@ -393,8 +408,9 @@ impl<P: Platform> Trees for Evaluator<'_, P> {
         })
     }
 
-    fn put(&mut self, entries: &[Handle]) -> Handle {
-        self.platform.put_tree(entries)
+    fn put(&mut self, entries: &[Handle]) -> (Handle, Tree) {
+        let tree = Tree::new(entries);
+        (self.platform.put_tree(tree.clone()), tree)
     }
 }
 

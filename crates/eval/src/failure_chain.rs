@@ -103,8 +103,8 @@ impl<P: Platform> Platform for Known<'_, P> {
         if self.stops() { None } else { self.platform.blob(object) }
     }
 
-    fn put_tree(&mut self, entries: &[Handle]) -> Handle {
-        self.platform.put_tree(entries)
+    fn put_tree(&mut self, tree: Tree) -> Handle {
+        self.platform.put_tree(tree)
     }
 
     fn put_blob(&mut self, blob: Blob) -> Handle {

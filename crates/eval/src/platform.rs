@@ -1,6 +1,6 @@
 use weft_object::{Blob, Handle, Tree};
 
-use crate::{Application, Claim, Key, Outcome};
+use crate::{Application, Budget, Claim, Key, Outcome};
 
 /// What the rules ask of the machine they run on.
 ///
@@ -15,7 +15,7 @@ pub trait Platform {
     fn blob(&mut self, object: Handle) -> Option<Blob>;
 
     /// Keeps a Tree that a rule has made and names it.
-    fn put_tree(&mut self, entries: &[Handle]) -> Handle;
+    fn put_tree(&mut self, tree: Tree) -> Handle;
 
     /// Keeps a Blob that a rule has made and names it.
     fn put_blob(&mut self, blob: Blob) -> Handle;
@@ -36,12 +36,53 @@ pub trait Platform {
     /// waits for ever.
     fn apply(&mut self, application: &Application) -> Attempt;
 
-    /// Whether somebody would take over part of what is being evaluated here. A
-    /// fork then leaves the rest of its entries to the graph. Whatever this
-    /// answers, outcomes are the same.
-    fn wants_work(&mut self) -> bool {
-        false
+    /// Asked before each entry of a fork that is evaluated by direct calls, as
+    /// long as the answer is [`Fork::Here`]: whether others should take part in
+    /// the rest. Whatever this answers, outcomes are the same.
+    fn fork(&mut self, fork: &mut Forking<'_>) -> Fork {
+        let _ = fork;
+        Fork::Here
     }
+}
+
+/// A Tree whose entries are being evaluated in order.
+#[derive(Clone, Copy, Debug)]
+pub struct Forking<'a> {
+    /// The Tree.
+    pub tree: &'a Tree,
+    /// The next entry.
+    pub at: usize,
+    /// For a look at [`Key::Eval`] of an entry.
+    pub budget: Budget,
+    /// For whoever answers, to know what entries take.
+    pub pace: Option<Pace>,
+}
+
+/// When a fork was at which entry, by whatever a platform measures time with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// The entry about which it was first asked.
+    pub first: usize,
+    /// When that was.
+    pub first_ns: u64,
+    /// The entry at which it last read the time.
+    pub at: usize,
+    /// The time that it read then.
+    pub at_ns: u64,
+}
+
+/// What becomes of the rest of a fork.
+#[derive(Clone, Debug)]
+pub enum Fork {
+    /// The next entry is evaluated here.
+    Here,
+    /// The graph has the rest.
+    Away,
+    /// Many have evaluated the rest: the values of the entries from the next one
+    /// on, as far as there are any. Who looked at an entry and found no value
+    /// says nothing about it, be it that it failed: it is looked at here again,
+    /// in its turn.
+    Found(Vec<Option<Handle>>),
 }
 
 /// What came of [`Platform::apply`].

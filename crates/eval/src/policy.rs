@@ -9,12 +9,21 @@ pub struct Policy {
     pub direct_depth: u32,
     /// Tail calls that are followed before others get a turn.
     pub tail_steps: u32,
-    /// After so many nanoseconds a job leaves the rest of a fork to threads that
-    /// are idle. Waking one costs some tens of microseconds.
-    pub share_after_ns: u64,
-    /// After so many nanoseconds a job leaves the rest of a fork to the graph
-    /// even if no thread is idle, so that what it holds can be collected.
+    /// What is left of a fork is shared with a thread that is awake and has
+    /// nothing to do if it seems to take at least so many nanoseconds.
+    pub share_awake_ns: u64,
+    /// The same with one that has to be woken, which costs some tens of
+    /// microseconds.
+    pub share_asleep_ns: u64,
+    /// Entries that take longer than this each have more use of the graph, in
+    /// which each can be taken over, waited for and cancelled on its own.
+    pub share_entry_max_ns: u64,
+    /// After so many nanoseconds a fork leaves the rest of its entries to the
+    /// graph even if no thread is idle, so that what was made on the way can be
+    /// collected: if it holds more handles than the next field says.
     pub give_up_after_ns: u64,
+    /// See above.
+    pub give_up_held: usize,
 }
 
 impl Default for Policy {
@@ -22,9 +31,60 @@ impl Default for Policy {
         Self {
             direct_depth: 1024,
             tail_steps: 4096,
-            share_after_ns: 50_000,
+            share_awake_ns: 6_000,
+            share_asleep_ns: 100_000,
+            share_entry_max_ns: 1_000_000,
             give_up_after_ns: 20_000_000,
+            give_up_held: 1024,
         }
+    }
+}
+
+/// Who could take part in a fork.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Helper {
+    /// Nobody.
+    None,
+    /// A thread that would have to be woken.
+    Asleep,
+    /// A thread that looks for something to do.
+    Spinning,
+}
+
+/// A fork that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Whether what is known of its pace is that of its first entry, for which
+    /// a module may have been compiled.
+    pub is_first: bool,
+    /// Entries that were done lately, at least one.
+    pub done: usize,
+    /// Nanoseconds that they took.
+    pub done_ns: u64,
+    /// Nanoseconds since it began.
+    pub busy_ns: u64,
+    /// Entries that are not.
+    pub left: usize,
+    /// Handles that the job holds.
+    pub held: usize,
+}
+
+/// What becomes of the rest of a fork.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// It goes on as it is.
+    Here,
+    /// It is shared with threads that have nothing to do.
+    Shared,
+    /// It is left to the graph.
+    Graph,
+}
+
+impl Progress {
+    /// What an entry seems to take.
+    #[must_use]
+    pub const fn entry_ns(&self) -> u64 {
+        self.done_ns / if self.done == 0 { 1 } else { self.done as u64 }
     }
 }
 
@@ -42,10 +102,58 @@ impl Policy {
         Budget { depth: self.direct_depth.min(levels), tail_steps: self.tail_steps }
     }
 
-    /// Whether a job that has been at it for so long gives away the rest of a
-    /// fork.
+    /// What becomes of the rest of a fork.
     #[must_use]
-    pub const fn gives_away(&self, busy_ns: u64, a_thread_is_idle: bool) -> bool {
-        busy_ns > self.give_up_after_ns || (a_thread_is_idle && busy_ns > self.share_after_ns)
+    pub const fn rest(&self, fork: &Progress, helper: Helper) -> Rest {
+        if fork.busy_ns > self.give_up_after_ns && fork.held > self.give_up_held {
+            return Rest::Graph;
+        }
+        let enough_ns = match helper {
+            Helper::None => return Rest::Here,
+            Helper::Asleep => self.share_asleep_ns,
+            Helper::Spinning => self.share_awake_ns,
+        };
+        match fork.entry_ns().saturating_mul(fork.left as u64) >= enough_ns {
+            false => Rest::Here,
+            true if fork.entry_ns() > self.share_entry_max_ns => match fork.is_first {
+                true => Rest::Here,
+                false => Rest::Graph,
+            },
+            true => Rest::Shared,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FORK: Progress =
+        Progress { is_first: false, done: 10, done_ns: 3_000, busy_ns: 9_000, left: 20, held: 0 };
+
+    #[test]
+    fn a_fork_is_shared_if_that_pays() {
+        let policy =
+            Policy { share_awake_ns: 6_000, share_asleep_ns: 100_000, ..Policy::default() };
+        let rest = |left, helper| policy.rest(&Progress { left, ..FORK }, helper);
+        assert_eq!(rest(19, Helper::Spinning), Rest::Here);
+        assert_eq!(rest(20, Helper::Spinning), Rest::Shared);
+        assert_eq!(rest(333, Helper::Asleep), Rest::Here);
+        assert_eq!(rest(334, Helper::Asleep), Rest::Shared);
+        assert_eq!(rest(1 << 40, Helper::None), Rest::Here);
+    }
+
+    #[test]
+    fn what_is_long_or_holds_much_is_left_to_the_graph() {
+        let policy = Policy::default();
+        let s = 1_000_000_000;
+        let long = Progress { done: 1, done_ns: s, busy_ns: s, left: 1, ..FORK };
+        assert_eq!(policy.rest(&long, Helper::None), Rest::Here);
+        assert_eq!(policy.rest(&long, Helper::Asleep), Rest::Graph);
+        let first = Progress { is_first: true, ..long };
+        assert_eq!(policy.rest(&first, Helper::Asleep), Rest::Here, "it may have compiled");
+        let large = Progress { done: 1 << 20, held: 1 << 20, ..long };
+        assert_eq!(policy.rest(&large, Helper::None), Rest::Graph);
+        assert_eq!(policy.rest(&Progress { held: 0, ..large }, Helper::None), Rest::Here);
     }
 }

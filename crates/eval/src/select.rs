@@ -40,7 +40,7 @@ pub(crate) fn take(
         (Selection::Range(from, to), Kind::Tree | Kind::Tag) => {
             let tree = tree_of_range(contents, thunk, object, from, to)?;
             let entries = range(thunk, tree.entries(), from, to)?;
-            Ok(contents.put(entries))
+            Ok(contents.put(entries).0)
         }
         (Selection::Entry(from), Kind::Blob) => {
             take_bytes(contents, thunk, object, from, from.saturating_add(1))

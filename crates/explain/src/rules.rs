@@ -54,8 +54,7 @@ impl<S: Source + ?Sized> Platform for Rules<'_, S> {
         self.content(object)?.blob().cloned()
     }
 
-    fn put_tree(&mut self, entries: &[Handle]) -> Handle {
-        let tree = Tree::new(entries);
+    fn put_tree(&mut self, tree: Tree) -> Handle {
         self.keep(tree.handle(), Content::Tree(tree))
     }
 

@@ -124,7 +124,7 @@ impl Session {
         slot.begin(shared.epoch());
         slot.doing().job = Some((0, interrupt.clone()));
         // From here on no collection takes the footprint.
-        slot.doing().application = Some(application.handle);
+        slot.pin(Some(application.handle));
         let taken = shared.stage(application, interrupt);
         let again = match taken {
             Ok(taken) => {
@@ -250,8 +250,8 @@ impl Platform for Finding<'_> {
         self.view.blob(object)
     }
 
-    fn put_tree(&mut self, entries: &[Handle]) -> Handle {
-        self.view.put_tree(entries)
+    fn put_tree(&mut self, tree: Tree) -> Handle {
+        self.view.put_tree(tree)
     }
 
     fn put_blob(&mut self, blob: Blob) -> Handle {

@@ -115,10 +115,8 @@ impl Shared {
         // In the direction in which handles are handed over: from threads to
         // the graph, from there to sessions. So none slips through between.
         let (mut roots, mut running) = (Vec::new(), Vec::new());
-        self.slots.each(|doing| {
-            roots.extend_from_slice(&doing.held);
-            running.extend(doing.application);
-        });
+        self.slots.held(&mut roots);
+        running.extend(self.slots.pinned());
         let (waiting, claimed) = self.graph.lock().roots();
         running.extend(claimed);
         roots.extend_from_slice(&waiting);

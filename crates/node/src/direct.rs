@@ -33,6 +33,14 @@ impl Direct {
     }
 }
 
+impl Taken<'_> {
+    /// Whether it does for a run that takes so many bytes, without keeping much
+    /// more from others.
+    pub(crate) fn suits(&self, bytes: u64) -> bool {
+        (bytes..=bytes.saturating_add(bytes / 16)).contains(&self.bytes)
+    }
+}
+
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
         self.from.left_bytes.fetch_add(self.bytes, Ordering::Relaxed);
@@ -54,5 +62,13 @@ mod tests {
         assert!(direct.take(71).is_none());
         drop(rest);
         assert!(direct.take(100).is_some());
+    }
+
+    #[test]
+    fn what_was_taken_suits_a_run_of_about_that_size() {
+        let direct = Direct::new(1000);
+        let taken = direct.take(340).unwrap();
+        assert!([340, 320].iter().all(|bytes| taken.suits(*bytes)));
+        assert!([341, 319, 0, u64::MAX].iter().all(|bytes| !taken.suits(*bytes)));
     }
 }

@@ -133,7 +133,7 @@ impl Shared {
     pub(crate) fn keep_if_due(&self) {
         let Some(every) = self.keeper.every else { return };
         let Some(mut last) = self.keeper.last.try_lock() else { return };
-        let recorded = self.counts.recorded.load(Ordering::Relaxed);
+        let recorded = self.recorded();
         let new = recorded - last.recorded;
         let every = match recorded > FLOOD as u64 {
             true => every.max(last.took * PART),

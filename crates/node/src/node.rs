@@ -1,8 +1,8 @@
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use weft_engine::{Engine, RunBounds};
 use weft_eval::{Machine, Policy};
@@ -15,7 +15,6 @@ use crate::graph::Graph;
 use crate::keep::Keeper;
 use crate::loading::Loading;
 use crate::recover::Recovering;
-use crate::running::Running;
 use crate::session::{Roots, Session};
 use crate::slot::Slots;
 use crate::sync::Mutex;
@@ -68,6 +67,10 @@ pub struct Node {
 /// What all threads of a node share.
 pub(crate) struct Shared {
     pub(crate) me: Weak<Self>,
+    /// When the node was started.
+    started: Instant,
+    /// No other node of this process has it.
+    pub(crate) number: u64,
     pub(crate) recovering: Recovering,
     pub(crate) loading: Loading,
     /// How often the backend had removed something when that was last asked.
@@ -78,7 +81,6 @@ pub(crate) struct Shared {
     pub(crate) relations: Relations,
     pub(crate) backend: Option<Arc<dyn Backend>>,
     pub(crate) engine: Engine,
-    pub(crate) running: Running,
     pub(crate) graph: Mutex<Graph>,
     pub(crate) queue: Queue,
     pub(crate) slots: Slots,
@@ -93,6 +95,9 @@ pub(crate) struct Shared {
     pub(crate) memory_bytes: u64,
     pub(crate) relation_cache_bytes: u64,
     pub(crate) policy: Policy,
+    /// Whether what an application without Encodes comes to by tail calls was
+    /// ever noted. Until then nobody need look for such a note.
+    pub(crate) followed: AtomicBool,
     /// How many poisoned mappings the memory tier has forgotten.
     pub(crate) forgotten: AtomicU64,
     /// How many there were when it was last looked before something was kept.
@@ -100,16 +105,14 @@ pub(crate) struct Shared {
     epoch: AtomicU64,
 }
 
+/// What is counted now and then. What every small invocation counts is in the
+/// [`Tally`](crate::slot::Tally) of its thread.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
-    pub(crate) applied: AtomicU64,
-    pub(crate) failed: AtomicU64,
-    pub(crate) run_ns: AtomicU64,
     pub(crate) hits: AtomicU64,
     pub(crate) loaded: AtomicU64,
     pub(crate) loaded_bytes: AtomicU64,
     pub(crate) put_bytes: AtomicU64,
-    pub(crate) running: AtomicUsize,
     pub(crate) store_errors: AtomicU64,
     pub(crate) conflicts: AtomicU64,
     pub(crate) recorded: AtomicU64,
@@ -195,6 +198,8 @@ impl Node {
         let removals = config.backend.as_ref().map_or(0, |backend| backend.removals());
         let shared = Arc::new_cyclic(|me| Shared {
             me: me.clone(),
+            started: Instant::now(),
+            number: NODES.fetch_add(1, Ordering::Relaxed),
             recovering: Recovering::default(),
             loading: Loading::default(),
             removals: AtomicU64::new(removals),
@@ -206,7 +211,6 @@ impl Node {
             ),
             backend: config.backend,
             engine,
-            running: Running::new(),
             graph: Mutex::new(Graph::new(Machine::with_graph_bytes(
                 memory_bytes / 8 * 3,
                 memory_bytes / 4,
@@ -224,6 +228,7 @@ impl Node {
             memory_bytes,
             relation_cache_bytes,
             policy: config.policy,
+            followed: AtomicBool::new(false),
             forgotten: AtomicU64::new(weft_store::map::poisoned()),
             checked: AtomicU64::new(weft_store::map::poisoned()),
             // Before the first epoch nothing can be old.
@@ -300,6 +305,11 @@ impl Shared {
         Epoch(self.epoch.fetch_add(1, Ordering::SeqCst))
     }
 
+    /// How many nanoseconds after its start something was.
+    pub(crate) fn ns(&self, at: Instant) -> u64 {
+        u64::try_from((at - self.started).as_nanos()).unwrap_or(u64::MAX)
+    }
+
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::SeqCst)
     }
@@ -310,6 +320,12 @@ impl Shared {
                 interrupt.interrupt();
             }
         });
+        self.slots.interrupt_own();
+    }
+
+    /// How many relations were found out here.
+    pub(crate) fn recorded(&self) -> u64 {
+        self.counts.recorded.load(Ordering::Relaxed) + self.slots.sum(|tally| &tally.recorded)
     }
 
     fn stat(&self) -> Stat {
@@ -317,15 +333,15 @@ impl Shared {
         let counts = &self.counts;
         let compiling = self.engine.compiling();
         Stat {
-            applied: load(&counts.applied),
-            failed: load(&counts.failed),
-            run_ns: load(&counts.run_ns),
+            applied: self.slots.sum(|tally| &tally.applied),
+            failed: self.slots.sum(|tally| &tally.failed),
+            run_ns: self.slots.sum(|tally| &tally.run_ns),
             matched: load(&counts.matched),
-            hits: load(&counts.hits),
+            hits: load(&counts.hits) + self.slots.sum(|tally| &tally.hits),
             loaded: load(&counts.loaded),
             loaded_bytes: load(&counts.loaded_bytes),
             recovered: load(&counts.recovered),
-            running: counts.running.load(Ordering::Relaxed),
+            running: self.slots.sum(|tally| &tally.running) as usize,
             compiling: compiling.functions,
             compiling_begun: compiling.begun,
             compiling_elsewhere: compiling.elsewhere,
@@ -338,6 +354,9 @@ impl Shared {
         }
     }
 }
+
+/// How many nodes this process has started.
+static NODES: AtomicU64 = AtomicU64::new(0);
 
 /// What any function may make, however small the node.
 const MADE_MIN_BYTES: u64 = 16 << 20;

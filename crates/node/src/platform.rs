@@ -1,16 +1,21 @@
 //! What the rules see of a node, from one thread and for one job.
 
+use std::cell::Cell;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use weft_engine::Interrupt;
-use weft_eval::{Application, Attempt, Claim, Failure, Key, Outcome, Platform, Survey, survey};
-use weft_object::{Blob, Content, Handle, Tree};
-use weft_store::{Cost, Holder, Inserted, Relation};
+use weft_eval::{
+    Application, Attempt, Claim, Failure, Fork, Forking, Helper, Key, Outcome, Pace, Platform,
+    Progress, Rest, Survey, survey,
+};
+use weft_object::{Blob, Content, Handle, Kind, Tree};
+use weft_store::{Cost, Epoch, Holder, Inserted, Relation};
 
 use crate::Event;
+use crate::direct::Taken;
 use crate::node::Shared;
-use crate::running::Begun;
+use crate::running::{Begun, Look};
 use crate::slot::Slot;
 
 /// A job's view.
@@ -20,12 +25,17 @@ pub(crate) struct View<'a> {
     pub(crate) interrupt: &'a Interrupt,
     /// What the job may hold in local variables: see [`Slot`].
     pub(crate) held: Vec<Handle>,
-    began: Instant,
+    /// The application that was looked up last, if nobody knew it: who looks
+    /// is about to run it. Given back by the next look.
+    begun: Option<Begun<'a>>,
+    /// What the last direct run took: the next one most likely takes as much,
+    /// and all threads write the count of what is left.
+    direct: Option<Taken<'a>>,
 }
 
 impl<'a> View<'a> {
     pub(crate) fn new(shared: &'a Shared, slot: &'a Slot, interrupt: &'a Interrupt) -> Self {
-        Self { shared, slot, interrupt, held: Vec::new(), began: Instant::now() }
+        Self { shared, slot, interrupt, held: Vec::new(), begun: None, direct: None }
     }
 
     fn hold(&mut self, handle: Handle) {
@@ -34,14 +44,49 @@ impl<'a> View<'a> {
         }
     }
 
-    fn hold_outcome(&mut self, outcome: &Outcome) {
+    pub(crate) fn hold_outcome(&mut self, outcome: &Outcome) {
         if let Outcome::Value(value) = outcome {
             self.hold(*value);
         }
     }
 
-    fn survey(&self, tree: Handle) -> Survey {
-        self.shared.survey(tree)
+    fn hit(&mut self, key: Key, outcome: &Outcome) {
+        self.hold_outcome(outcome);
+        self.slot.tally.hits.add(1);
+        self.shared.watchers.tell(|| Event::Hit { key });
+    }
+
+    /// What is known of an application here. Without a backend, that is all.
+    #[inline]
+    pub(crate) fn recall_resident(&mut self, tree: Handle) -> Option<Outcome> {
+        if self.shared.backend.is_none() {
+            return self.recall_application(tree);
+        }
+        let known = self.shared.outcome(self.shared.relations.outcome(&tree)?)?;
+        self.hit(Key::Apply(tree), &known);
+        Some(known)
+    }
+
+    /// What is known of an application. If nothing is and nobody is at it, this
+    /// job has the right to run it until it looks at another.
+    #[inline]
+    pub(crate) fn recall_application(&mut self, tree: Handle) -> Option<Outcome> {
+        let shared = self.shared;
+        if self.begun.as_ref().is_some_and(|begun| begun.tree() == tree) {
+            return None;
+        }
+        self.begun = None;
+        let known = match shared.begin(tree, false) {
+            Look::Known(stored) => shared.outcome(stored),
+            Look::Begun(begun) => {
+                self.begun = Some(begun);
+                shared.recall_stored(tree)
+            }
+            Look::Elsewhere => shared.recall_stored(tree),
+        }?;
+        self.begun = None;
+        self.hit(Key::Apply(tree), &known);
+        Some(known)
     }
 }
 
@@ -137,6 +182,22 @@ impl Shared {
         }
     }
 
+    /// Keeps in memory what was found out of an application.
+    #[inline]
+    pub(crate) fn record_begun(
+        &self,
+        begun: &mut Begun<'_>,
+        outcome: &Outcome,
+        cost: Cost,
+        notes: Option<Handle>,
+    ) {
+        let Some(stored) = self.stored(outcome) else { return };
+        let relation = Relation { notes, ..Relation::new(stored, cost) };
+        if let Inserted::Conflict(_) = begun.enter(&relation, self.epoch()) {
+            self.counts.conflicts.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Keeps what was found out in memory.
     pub(crate) fn record(&self, key: Handle, outcome: &Outcome, cost: Cost, notes: Option<Handle>) {
         let epoch = self.epoch();
@@ -152,7 +213,25 @@ impl Shared {
     pub(crate) fn put(&self, handle: Handle, content: Content) {
         let bytes = content.bytes_len() + 128;
         if self.memory.put(&handle, content, self.epoch()) {
-            self.counts.put_bytes.fetch_add(bytes, Ordering::Relaxed);
+            self.count_put(bytes);
+        }
+    }
+
+    /// Counts what was put, for whoever collects: in portions, because all
+    /// threads write the sum. Of a thread that works for two nodes at once, or
+    /// that ends, less than one is never counted.
+    #[inline]
+    fn count_put(&self, bytes: u64) {
+        const PORTION_BYTES: u64 = 32 << 10;
+        thread_local! {
+            static UNCOUNTED: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+        }
+        let (node, before) = UNCOUNTED.get();
+        let sum = if node == self.number { before + bytes } else { bytes };
+        let left = if sum < PORTION_BYTES { sum } else { 0 };
+        UNCOUNTED.set((self.number, left));
+        if left == 0 {
+            self.counts.put_bytes.fetch_add(sum, Ordering::Relaxed);
         }
     }
 
@@ -165,19 +244,72 @@ impl Shared {
     ) -> Result<(), Content> {
         let bytes = content.bytes_len() + 128;
         if self.memory.put_for(&handle, content, || self.epoch(), holder)? {
-            self.counts.put_bytes.fetch_add(bytes, Ordering::Relaxed);
+            self.count_put(bytes);
         }
         Ok(())
     }
 
+    /// The footprint of an application, if no Tree is in it and all is resident:
+    /// then this takes no walk.
+    #[inline]
+    fn survey_few(&self, application: &Application) -> Option<u64> {
+        const FEW: usize = 16;
+        let entries = application.tree.entries();
+        if entries.len() > FEW {
+            return None;
+        }
+        let mut bytes = 32 * entries.len() as u64;
+        for (at, entry) in entries.iter().enumerate() {
+            match entry.kind() {
+                Kind::Tree | Kind::Tag => return None,
+                Kind::Blob if !entry.is_literal() && !entries[..at].contains(entry) => {
+                    bytes = bytes.saturating_add(self.resident_bytes(*entry)?);
+                }
+                _ => {}
+            }
+        }
+        Some(bytes)
+    }
+
+    /// What a Blob takes, if it is resident; and it is touched.
+    ///
+    /// One module serves a thread a million times. That it is there is true for
+    /// the rest of the epoch in which it was touched, so it is asked once; else
+    /// all threads would want the lock of one shard.
+    #[inline]
+    fn resident_bytes(&self, blob: Handle) -> Option<u64> {
+        thread_local! {
+            static LAST: Cell<Option<Resident>> = const { Cell::new(None) };
+        }
+        let now = Resident {
+            node: self.number,
+            blob,
+            epoch: self.epoch(),
+            forgotten: self.forgotten.load(Ordering::SeqCst),
+            bytes: 0,
+        };
+        if let Some(last) = LAST.get()
+            && now == (Resident { bytes: 0, ..last })
+        {
+            return Some(last.bytes);
+        }
+        let bytes = match self.memory.is_mapped_at(&blob, now.epoch)? {
+            true => 0,
+            false => blob.length().unwrap_or(0),
+        };
+        LAST.set(Some(Resident { bytes, ..now }));
+        Some(bytes)
+    }
+
     /// The footprint of an application. Mapped files are part of it and take
-    /// nothing: the system finds room for their pages as it can.
+    /// nothing: the system finds room for their pages as it can. What is there
+    /// is touched.
     pub(crate) fn survey(&self, tree: Handle) -> Survey {
         let mut mapped_bytes = 0;
         let mut found = survey(
             tree,
-            |object| self.memory.get(&object)?.tree().cloned(),
-            |object| match self.memory.is_mapped(&object) {
+            |object| self.memory.get_at(&object, self.epoch())?.tree().cloned(),
+            |object| match self.memory.is_mapped_at(&object, self.epoch()) {
                 None => false,
                 Some(false) => true,
                 Some(true) => {
@@ -218,8 +350,7 @@ impl Platform for View<'_> {
         self.shared.memory.get_at(&object, self.shared.epoch())?.blob().cloned()
     }
 
-    fn put_tree(&mut self, entries: &[Handle]) -> Handle {
-        let tree = Tree::new(entries);
+    fn put_tree(&mut self, tree: Tree) -> Handle {
         let handle = tree.handle();
         self.hold(handle);
         self.shared.put(handle, Content::Tree(tree));
@@ -234,37 +365,78 @@ impl Platform for View<'_> {
     }
 
     fn recall(&mut self, key: Key) -> Option<Outcome> {
-        let relation = key.relation()?;
-        let outcome = match self.shared.relations.outcome(&relation) {
-            Some(stored) => self.shared.outcome(stored),
-            // Of what the rules ask, only applications are facts that a backend keeps.
-            None if matches!(key, Key::Apply(_)) => self.shared.recall_stored(relation),
-            None => None,
-        }?;
-        self.hold_outcome(&outcome);
-        self.shared.counts.hits.fetch_add(1, Ordering::Relaxed);
-        self.shared.watchers.tell(|| Event::Hit { key });
+        // Of what the rules ask, only applications are facts that a backend keeps.
+        if let Key::Apply(tree) = key {
+            return self.recall_application(tree);
+        }
+        let shared = self.shared;
+        if let Key::Force(thunk) = key
+            && is_plain(thunk)
+            && !shared.followed.load(Ordering::Relaxed)
+        {
+            return None;
+        }
+        let outcome = shared.outcome(shared.relations.outcome(&key.relation()?)?)?;
+        self.hit(key, &outcome);
         Some(outcome)
     }
 
     fn remember(&mut self, key: Key, outcome: &Outcome) {
-        if let Some(relation) = key.relation() {
-            self.shared.record(relation, outcome, Cost::default(), None);
+        let Some(relation) = key.relation() else { return };
+        if matches!(key, Key::Force(thunk) if is_plain(thunk))
+            && !self.shared.followed.load(Ordering::Relaxed)
+        {
+            self.shared.followed.store(true, Ordering::Relaxed);
         }
+        self.shared.record(relation, outcome, Cost::default(), None);
     }
 
     fn apply(&mut self, application: &Application) -> Attempt {
-        self.slot.doing().application = Some(application.handle);
-        let attempt = self.attempt(application, Granted::No);
-        self.slot.doing().application = None;
-        attempt
+        self.slot.pin(Some(application.handle));
+        self.attempt(application, Granted::No)
     }
 
-    fn wants_work(&mut self) -> bool {
-        let busy_ns = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.shared.policy.gives_away(busy_ns, self.shared.queue.wants_work())
+    fn fork(&mut self, fork: &mut Forking<'_>) -> Fork {
+        let shared = self.shared;
+        let at = fork.at;
+        let more = &fork.tree.entries()[at + 1..];
+        if fork.budget.depth == 0 || !more.iter().any(Handle::has_encode) {
+            return Fork::Here;
+        }
+        let Some(Pace { first, first_ns, at: from, at_ns: from_ns }) = fork.pace else {
+            let now = shared.ns(Instant::now());
+            fork.pace = Some(Pace { first: at, first_ns: now, at, at_ns: now });
+            return Fork::Here;
+        };
+        // Not before each entry, which may take less than a look at the clock.
+        let done = at - first;
+        if !done.is_power_of_two() && !done.is_multiple_of(LOOK_EVERY) {
+            return Fork::Here;
+        }
+        let ns = shared.ns(Instant::now());
+        fork.pace = Some(Pace { first, first_ns, at, at_ns: ns });
+        let progress = Progress {
+            is_first: done == 1,
+            done: at - from,
+            done_ns: ns.saturating_sub(from_ns),
+            busy_ns: ns.saturating_sub(first_ns),
+            left: fork.tree.entries().len() - at,
+            held: self.held.len() + self.slot.doing().held.len(),
+        };
+        let helper = shared.queue.helper();
+        match shared.policy.rest(&progress, helper) {
+            Rest::Here => Fork::Here,
+            Rest::Graph => Fork::Away,
+            Rest::Shared => {
+                let wake = helper == Helper::Asleep;
+                Fork::Found(self.spread(fork, progress.entry_ns(), wake))
+            }
+        }
     }
 }
+
+/// A fork looks whether others can help before each so many entries.
+const LOOK_EVERY: usize = 16;
 
 /// Whether an application has its claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -278,70 +450,127 @@ impl View<'_> {
     /// of what is set aside for direct runs. The caller has told the slot of it.
     pub(crate) fn attempt(&mut self, application: &Application, granted: Granted) -> Attempt {
         let shared = self.shared;
+        let looked_up = self.begun.take().filter(|begun| begun.tree() == application.handle);
+        let few = match &shared.verifier {
+            Some(_) => None,
+            None if is_program(application) => None,
+            None => shared.survey_few(application),
+        };
+        let (bytes, looked_up) = match few {
+            Some(bytes) => (bytes, looked_up),
+            None => {
+                // What is loaded may have to be computed, by this very thread,
+                // which then waits for memory.
+                drop(looked_up);
+                self.direct = None;
+                match self.survey_all(application, granted) {
+                    Ok(bytes) => (bytes, None),
+                    Err(attempt) => return attempt,
+                }
+            }
+        };
+        let bytes = bytes.saturating_add(application.memory_limit_bytes);
+        if granted == Granted::No && !self.take_direct(bytes) {
+            return Attempt::Claim(Claim { bytes, missing: Vec::new() });
+        }
+        if shared.is_closing() || self.interrupt.is_set() {
+            return Attempt::Done(given_up());
+        }
+        // It may have ended between the last look and this one.
+        let look = match looked_up {
+            Some(begun) => Look::Begun(begun),
+            None => shared.begin(application.handle, true),
+        };
+        let outcome = match look {
+            Look::Elsewhere => return Attempt::Elsewhere,
+            Look::Begun(mut begun) => {
+                let outcome = self.run(application, &mut begun);
+                begun.end(&outcome);
+                outcome
+            }
+            Look::Known(stored) => match shared.outcome(stored) {
+                Some(outcome) => {
+                    self.hit(application.key(), &outcome);
+                    outcome
+                }
+                // The content of a failure is gone: it has to fail again.
+                None => {
+                    shared.relations.remove(&application.handle, shared.epoch());
+                    return self.attempt(application, granted);
+                }
+            },
+        };
+        Attempt::Done(outcome)
+    }
+
+    /// Whether there is memory for a direct run; then this job has it until it
+    /// ends, or runs something of another size.
+    #[inline]
+    fn take_direct(&mut self, bytes: u64) -> bool {
+        if !self.direct.as_ref().is_some_and(|taken| taken.suits(bytes)) {
+            // First this, which may be what is missing.
+            self.direct = None;
+            self.direct = self.shared.direct.take(bytes);
+        }
+        self.direct.is_some()
+    }
+
+    /// The bytes of a footprint that is resident as a whole, or what to do
+    /// instead of a run.
+    #[cold]
+    fn survey_all(&mut self, application: &Application, granted: Granted) -> Result<u64, Attempt> {
+        let shared = self.shared;
         // Before the footprint is brought in, of which that takes little. Who
         // has a claim has come through here without one.
         if granted == Granted::No
+            && is_program(application)
             && let Some(outcome) = self.matched(application)
         {
-            return Attempt::Done(outcome);
+            return Err(Attempt::Done(outcome));
         }
-        let mut found = self.survey(application.handle);
+        let mut found = shared.survey(application.handle);
         if shared.map_large(&found, application.memory_limit_bytes, self.interrupt) {
-            found = self.survey(application.handle);
+            found = shared.survey(application.handle);
         }
         if let Some(verifier) = &shared.verifier
             && let Some(outcome) = shared.compare_lost(verifier, application.handle, &found)
         {
-            return Attempt::Done(outcome);
+            return Err(Attempt::Done(outcome));
         }
         if !found.missing_trees.is_empty() {
-            return Attempt::Missing(found.missing_trees);
+            return Err(Attempt::Missing(found.missing_trees));
         }
-        let bytes = found.bytes.saturating_add(application.memory_limit_bytes);
         if !found.missing_blobs.is_empty() {
-            return Attempt::Claim(Claim { bytes, missing: found.missing_blobs });
+            let bytes = found.bytes.saturating_add(application.memory_limit_bytes);
+            return Err(Attempt::Claim(Claim { bytes, missing: found.missing_blobs }));
         }
-        let direct = match granted {
-            Granted::Yes => None,
-            Granted::No => match shared.direct.take(bytes) {
-                Some(taken) => Some(taken),
-                None => return Attempt::Claim(Claim { bytes, missing: Vec::new() }),
-            },
-        };
-        if shared.is_closing() || self.interrupt.is_set() {
-            return Attempt::Done(given_up());
-        }
-        let Some(running) = shared.running.begin(application.handle) else {
-            return Attempt::Elsewhere;
-        };
-        let mut ending = Ending { shared, running: Some(running), outcome: given_up() };
-        // It may have ended between the last look and this one.
-        ending.outcome = match self.recall(application.key()) {
-            Some(outcome) => outcome,
-            None => self.run(application),
-        };
-        drop(direct);
-        Attempt::Done(ending.outcome.clone())
+        Ok(found.bytes)
     }
 }
 
-fn given_up() -> Outcome {
+/// That a Blob was resident at some time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Resident {
+    node: u64,
+    blob: Handle,
+    epoch: Epoch,
+    forgotten: u64,
+    bytes: u64,
+}
+
+/// Whether what a Thunk comes to is known by the relation of its Tree, unless
+/// that is a tail call.
+fn is_plain(thunk: Handle) -> bool {
+    thunk.kind() == Kind::Application && !thunk.facts().has_encode()
+}
+
+/// Whether the procedure is one that this program brings along, such as the
+/// runner of programs.
+fn is_program(application: &Application) -> bool {
+    application.tree.entries().get(1).is_some_and(Handle::is_literal)
+}
+
+#[cold]
+pub(crate) fn given_up() -> Outcome {
     Outcome::no_answer(weft_eval::NoAnswerKind::Cancelled, "nobody waits for it any more")
-}
-
-/// Tells those who were told that a run is elsewhere how it ended, also if it
-/// was by a panic.
-struct Ending<'a> {
-    shared: &'a Shared,
-    running: Option<Begun<'a>>,
-    outcome: Outcome,
-}
-
-impl Drop for Ending<'_> {
-    fn drop(&mut self) {
-        if let Some(tree) = self.running.take().and_then(Begun::end) {
-            let event = weft_eval::Event::Applied { tree, outcome: self.outcome.clone() };
-            self.shared.post(event, None);
-        }
-    }
 }

@@ -1,7 +1,6 @@
 //! One application, from a resident footprint to a relation.
 
 use std::fs::File;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use weft_engine::{Applied, Interrupt, Mapped, Objects, Run};
@@ -11,6 +10,7 @@ use weft_store::{Cost, map};
 
 use crate::node::Shared;
 use crate::platform::View;
+use crate::running::Begun;
 use crate::{Event, failure};
 
 /// The memory tier as the engine reads it.
@@ -53,11 +53,11 @@ impl Mapped for Window {
 
 impl View<'_> {
     /// Runs the function and keeps what came of it.
-    pub(crate) fn run(&mut self, application: &Application) -> Outcome {
+    pub(crate) fn run(&mut self, application: &Application, begun: &mut Begun<'_>) -> Outcome {
         let before = self.shared.before_reading();
         let (applied, run_ns) = self.perform(application);
         let outcome = match self.shared.changed_since(before) {
-            None => self.publish(application, applied, run_ns),
+            None => self.publish(application, applied, run_ns, begun),
             Some(no_answer) => no_answer,
         };
         self.ran(application, &outcome, run_ns);
@@ -67,10 +67,12 @@ impl View<'_> {
     /// Runs the function; what it came to, and how many nanoseconds it took.
     pub(crate) fn perform(&mut self, application: &Application) -> (Applied, u64) {
         let shared = self.shared;
-        let counts = &shared.counts;
+        let tally = &self.slot.tally;
         shared.watchers.tell(|| Event::Started { application: application.handle });
-        counts.running.fetch_add(1, Ordering::Relaxed);
-        self.slot.doing().held.append(&mut self.held);
+        tally.running.set(1);
+        if !self.held.is_empty() {
+            self.slot.doing().held.append(&mut self.held);
+        }
         self.slot.rest();
         let start = Instant::now();
         let applied = shared.engine.apply(Run {
@@ -83,16 +85,16 @@ impl View<'_> {
         });
         let run_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.slot.begin(shared.epoch());
-        counts.running.fetch_sub(1, Ordering::Relaxed);
-        counts.applied.fetch_add(1, Ordering::Relaxed);
-        counts.run_ns.fetch_add(run_ns, Ordering::Relaxed);
+        tally.running.set(0);
+        tally.applied.add(1);
+        tally.run_ns.add(run_ns);
         (applied, run_ns)
     }
 
     /// Counts and tells how a run has ended.
     pub(crate) fn ran(&self, application: &Application, outcome: &Outcome, run_ns: u64) {
         if outcome.value().is_none() {
-            self.shared.counts.failed.fetch_add(1, Ordering::Relaxed);
+            self.slot.tally.failed.add(1);
         }
         self.shared.watchers.tell(|| Event::Ran {
             application: application.handle,
@@ -101,15 +103,19 @@ impl View<'_> {
         });
     }
 
-    fn publish(&mut self, application: &Application, applied: Applied, run_ns: u64) -> Outcome {
+    fn publish(
+        &mut self,
+        application: &Application,
+        applied: Applied,
+        run_ns: u64,
+        begun: &mut Begun<'_>,
+    ) -> Outcome {
         let shared = self.shared;
         for (handle, content) in applied.made {
             shared.put(handle, content);
         }
         let (outcome, note) = failure::of_engine(applied.outcome, application.handle);
-        if let Outcome::Value(value) = outcome {
-            self.held.push(value);
-        }
+        self.hold_outcome(&outcome);
         let notes = notes(note, &applied.log, applied.log_truncated).map(|text| {
             let blob = Blob::new(text);
             let handle = blob.handle();
@@ -120,14 +126,13 @@ impl View<'_> {
         match &shared.verifier {
             None => {
                 self.record_steps(&applied.steps, run_ns);
-                shared.record(application.handle, &outcome, cost, notes);
+                shared.record_begun(begun, &outcome, cost, notes);
+                self.slot.tally.recorded.add(1);
                 outcome
             }
             Some(verifier) => {
                 let outcome = shared.compare(verifier, application.handle, outcome, cost, notes);
-                if let Outcome::Value(value) = outcome {
-                    self.held.push(value);
-                }
+                self.hold_outcome(&outcome);
                 outcome
             }
         }

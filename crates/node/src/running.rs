@@ -1,58 +1,85 @@
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-
+use weft_eval::{Event, Outcome};
 use weft_object::Handle;
-use weft_store::HandleHash;
+use weft_store::{Epoch, Inserted, Relation};
 
-use crate::sync::Mutex;
+use crate::node::Shared;
+use crate::platform::given_up;
 
-/// The applications that run at this moment, so that none runs twice at once.
-#[derive(Debug)]
-pub(crate) struct Running {
-    hash: HandleHash,
-    shards: Vec<Mutex<HashMap<Handle, bool, HandleHash>>>,
+/// The sole right to find out an application, so that none runs twice at once.
+///
+/// It is taken with the same look that finds the application unknown, and given
+/// back with the one that enters what was found. Whoever asks in between is told
+/// that it is [`Elsewhere`](weft_eval::Attempt::Elsewhere); however this ends,
+/// also by a panic, the graph is told then.
+pub(crate) struct Begun<'a> {
+    shared: &'a Shared,
+    tree: Handle,
+    ended: bool,
+    watched: bool,
 }
 
-const SHARDS: usize = 64;
+/// What came of [`Shared::begin`].
+pub(crate) enum Look<'a> {
+    Known(weft_store::Outcome),
+    Begun(Begun<'a>),
+    Elsewhere,
+}
 
-impl Running {
-    pub(crate) fn new() -> Self {
-        let hash = HandleHash::default();
-        let shards = (0..SHARDS).map(|_| Mutex::new(HashMap::with_hasher(hash.clone()))).collect();
-        Self { hash, shards }
-    }
-
-    fn shard(&self, tree: &Handle) -> &Mutex<HashMap<Handle, bool, HandleHash>> {
-        &self.shards[(self.hash.of(tree) >> 50) as usize % SHARDS]
-    }
-
-    /// Notes that an application runs; `None` if it does already, and whoever
-    /// runs it will then tell the graph.
-    pub(crate) fn begin(&self, tree: Handle) -> Option<Begun<'_>> {
-        match self.shard(&tree).lock().entry(tree) {
-            Entry::Occupied(mut watched) => {
-                watched.insert(true);
-                None
-            }
-            Entry::Vacant(place) => {
-                place.insert(false);
-                Some(Begun { running: self, tree })
+impl Shared {
+    /// What is known of an application here, or the right to find it out. With
+    /// `watch`, the graph is told how it ends elsewhere.
+    #[inline]
+    pub(crate) fn begin(&self, tree: Handle, watch: bool) -> Look<'_> {
+        match self.relations.begin(&tree, watch) {
+            weft_store::Begun::Known(outcome) => Look::Known(outcome),
+            weft_store::Begun::Elsewhere => Look::Elsewhere,
+            weft_store::Begun::New => {
+                Look::Begun(Begun { shared: self, tree, ended: false, watched: false })
             }
         }
     }
 }
 
-/// An application that runs.
-#[derive(Debug)]
-pub(crate) struct Begun<'a> {
-    running: &'a Running,
-    tree: Handle,
+impl Begun<'_> {
+    pub(crate) const fn tree(&self) -> Handle {
+        self.tree
+    }
+
+    /// Enters what was found out.
+    #[inline]
+    pub(crate) fn enter(&mut self, relation: &Relation, epoch: Epoch) -> Inserted {
+        let (inserted, watched) = self.shared.relations.insert_ended(&self.tree, relation, epoch);
+        (self.ended, self.watched) = (true, watched);
+        inserted
+    }
+
+    /// Ends it with this outcome, known by now or not.
+    #[inline]
+    pub(crate) fn end(mut self, outcome: &Outcome) {
+        self.give_back();
+        if self.watched {
+            self.tell(outcome.clone());
+        }
+    }
+
+    fn give_back(&mut self) {
+        if !std::mem::replace(&mut self.ended, true) {
+            self.watched = self.shared.relations.end(&self.tree);
+        }
+    }
+
+    #[cold]
+    fn tell(&mut self, outcome: Outcome) {
+        self.watched = false;
+        self.shared.post(Event::Applied { tree: self.tree, outcome }, None);
+    }
 }
 
-impl Begun<'_> {
-    /// Ends it; its Tree, if somebody was told that it runs elsewhere.
-    pub(crate) fn end(self) -> Option<Handle> {
-        let watched = self.running.shard(&self.tree).lock().remove(&self.tree);
-        watched.unwrap_or(false).then_some(self.tree)
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        self.give_back();
+        if self.watched {
+            self.tell(given_up());
+        }
     }
 }

@@ -225,12 +225,7 @@ impl Session {
     #[must_use]
     pub fn evaluate(&self, handle: Handle) -> Outcome {
         let Some(key) = Key::of_request(handle) else { return Outcome::Value(handle) };
-        if let Some(value) = self.recall(handle) {
-            return Outcome::Value(value);
-        }
-        self.roots.in_store.hold(handle);
-        let known = self.recall_answer(handle).or_else(|| self.evaluate_here(handle, key));
-        known.unwrap_or_else(|| self.submit(handle).wait())
+        self.evaluate_here(handle, key).unwrap_or_else(|| self.submit(handle).wait())
     }
 
     /// Asks for the evaluation of a handle, without waiting.
@@ -285,33 +280,56 @@ impl Session {
         }
     }
 
-    /// The short way of what is known already: an application in canonical
-    /// form, whose value needs no more evaluation. Nothing else can be known
-    /// under the name of its Tree.
-    fn recall(&self, handle: Handle) -> Option<Handle> {
-        let thunk = if handle.kind() == Kind::Strict { handle.thunk()? } else { handle };
-        if thunk.kind() != Kind::Application || thunk.facts().has_encode() {
-            return None;
-        }
+    /// On the asking thread, as far as it goes: what is known, and what comes of
+    /// direct calls.
+    #[inline]
+    fn evaluate_here(&self, handle: Handle, key: Key) -> Option<Outcome> {
         let shared = &*self.shared;
-        let tree = thunk.definition()?;
-        // There is no job here whose epoch would keep the value from a
-        // collection; the lock does. One that has read the roots already reads
-        // the relations later, and then what was evicted from them; one that
-        // has not finds the value here.
-        let mut roots = self.roots.kept.lock();
-        let Some(weft_store::Outcome::Value(value)) = shared.relations.outcome(&tree) else {
-            return None;
-        };
-        let value = value.lift().filter(|value| !value.has_encode())?;
-        if !value.is_literal() {
-            roots.push(value);
+        // As a job, so that no collection takes a value before it is a root.
+        let slot = shared.slots.borrow();
+        slot.begin(shared.epoch());
+        let mut view = View::new(shared, &slot, slot.interrupt());
+        let plain = plain(handle);
+        if let Some(tree) = plain
+            && let Some(Outcome::Value(value)) = view.recall_resident(tree)
+            && let Some(value) = value.lift().filter(|value| !value.has_encode())
+        {
+            return Some(self.answered(handle, Outcome::Value(value)));
         }
-        drop(roots);
-        shared.counts.hits.fetch_add(1, Ordering::Relaxed);
-        shared.watchers.tell(|| crate::Event::Hit { key: Key::Apply(tree) });
-        shared.watchers.tell(|| crate::Event::Answered { handle, outcome: Outcome::Value(value) });
-        Some(value)
+        self.roots.in_store.hold(handle);
+        // As long as nothing was forgotten, an answer that follows from
+        // relations is known only where they are.
+        let may_be_known =
+            plain.is_none() || shared.backend.is_some() || shared.relations.has_forgotten();
+        if may_be_known && let Some(outcome) = shared.recall_answer(handle) {
+            if let Outcome::Value(value) = outcome {
+                self.roots.add(value);
+            }
+            return Some(outcome);
+        }
+        // A worker has the stack for it in any case.
+        let levels = crate::stack::levels()?;
+        let before = shared.before_reading();
+        let report =
+            evaluate(&mut view, key, None, &Resume::default(), shared.policy.budget(levels));
+        drop(view);
+        let Report::Done(outcome) = report else { return None };
+        let outcome = shared.changed_since(before).unwrap_or(outcome);
+        let outcome = self.answered(handle, outcome);
+        drop(slot);
+        shared.have_collected();
+        Some(outcome)
+    }
+
+    /// Keeps an answer alive and tells of it.
+    #[inline]
+    fn answered(&self, handle: Handle, outcome: Outcome) -> Outcome {
+        if let Outcome::Value(value) = outcome {
+            self.roots.add(value);
+        }
+        let told = &outcome;
+        self.shared.watchers.tell(|| crate::Event::Answered { handle, outcome: told.clone() });
+        outcome
     }
 
     /// What this very request came to the last time.
@@ -325,34 +343,14 @@ impl Session {
         }
         Some(outcome)
     }
+}
 
-    /// On the asking thread, as far as it goes by direct calls.
-    fn evaluate_here(&self, handle: Handle, key: Key) -> Option<Outcome> {
-        let shared = &*self.shared;
-        // A worker has the stack for it in any case.
-        let levels = crate::stack::levels()?;
-        let slot = shared.slots.borrow();
-        let interrupt = Interrupt::new();
-        slot.doing().job = Some((0, interrupt.clone()));
-        slot.begin(shared.epoch());
-        let before = shared.before_reading();
-        let mut view = View::new(shared, &slot, &interrupt);
-        let report =
-            evaluate(&mut view, key, None, &Resume::default(), shared.policy.budget(levels));
-        let outcome = match report {
-            Report::Done(outcome) => Some(shared.changed_since(before).unwrap_or(outcome)),
-            _ => None,
-        };
-        if let Some(outcome) = &outcome {
-            if let Outcome::Value(value) = outcome {
-                self.roots.add(*value);
-            }
-            shared.watchers.tell(|| crate::Event::Answered { handle, outcome: outcome.clone() });
-        }
-        drop(slot);
-        shared.have_collected();
-        outcome
-    }
+/// The Tree of a request for an application without Encodes: if that is in
+/// canonical form, nothing but its outcome can be known under that name.
+fn plain(handle: Handle) -> Option<Handle> {
+    let thunk = if handle.kind() == Kind::Strict { handle.thunk()? } else { handle };
+    let is_plain = thunk.kind() == Kind::Application && !thunk.facts().has_encode();
+    if is_plain { thunk.definition() } else { None }
 }
 
 /// An evaluation that was asked for. Dropped before it is answered, it is

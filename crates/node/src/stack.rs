@@ -6,7 +6,7 @@ const BASE_BYTES: usize = weft_engine::THREAD_STACK_MIN_BYTES / 4 * 3;
 
 /// What one level of nested computations takes at most. A development build
 /// passes the tests with 2 KiB.
-const LEVEL_BYTES: usize = 8 << 10;
+const LEVEL_BYTES: usize = 4 << 10;
 
 /// Where nobody can say how much is left, as few as any thread has.
 const LEVELS_UNKNOWN: u32 = 32;

@@ -1,7 +1,9 @@
 //! The locks of this crate, in one place, so that a schedule checker can stand
 //! in for them.
 
+pub(crate) use std::hint::spin_loop;
 use std::sync::PoisonError;
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 pub(crate) use std::sync::{MutexGuard, WaitTimeoutResult};
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ impl<T> Mutex<T> {
         Self(std::sync::Mutex::new(value))
     }
 
+    #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -4,13 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_deque::{Injector, Steal, Stealer, Worker};
 use weft_engine::Interrupt;
 use weft_eval::{
-    Application, Attempt, Budget, Event, Key, NoAnswer, NoAnswerKind, Outcome, Report, Resume,
-    Ticket, evaluate,
+    Application, Attempt, Budget, Event, Helper, Key, NoAnswer, NoAnswerKind, Outcome, Report,
+    Resume, Ticket, evaluate,
 };
 use weft_object::{Content, Handle};
 use weft_store::{Backend, StoreError};
@@ -19,6 +19,7 @@ use crate::loading::Reading;
 use crate::node::Shared;
 use crate::platform::{Granted, View};
 use crate::slot::Slot;
+use crate::spread::Spread;
 use crate::sync::{Condvar, Mutex};
 
 /// A thread's own end of the queue.
@@ -50,6 +51,12 @@ pub(crate) enum Job {
 pub(crate) struct Queue {
     injector: Injector<Job>,
     stealers: Vec<Stealer<Job>>,
+    /// Forks in which others may take part, the newest last, and how many.
+    forks: Mutex<Vec<Arc<Spread>>>,
+    offered: AtomicUsize,
+    /// Threads that look for something to do all the time.
+    spinning: AtomicUsize,
+    spinning_max: usize,
     sleepers: AtomicUsize,
     sleep: Mutex<()>,
     wake: Condvar,
@@ -58,15 +65,25 @@ pub(crate) struct Queue {
 /// Of a worker: what the engine needs, and the levels of [`weft_eval::Policy`].
 const STACK_BYTES: usize = 16 << 20;
 
+/// How long a worker that has just done something looks for more before it
+/// sleeps. To wake it costs as much as some hundred small invocations.
+const SPIN: Duration = Duration::from_micros(50);
+
 /// How long a worker does nothing before it has the graph look for cycles.
 const IDLE: Duration = Duration::from_millis(10);
 
 impl Queue {
     pub(crate) fn new(workers: usize) -> (Self, Vec<Local>) {
         let locals: Vec<Local> = (0..workers).map(|_| Worker::new_lifo()).collect();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let queue = Self {
             injector: Injector::new(),
             stealers: locals.iter().map(Worker::stealer).collect(),
+            forks: Mutex::default(),
+            offered: AtomicUsize::new(0),
+            spinning: AtomicUsize::new(0),
+            // Whoever they would help has a core, too.
+            spinning_max: cores - 1,
             sleepers: AtomicUsize::new(0),
             sleep: Mutex::new(()),
             wake: Condvar::default(),
@@ -93,6 +110,71 @@ impl Queue {
         if wake > 0 {
             drop(self.sleep.lock());
             (0..wake).for_each(|_| self.wake.notify_one());
+        }
+    }
+
+    /// How many threads may take part in a fork.
+    pub(crate) fn threads(&self) -> usize {
+        // The workers, and whoever asks.
+        self.stealers.len().min(self.spinning_max) + 1
+    }
+
+    /// Who could take part in a fork at this moment.
+    pub(crate) fn helper(&self) -> Helper {
+        if self.spinning.load(Ordering::Relaxed) > 0 {
+            return Helper::Spinning;
+        }
+        match self.sleepers.load(Ordering::Relaxed) {
+            0 => Helper::None,
+            _ => Helper::Asleep,
+        }
+    }
+
+    /// Has others take part in a fork, if they are awake; else with `wake` wakes
+    /// those that there are cores for.
+    pub(crate) fn offer(&self, fork: &Arc<Spread>, wake: bool) {
+        self.forks.lock().push(fork.clone());
+        self.offered.fetch_add(1, Ordering::SeqCst);
+        let sleepers = self.sleepers.load(Ordering::SeqCst).min(self.spinning_max);
+        if wake && sleepers > 0 {
+            drop(self.sleep.lock());
+            (0..sleepers).for_each(|_| self.wake.notify_one());
+        }
+    }
+
+    pub(crate) fn withdraw(&self, fork: &Arc<Spread>) {
+        self.forks.lock().retain(|other| !Arc::ptr_eq(other, fork));
+        self.offered.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// A fork with something left to do.
+    fn fork(&self) -> Option<Arc<Spread>> {
+        if self.offered.load(Ordering::SeqCst) == 0 {
+            return None;
+        }
+        self.forks.lock().iter().rev().find(|fork| fork.is_open()).cloned()
+    }
+
+    /// Looks for something to do for a while; whether there may be something.
+    fn spin(&self, shared: &Shared) -> bool {
+        let _spinning = Spinning(&self.spinning);
+        if self.spinning.fetch_add(1, Ordering::Relaxed) >= self.spinning_max {
+            return false;
+        }
+        let start = Instant::now();
+        loop {
+            for _ in 0..16 {
+                if self.offered.load(Ordering::Relaxed) > 0 && self.fork().is_some() {
+                    return true;
+                }
+                std::hint::spin_loop();
+            }
+            if !self.is_empty() || shared.is_closing() {
+                return true;
+            }
+            if start.elapsed() > SPIN {
+                return false;
+            }
         }
     }
 
@@ -139,7 +221,7 @@ impl Queue {
         self.sleepers.fetch_add(1, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         let mut woken = true;
-        if self.is_empty() && !shared.is_closing() {
+        if self.is_empty() && self.fork().is_none() && !shared.is_closing() {
             match at_most {
                 Some(at_most) => woken = !self.wake.wait_timeout(guard, at_most).1.timed_out(),
                 None => drop(self.wake.wait(guard)),
@@ -147,6 +229,15 @@ impl Queue {
         }
         self.sleepers.fetch_sub(1, Ordering::Relaxed);
         woken
+    }
+}
+
+/// Counts as spinning until it is dropped.
+struct Spinning<'a>(&'a AtomicUsize);
+
+impl Drop for Spinning<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -167,12 +258,19 @@ fn work(local: &Local, shared: &Shared, slot: &Slot) {
     let levels = crate::stack::levels().unwrap_or(0);
     // Whether the graph was told that this thread is idle.
     let mut told = false;
+    // Whether it has looked for more since it did something.
+    let mut spun = true;
     while !shared.is_closing() {
         match shared.queue.find(local) {
             Some(job) => {
                 shared.perform(job, slot, local, shared.policy.budget(levels));
-                told = false;
+                (told, spun) = (false, false);
             }
+            None if let Some(fork) = shared.queue.fork() => {
+                shared.help(&fork, slot, levels);
+                spun = false;
+            }
+            None if !spun => spun = !shared.queue.spin(shared),
             None if told => {
                 shared.queue.sleep(shared, None);
             }
@@ -215,7 +313,7 @@ impl Shared {
             Job::Apply { application, ticket } => {
                 let key = application.key();
                 let report = self.guarded(slot, ticket, |view| {
-                    view.slot.doing().application = Some(application.handle);
+                    view.slot.pin(Some(application.handle));
                     match view.attempt(&application, Granted::Yes) {
                         Attempt::Done(outcome) => Report::Done(outcome),
                         Attempt::Claim(claim) => Report::Claim(claim),

@@ -76,10 +76,10 @@ impl<T: Named> ByHandle<T> {
         Some(self.get_mut(at))
     }
 
-    /// Puts in an entry whose handle is not there.
-    pub(crate) fn insert(&mut self, hasher: &HandleHash, entry: T) {
-        let hash = hasher.of(entry.handle());
-        if buckets_for(self.len() + 1) > self.buckets.len() {
+    /// Puts in an entry whose handle is not there, of which `hash` is the hash.
+    #[inline]
+    pub(crate) fn insert(&mut self, hash: u64, hasher: &HandleHash, entry: T) {
+        if (self.len() + 1) * 4 > self.buckets.len() * 3 {
             self.index_again(hasher, buckets_for(self.len() + 1));
         }
         let at = self.entries.push(entry);
@@ -263,7 +263,7 @@ mod tests {
                     }
                     Some(at) => table.get_mut(at).1 = *plain.entry(name).insert_entry(step).get(),
                     None => {
-                        table.insert(&hasher, Entry(name, step));
+                        table.insert(hasher.of(&name), &hasher, Entry(name, step));
                         plain.insert(name, step);
                     }
                 }
@@ -291,7 +291,7 @@ mod tests {
         for out in 0..names.len() {
             let mut table = ByHandle::<Entry>::default();
             for (number, name) in names.iter().enumerate() {
-                table.insert(&hasher, Entry(*name, number as u32));
+                table.insert(hasher.of(name), &hasher, Entry(*name, number as u32));
             }
             assert_eq!(table.buckets.len(), 32);
             let at = table.find(hasher.of(&names[out]), &names[out]).unwrap();

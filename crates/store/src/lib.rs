@@ -48,6 +48,7 @@ mod shared;
 mod slab;
 pub mod socket;
 mod sync;
+mod under_way;
 
 pub use backend::{Backend, Expect, Resolved, Usage, Writing};
 pub use collect::{Budget, Collect, Collected, Phase, Progress, Share};
@@ -64,7 +65,7 @@ pub use memory_backend::MemoryBackend;
 pub use migrate::{Migrated, migrate, version};
 pub use pin::Pin;
 pub use relation::{Cost, Finder, Origin, Outcome, Relation, is_step};
-pub use relations::{Inserted, Relations};
+pub use relations::{Begun, Inserted, Relations};
 pub use run::Run;
 pub use shared::SharedBackend;
 pub use weft_object::Content;

@@ -162,7 +162,7 @@ impl Memory {
             drop(content);
             return false;
         }
-        shard.insert(&mut table, &self.hash, Slot::new(handle, content, epoch, durable));
+        shard.insert(&mut table, (hash, &self.hash), Slot::new(handle, content, epoch, durable));
         true
     }
 
@@ -207,7 +207,7 @@ impl Memory {
         }
         let mut slot = Slot::new(handle, content, epoch(), false);
         slot.head_mut().holder = holder.0;
-        shard.insert(&mut table, &self.hash, slot);
+        shard.insert(&mut table, (hash, &self.hash), slot);
         Ok(true)
     }
 
@@ -255,10 +255,13 @@ impl Memory {
     }
 
     /// Whether a Blob is a mapped file, whose bytes take no memory that has to be
-    /// claimed; `None` if it is not here.
+    /// claimed; `None` if it is not here. Touches it.
     #[must_use]
-    pub fn is_mapped(&self, handle: &Handle) -> Option<bool> {
-        self.with(handle, |slot| slot.is_mapped())
+    pub fn is_mapped_at(&self, handle: &Handle, epoch: Epoch) -> Option<bool> {
+        self.with(handle, |slot| {
+            slot.touch(epoch);
+            slot.is_mapped()
+        })
     }
 
     #[inline]
@@ -422,10 +425,10 @@ impl Marking<'_> {
 }
 
 impl Shard {
-    fn insert(&self, table: &mut ByHandle<Slot>, hash: &HandleHash, slot: Slot) {
+    fn insert(&self, table: &mut ByHandle<Slot>, (hash, hasher): (u64, &HandleHash), slot: Slot) {
         let added = slot.bytes();
         let durable = slot.durable_bytes();
-        table.insert(hash, slot);
+        table.insert(hash, hasher, slot);
         self.count(table, added.cast_signed(), durable.cast_signed());
     }
 

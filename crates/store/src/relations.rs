@@ -1,5 +1,5 @@
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use weft_object::Handle;
 
@@ -7,6 +7,7 @@ use crate::by_handle::{ByHandle, Named};
 use crate::hash::HandleHash;
 use crate::slab::Slab;
 use crate::sync::Mutex;
+use crate::under_way::UnderWay;
 use crate::{Cost, Epoch, Origin, Outcome, Relation};
 
 /// Relations in memory, bounded in bytes, by the second-chance rule.
@@ -27,6 +28,18 @@ pub struct Relations {
     shard_bytes_max: usize,
     min_active: AtomicU64,
     latest: AtomicU64,
+    forgot: AtomicBool,
+}
+
+/// What came of [`Relations::begin`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// It is known.
+    Known(Outcome),
+    /// It is not, and the caller is the one to find it out.
+    New,
+    /// Somebody has begun to find it out and has not ended.
+    Elsewhere,
 }
 
 /// What came of putting a relation into the cache.
@@ -52,6 +65,7 @@ struct Table {
     // Where the next search for something to evict begins.
     hand: usize,
     limbo: VecDeque<(Handle, Epoch)>,
+    under_way: UnderWay,
 }
 
 // 72 bytes: ten million of these have to fit.
@@ -143,6 +157,7 @@ impl Relations {
             shards: (0..shards).map(|_| Shard::default()).collect(),
             min_active: AtomicU64::new(0),
             latest: AtomicU64::new(0),
+            forgot: AtomicBool::new(false),
         }
     }
 
@@ -184,13 +199,73 @@ impl Relations {
         Some(then(slot, &table.extras))
     }
 
+    /// What is known under a key, or the sole right to find it out, in one look:
+    /// so nothing is found out twice at once. With `watch`, whoever has that
+    /// right is told at its end that somebody waits.
+    ///
+    /// # Contract
+    /// Who gets [`Begun::New`] calls [`Relations::insert_ended`] or
+    /// [`Relations::end`], or nobody ever finds it out.
+    #[inline]
+    pub fn begin(&self, key: &Handle, watch: bool) -> Begun {
+        let hash = self.hash.of(key);
+        let mut guard = self.shard(hash).lock();
+        let table = &mut *guard;
+        if let Some(slot) = table.slots.find_mut(hash, key) {
+            slot.packed |= USED;
+            return Begun::Known(slot.outcome());
+        }
+        match table.under_way.begin(key, watch) {
+            true => Begun::New,
+            false => Begun::Elsewhere,
+        }
+    }
+
+    /// Gives back the right of [`Relations::begin`] with nothing found out;
+    /// whether somebody waits for that.
+    pub fn end(&self, key: &Handle) -> bool {
+        self.shard(self.hash.of(key)).lock().under_way.end(key)
+    }
+
+    /// Keeps what was found out, and gives back the right to do so: as
+    /// [`Relations::insert`] and [`Relations::end`], in one step.
+    #[inline]
+    pub fn insert_ended(
+        &self,
+        key: &Handle,
+        relation: &Relation,
+        epoch: Epoch,
+    ) -> (Inserted, bool) {
+        let hash = self.hash.of(key);
+        let mut guard = self.shard(hash).lock();
+        let watched = guard.under_way.end(key);
+        (self.insert_in(&mut guard, hash, key, relation, epoch), watched)
+    }
+
+    /// Whether any relation was ever evicted, shed or removed. As long as none
+    /// was, what followed from relations can be known only where they are.
+    #[must_use]
+    pub fn has_forgotten(&self) -> bool {
+        self.forgot.load(Ordering::Relaxed)
+    }
+
     /// Keeps a relation. What has to make room for it goes to limbo as of this
     /// epoch.
     pub fn insert(&self, key: &Handle, relation: &Relation, epoch: Epoch) -> Inserted {
         let hash = self.hash.of(key);
-        let slot = Slot::new(*key, relation);
         let mut guard = self.shard(hash).lock();
-        let table = &mut *guard;
+        self.insert_in(&mut guard, hash, key, relation, epoch)
+    }
+
+    fn insert_in(
+        &self,
+        table: &mut Table,
+        hash: u64,
+        key: &Handle,
+        relation: &Relation,
+        epoch: Epoch,
+    ) -> Inserted {
+        let slot = Slot::new(*key, relation);
         if let Some(known) = table.slots.find_mut(hash, key) {
             known.packed |= USED | (slot.packed & DURABLE);
             return match known.outcome() {
@@ -204,7 +279,7 @@ impl Relations {
             let Some(evicted) = table.evict(&self.hash) else { break };
             self.bury(table, evicted.outcome, epoch);
         }
-        table.insert(slot, extra, &self.hash);
+        table.insert(hash, slot, extra, &self.hash);
         Inserted::New
     }
 
@@ -234,7 +309,9 @@ impl Relations {
         Some(relation)
     }
 
+    #[cold]
     fn bury(&self, table: &mut Table, outcome: Handle, epoch: Epoch) {
+        self.forgot.store(true, Ordering::Relaxed);
         // Now that the table is locked: who found the outcome before has
         // unlocked it since, so their epoch, begun before that, is seen here.
         let epoch = epoch.max(Epoch(self.latest.load(Ordering::Acquire)));
@@ -334,12 +411,12 @@ impl Table {
         self.slots.len() * SLOT_BYTES + self.extras.len() * EXTRA_BYTES
     }
 
-    fn insert(&mut self, slot: Slot, extra: Option<Extra>, hasher: &HandleHash) {
+    fn insert(&mut self, hash: u64, slot: Slot, extra: Option<Extra>, hasher: &HandleHash) {
         if let Some(extra) = extra {
             self.extras.insert(slot.key, extra);
             self.fit_extras();
         }
-        self.slots.insert(hasher, slot);
+        self.slots.insert(hash, hasher, slot);
     }
 
     fn evict(&mut self, hasher: &HandleHash) -> Option<Slot> {

@@ -149,8 +149,8 @@ impl Platform for Host {
         }
     }
 
-    fn put_tree(&mut self, entries: &[Handle]) -> Handle {
-        Self::tree(self, entries)
+    fn put_tree(&mut self, tree: Tree) -> Handle {
+        Self::tree(self, tree.entries())
     }
 
     fn put_blob(&mut self, blob: Blob) -> Handle {

@@ -1,7 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use weft_eval::{Application, Attempt, Budget, Claim, Key, Outcome, Platform, Ticket, survey};
+use weft_eval::{
+    Application, Attempt, Budget, Claim, Fork, Forking, Key, Outcome, Platform, Report, Resume,
+    Ticket, evaluate, survey,
+};
 use weft_object::{Blob, Handle, Tree};
 
 use super::{Logged, Settings, What};
@@ -161,8 +164,7 @@ impl Platform for Bench<'_> {
         self.host.content(object)?.blob()
     }
 
-    fn put_tree(&mut self, entries: &[Handle]) -> Handle {
-        let tree = Tree::new(entries);
+    fn put_tree(&mut self, tree: Tree) -> Handle {
         let handle = tree.handle();
         self.host.add(handle, Content::Tree(tree));
         handle
@@ -213,7 +215,30 @@ impl Platform for Bench<'_> {
         Attempt::Done(host.run(application))
     }
 
-    fn wants_work(&mut self) -> bool {
-        self.host.rng.chance(self.host.settings.wants_work)
+    fn fork(&mut self, fork: &mut Forking<'_>) -> Fork {
+        let host = &mut *self.host;
+        if !host.rng.chance(host.settings.wants_work) {
+            return Fork::Here;
+        }
+        if host.rng.chance(900) {
+            return Fork::Away;
+        }
+        // Others evaluate some of them, in any order, and get somewhere or not.
+        let rest = &fork.tree.entries()[fork.at..];
+        let mut found = vec![None; rest.len()];
+        for _ in 0..self.host.rng.below(2 * rest.len() as u64) {
+            let at = self.host.rng.below(rest.len() as u64) as usize;
+            // Deep ones below deep ones would be more than ever comes to an end.
+            let depth = self.host.rng.below(u64::from(fork.budget.depth.min(3)) + 1) as u32;
+            let budget = Budget { depth, ..fork.budget };
+            let report = evaluate(self, Key::Eval(rest[at]), None, &Resume::default(), budget);
+            // What one of them found may be forgotten before it is told.
+            if let Report::Done(Outcome::Value(value)) = report
+                && self.host.rng.chance(900)
+            {
+                found[at] = Some(value);
+            }
+        }
+        Fork::Found(found)
     }
 }

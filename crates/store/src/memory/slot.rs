@@ -48,6 +48,7 @@ impl Named for Slot {
 }
 
 impl Slot {
+    #[inline]
     pub(super) fn new(handle: Handle, content: Content, epoch: Epoch, durable: bool) -> Self {
         let mut marked = if durable { DURABLE } else { 0 };
         if let Content::Blob(blob) = &content
@@ -64,18 +65,21 @@ impl Slot {
         }
     }
 
+    #[inline]
     pub(super) fn head(&self) -> &Head {
         match self {
             Self::Blob(head, _) | Self::Tree(head, _) | Self::Tag(head, _) => head,
         }
     }
 
+    #[inline]
     pub(super) fn head_mut(&mut self) -> &mut Head {
         match self {
             Self::Blob(head, _) | Self::Tree(head, _) | Self::Tag(head, _) => head,
         }
     }
 
+    #[inline]
     pub(super) fn content(&self) -> Content {
         match self {
             Self::Blob(_, blob) => Content::Blob(blob.clone()),
@@ -84,6 +88,7 @@ impl Slot {
         }
     }
 
+    #[inline]
     pub(super) fn tree(&self) -> Option<&Tree> {
         match self {
             Self::Blob(..) => None,
@@ -91,6 +96,7 @@ impl Slot {
         }
     }
 
+    #[inline]
     pub(super) fn touch(&mut self, epoch: Epoch) {
         let head = self.head_mut();
         head.touched = head.touched.max(short(epoch));
@@ -101,6 +107,7 @@ impl Slot {
         touched != FOR_EVER && u64::from(touched) < epoch.0
     }
 
+    #[inline]
     pub(super) fn is_durable(&self) -> bool {
         self.head().marked & DURABLE != 0
     }
@@ -126,11 +133,13 @@ impl Slot {
 
     /// Whether it is a Blob that the system has mapped, and that so takes no
     /// memory which anybody has to find room for.
+    #[inline]
     pub(super) fn is_mapped(&self) -> bool {
         self.head().marked & MAPPED != 0
     }
 
     /// What the tier counts for its content.
+    #[inline]
     pub(super) fn bytes(&self) -> u64 {
         match self {
             Self::Blob(..) if self.is_mapped() => BLOB_OVERHEAD_BYTES,
@@ -142,6 +151,7 @@ impl Slot {
     }
 
     /// What it counts while that is durable.
+    #[inline]
     pub(super) fn durable_bytes(&self) -> u64 {
         if self.is_durable() { self.bytes() } else { 0 }
     }

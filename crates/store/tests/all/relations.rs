@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use weft_object::Handle;
-use weft_store::{Cost, Epoch, Inserted, Origin, Outcome, Relation, Relations};
+use weft_store::{Begun, Cost, Epoch, Inserted, Origin, Outcome, Relation, Relations};
 
 use crate::scratch::long;
 
@@ -33,6 +33,26 @@ fn what_is_put_comes_back_whole() {
     assert_eq!(relations.remove(&key(1), Epoch(1)).map(|r| r.notes), Some(full.notes));
     assert_eq!(relations.outcome(&key(1)), None);
     assert!(relations.is_empty());
+}
+
+#[test]
+fn one_at_a_time_finds_something_out() {
+    let relations = Relations::new(1 << 20);
+    let (a, b) = (key(1), key(2));
+    assert_eq!(relations.begin(&a, true), Begun::New);
+    assert_eq!(relations.begin(&b, true), Begun::New, "another");
+    assert_eq!(relations.begin(&a, false), Begun::Elsewhere);
+    assert!(!relations.end(&a), "nobody waits for it");
+    assert_eq!(relations.begin(&a, false), Begun::New);
+    assert_eq!(relations.begin(&a, true), Begun::Elsewhere);
+    assert_eq!(relations.begin(&a, false), Begun::Elsewhere);
+    assert_eq!(relations.insert_ended(&a, &value(1), Epoch(1)), (Inserted::New, true));
+    assert_eq!(relations.begin(&a, true), Begun::Known(value(1).outcome));
+    assert!(!relations.has_forgotten());
+    relations.remove(&a, Epoch(1));
+    assert!(relations.has_forgotten());
+    assert_eq!(relations.begin(&a, true), Begun::New, "it has ended");
+    assert_eq!((relations.outcome(&b), relations.len()), (None, 0));
 }
 
 #[test]

@@ -1,0 +1,178 @@
+//! A fork that several threads evaluate: the one whose fork it is, and helpers
+//! that have nothing else to do.
+//!
+//! Who takes part claims ranges of entries, large ones to begin with, and looks
+//! at each entry as at any other key. What a helper has found is known to all by
+//! then; that it also hands over the values saves the owner from looking each up.
+//! So the owner never has to wait: it gives those that are still at it a moment,
+//! and then goes on without.
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use weft_engine::Interrupt;
+use weft_eval::{Budget, Forking, Key, Outcome, Report, Resume, evaluate};
+use weft_object::{Handle, Tree};
+
+use crate::node::Shared;
+use crate::platform::View;
+use crate::ranges::{Part, Ranges};
+use crate::slot::Slot;
+
+/// How long the owner waits for the last ranges of others.
+const PATIENCE: Duration = Duration::from_micros(50);
+
+/// A fork in which helpers may take part.
+#[derive(Debug)]
+pub(crate) struct Spread {
+    tree: Tree,
+    budget: Budget,
+    ranges: Ranges<Handle>,
+    interrupt: Interrupt,
+    /// Keeps alive what was found until the owner has taken it over.
+    roots: Arc<Slot>,
+}
+
+impl View<'_> {
+    /// Evaluates the rest of a fork together with whoever is idle.
+    pub(crate) fn spread(
+        &mut self,
+        fork: &Forking<'_>,
+        entry_ns: u64,
+        wake: bool,
+    ) -> Vec<Option<Handle>> {
+        let shared = self.shared;
+        let entries = fork.at..fork.tree.entries().len();
+        let spread = Arc::new(Spread {
+            tree: fork.tree.clone(),
+            budget: fork.budget,
+            ranges: Ranges::new(entries.clone(), shared.queue.threads(), entry_ns),
+            interrupt: self.interrupt.clone(),
+            roots: shared.slots.lend(),
+        });
+        shared.queue.offer(&spread, wake);
+        let offered = Offered { shared, spread: &spread };
+        let mut found = vec![None; entries.len()];
+        let mut put = |part: Part<Handle>| {
+            let from = part.from - entries.start;
+            found[from..from + part.values.len()].copy_from_slice(&part.values);
+        };
+        while let Some(range) = spread.ranges.claim() {
+            put(self.look_at(&spread, range, spread.budget, false));
+        }
+        wait_a_moment(|| !spread.ranges.has_helpers());
+        let parts = spread.ranges.close();
+        // From one root to the next, of which the collector sees one at least.
+        let handed = spread.roots.doing().held.clone();
+        if !handed.is_empty() {
+            self.slot.doing().held.extend(handed);
+        }
+        drop(offered);
+        parts.into_iter().for_each(put);
+        found
+    }
+
+    fn look_at(
+        &mut self,
+        spread: &Spread,
+        range: Range<usize>,
+        budget: Budget,
+        helping: bool,
+    ) -> Part<Handle> {
+        let mut part = Part { from: range.start, values: Vec::with_capacity(range.len()) };
+        for at in range {
+            if helping && spread.ranges.is_closed() {
+                break;
+            }
+            let entry = spread.tree.entries()[at];
+            if !entry.has_encode() {
+                part.values.push(Some(entry));
+                continue;
+            }
+            let key = Key::Eval(entry);
+            match evaluate(self, key, None, &Resume::default(), budget) {
+                Report::Done(Outcome::Value(value)) => part.values.push(Some(value)),
+                // The owner will look, and say what becomes of it.
+                Report::Done(_) => {
+                    spread.ranges.stop_at(at);
+                    break;
+                }
+                _ => part.values.push(None),
+            }
+        }
+        part
+    }
+}
+
+/// A fork that others may take part in until this is dropped, also by a panic.
+struct Offered<'a> {
+    shared: &'a Shared,
+    spread: &'a Arc<Spread>,
+}
+
+impl Drop for Offered<'_> {
+    fn drop(&mut self) {
+        self.spread.ranges.close();
+        self.shared.queue.withdraw(self.spread);
+        self.shared.slots.give_back_lent(self.spread.roots.clone());
+    }
+}
+
+fn wait_a_moment(until: impl Fn() -> bool) {
+    if until() {
+        return;
+    }
+    let start = Instant::now();
+    while !until() && start.elapsed() < PATIENCE {
+        std::hint::spin_loop();
+    }
+}
+
+impl Spread {
+    pub(crate) fn is_open(&self) -> bool {
+        self.ranges.is_open()
+    }
+
+    fn hold(&self, part: &Part<Handle>) {
+        let values = part.values.iter().flatten().filter(|value| !value.is_literal());
+        let mut values = values.peekable();
+        if values.peek().is_some() {
+            self.roots.doing().held.extend(values);
+        }
+    }
+}
+
+impl Shared {
+    /// Takes part in somebody's fork as long as there is something to do.
+    pub(crate) fn help(&self, spread: &Spread, slot: &Slot, levels: u32) {
+        if !spread.ranges.join() {
+            return;
+        }
+        let helping = Helping(spread);
+        slot.doing().job = Some((0, spread.interrupt.clone()));
+        slot.begin(self.epoch());
+        let budget = Budget { depth: spread.budget.depth.min(levels), ..spread.budget };
+        // A defect in this program must not cost the node a worker. Whatever
+        // the owner then finds missing it evaluates itself.
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            let mut view = View::new(self, slot, &spread.interrupt);
+            while let Some(range) = spread.ranges.claim() {
+                let part = view.look_at(spread, range, budget, true);
+                spread.ranges.hand_over(part, |part| spread.hold(part));
+            }
+        }));
+        drop(helping);
+        slot.end();
+    }
+}
+
+/// Leaves, also by a panic.
+struct Helping<'a>(&'a Spread);
+
+impl Drop for Helping<'_> {
+    fn drop(&mut self) {
+        self.0.ranges.leave();
+    }
+}
