@@ -109,7 +109,7 @@ fn seeded(options: &Options<'_>) -> Result<()> {
     run_command(&mut command)
 }
 
-fn nightly() -> Command {
+pub(crate) fn nightly() -> Command {
     // Through rustup, whatever toolchain runs us.
     let mut command = Command::new("rustup");
     command.args(["run", "nightly", "cargo"]).current_dir(root());

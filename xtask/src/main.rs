@@ -10,6 +10,7 @@ mod fuzz;
 mod guests;
 mod json;
 mod libtest;
+mod miri;
 mod real;
 mod test;
 mod tidy;
@@ -29,6 +30,7 @@ cargo xtask COMMAND
   deny                       licences, bans and sources of dependencies
   fuzz [TARGET] [--seconds N] [--seeded [--seed N] [--replay FILE]]
                              libFuzzer on one target or each; --seeded needs no nightly
+  miri [ARGUMENT...]         the tests of `object` under Miri; installs nightly and Miri
   real [NAME...] | --list | --path NAME
                              fetch programs and sources that tests run, into the user's cache
 ";
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["deny"] => deny::run(),
         ["fuzz", rest @ ..] => fuzz::run(rest),
+        ["miri", rest @ ..] => miri::run(rest),
         ["real", rest @ ..] => real::run(rest),
         ["guests", rest @ ..] => guests::run(rest),
         [] | ["help" | "--help" | "-h"] => {

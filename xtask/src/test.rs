@@ -45,6 +45,7 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
     run.step("clippy", |_| passed(clippy()));
     run.step("build", |_| passed(cargo(["test", "--workspace", "--no-run"])));
     run.step("test", |tally| libtest::run(&mut tests(long)?, tally).map(|()| Done::Passed));
+    run.step("schedules", |tally| libtest::run(&mut schedules(), tally).map(|()| Done::Passed));
     run.step("examples", |_| examples());
     run.step("docs", |_| passed(docs()));
     run.step("deny", |_| deny::check());
@@ -138,6 +139,11 @@ fn tests(long: bool) -> Result<Command> {
     };
     real::tell(&mut command, long)?;
     Ok(command)
+}
+
+/// What threads share, under every schedule: a workspace of its own.
+fn schedules() -> Command {
+    cargo(["test", "--manifest-path", "schedules/Cargo.toml", "--locked", "--", "--show-output"])
 }
 
 /// Fetches the real programs that tests run. Somebody without a network can
