@@ -59,13 +59,14 @@ impl<T> Ranges<T> {
 
     /// A range that nobody else has.
     pub(crate) fn claim(&self) -> Option<Range<usize>> {
-        let mut from = self.next.load(Ordering::Relaxed);
+        // Who finds that another has the last range finds also that it has joined.
+        let mut from = self.next.load(Ordering::Acquire);
         loop {
             let left =
                 self.end.load(Ordering::Relaxed).checked_sub(from).filter(|left| *left > 0)?;
             let count = (left / self.parts).clamp(self.least, self.most).min(left);
             let to = from + count;
-            match self.next.compare_exchange_weak(from, to, Ordering::Relaxed, Ordering::Relaxed) {
+            match self.next.compare_exchange_weak(from, to, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return Some(from..to),
                 Err(now) => from = now,
             }
