@@ -107,8 +107,9 @@ pub enum Action {
     Interrupt {
         /// The action's key.
         key: Key,
-        /// The action's ticket.
-        ticket: Ticket,
+        /// The action's ticket; `None` if it was reported that somebody else is at
+        /// it: then whoever is at it for nobody in particular may stop.
+        ticket: Option<Ticket>,
     },
     /// Tell an asker the outcome.
     Answer {
@@ -533,7 +534,7 @@ impl Machine {
             self.parts -= node.parts;
             if node.state.is_busy() {
                 self.busy -= 1;
-                actions.push(Action::Interrupt { key, ticket: node.ticket });
+                actions.push(node.interrupt(key));
             }
             open.extend(node.take_open_needs().into_iter().map(|need| (need, Waiter::Node(key))));
             if node.claim.is_some() {

@@ -16,7 +16,7 @@ use crate::failure;
 use crate::node::Shared;
 use crate::platform::View;
 use crate::session::Session;
-use crate::slot::Slot;
+use crate::slot::{OWN, Slot};
 
 /// What came of running an application again: nothing of it is a relation.
 #[derive(Clone, Debug)]
@@ -122,7 +122,7 @@ impl Session {
         self.hold(application.handle);
         let slot = shared.slots.borrow();
         slot.begin(shared.epoch());
-        slot.doing().job = Some((0, interrupt.clone()));
+        slot.doing().job = Some((OWN, interrupt.clone()));
         // From here on no collection takes the footprint.
         slot.pin(Some(application.handle));
         let taken = shared.stage(application, interrupt);

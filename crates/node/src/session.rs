@@ -315,6 +315,9 @@ impl Session {
         drop(view);
         let Report::Done(outcome) = report else { return None };
         let outcome = shared.changed_since(before).unwrap_or(outcome);
+        if shared.backend.is_some() {
+            shared.record_answer(handle, &outcome);
+        }
         let outcome = self.answered(handle, outcome);
         drop(slot);
         shared.have_collected();

@@ -7,6 +7,7 @@ use weft_object::Handle;
 use weft_store::Epoch;
 
 use crate::pinned::Pinned;
+use crate::spread::Spread;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 
 /// What one thread is doing, for the collector and for whoever interrupts.
@@ -41,7 +42,14 @@ pub(crate) struct Doing {
     pub(crate) held: Vec<Handle>,
     /// The graph's ticket for the job, and how to end it.
     pub(crate) job: Option<(Ticket, Interrupt)>,
+    /// Forks of the job in which others were still at something when it went on.
+    pub(crate) forks: Vec<Arc<Spread>>,
 }
+
+/// The ticket of what the graph has given none: of a job of this thread's own.
+pub(crate) const OWN: Ticket = 0;
+/// The same of taking part in somebody's fork.
+pub(crate) const HELPING: Ticket = Ticket::MAX;
 
 const IDLE: u64 = u64::MAX;
 
@@ -99,7 +107,13 @@ impl Slot {
             let mut doing = self.doing.lock();
             doing.held.clear();
             doing.held.shrink_to(1024);
-            doing.job = None;
+            let job = doing.job.take();
+            let forks = std::mem::take(&mut doing.forks);
+            drop(doing);
+            // Who was told to stop has not told the graph what others are at.
+            if job.is_some_and(|(_, interrupt)| interrupt.is_set()) {
+                forks.iter().for_each(|fork| fork.interrupt());
+            }
         }
     }
 
@@ -280,6 +294,20 @@ impl Slots {
     /// The applications that threads run.
     pub(crate) fn pinned(&self) -> Vec<Handle> {
         self.0.all.lock().iter().filter_map(|slot| slot.pinned.get()).collect()
+    }
+
+    /// Ends the run of an application that somebody has begun as a part of a fork,
+    /// and that nobody wants any more.
+    pub(crate) fn interrupt_helper(&self, tree: Handle) {
+        for slot in self.0.all.lock().iter() {
+            if slot.pinned.get() != Some(tree) {
+                continue;
+            }
+            match &slot.doing.lock().job {
+                Some((HELPING, interrupt)) => interrupt.interrupt(),
+                _ => {}
+            }
+        }
     }
 
     /// Interrupts all that threads do for no ticket of the graph.

@@ -5,7 +5,8 @@
 //! at each entry as at any other key. What a helper has found is known to all by
 //! then; that it also hands over the values saves the owner from looking each up.
 //! So the owner never has to wait: it gives those that are still at it a moment,
-//! and then goes on without.
+//! and then goes on without. What they are still at then the graph waits for, on
+//! the owner's behalf, and has it ended once nobody does.
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +20,7 @@ use weft_object::{Handle, Tree};
 use crate::node::Shared;
 use crate::platform::View;
 use crate::ranges::{Part, Ranges};
-use crate::slot::Slot;
+use crate::slot::{HELPING, Slot};
 
 /// How long the owner waits for the last ranges of others.
 const PATIENCE: Duration = Duration::from_micros(50);
@@ -30,6 +31,7 @@ pub(crate) struct Spread {
     tree: Tree,
     budget: Budget,
     ranges: Ranges<Handle>,
+    /// Ends what helpers are at.
     interrupt: Interrupt,
     /// Keeps alive what was found until the owner has taken it over.
     roots: Arc<Slot>,
@@ -49,11 +51,11 @@ impl View<'_> {
             tree: fork.tree.clone(),
             budget: fork.budget,
             ranges: Ranges::new(entries.clone(), shared.queue.threads(), entry_ns),
-            interrupt: self.interrupt.clone(),
+            interrupt: Interrupt::new(),
             roots: shared.slots.lend(),
         });
         shared.queue.offer(&spread, wake);
-        let offered = Offered { shared, spread: &spread };
+        let offered = Offered { shared, spread: &spread, interrupt: self.interrupt };
         let mut found = vec![None; entries.len()];
         let mut put = |part: Part<Handle>| {
             let from = part.from - entries.start;
@@ -70,6 +72,11 @@ impl View<'_> {
             self.slot.doing().held.extend(handed);
         }
         drop(offered);
+        if spread.ranges.has_helpers() {
+            let mut doing = self.slot.doing();
+            doing.forks.retain(|fork| fork.ranges.has_helpers());
+            doing.forks.push(spread);
+        }
         parts.into_iter().for_each(put);
         found
     }
@@ -110,11 +117,16 @@ impl View<'_> {
 struct Offered<'a> {
     shared: &'a Shared,
     spread: &'a Arc<Spread>,
+    /// Its owner's.
+    interrupt: &'a Interrupt,
 }
 
 impl Drop for Offered<'_> {
     fn drop(&mut self) {
         self.spread.ranges.close();
+        if self.interrupt.is_set() {
+            self.spread.interrupt();
+        }
         self.shared.queue.withdraw(self.spread);
         self.shared.slots.give_back_lent(self.spread.roots.clone());
     }
@@ -135,6 +147,11 @@ impl Spread {
         self.ranges.is_open()
     }
 
+    /// Ends what helpers are at, for good.
+    pub(crate) fn interrupt(&self) {
+        self.interrupt.interrupt();
+    }
+
     fn hold(&self, part: &Part<Handle>) {
         let values = part.values.iter().flatten().filter(|value| !value.is_literal());
         let mut values = values.peekable();
@@ -151,7 +168,7 @@ impl Shared {
             return;
         }
         let helping = Helping(spread);
-        slot.doing().job = Some((0, spread.interrupt.clone()));
+        slot.doing().job = Some((HELPING, spread.interrupt.clone()));
         slot.begin(self.epoch());
         let budget = Budget { depth: spread.budget.depth.min(levels), ..spread.budget };
         // A defect in this program must not cost the node a worker. Whatever

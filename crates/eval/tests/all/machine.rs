@@ -148,9 +148,8 @@ fn ticket(action: &Action) -> Ticket {
     match action {
         Action::Evaluate { ticket, .. }
         | Action::Apply { ticket, .. }
-        | Action::Load { ticket, .. }
-        | Action::Interrupt { ticket, .. } => *ticket,
-        Action::Answer { .. } => panic!("{action:?}"),
+        | Action::Load { ticket, .. } => *ticket,
+        Action::Interrupt { .. } | Action::Answer { .. } => panic!("{action:?}"),
     }
 }
 

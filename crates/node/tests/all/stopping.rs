@@ -61,6 +61,40 @@ fn a_dropped_request_is_cancelled() {
     }
 }
 
+/// Whoever takes part in a fork may have begun something long when the one whose
+/// fork it is goes on without: from then on it is for those who wait for it.
+#[test]
+fn what_helpers_of_a_fork_are_at_ends_with_the_request() {
+    let (mut helped, mut round) = (0, 0);
+    while helped < 5 {
+        round += 1;
+        assert!(round <= 200, "{helped} of {round} rounds had helpers");
+        let node = node();
+        let session = node.session();
+        let add = add(&session);
+        let sum = |n| strict(&session, add, &[Handle::of_u64(round), Handle::of_u64(n)]);
+        let mut fork: Vec<Handle> = (0..2_000).map(sum).collect();
+        fork.insert(1_000, endless(&session).strict().unwrap());
+        let request = session.submit(session.put_tree(&fork));
+        // All of the fork is done but what has no end, at which one thread is.
+        let is_alone = || node.stat().applied == 2_000 && node.stat().running == 1;
+        for _ in 0..200 {
+            if is_alone() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        helped += u64::from(is_alone());
+        drop(request);
+        let mut waited_ms = 0;
+        while node.stat().waiting > 0 || node.stat().running > 0 {
+            std::thread::sleep(Duration::from_millis(1));
+            waited_ms += 1;
+            assert!(waited_ms < 20_000, "{:?}", node.stat());
+        }
+    }
+}
+
 #[test]
 fn a_node_shuts_down_while_functions_run_and_requests_wait() {
     let node = node();
