@@ -66,7 +66,7 @@ fn a_dropped_request_is_cancelled() {
 #[test]
 fn what_helpers_of_a_fork_are_at_ends_with_the_request() {
     let (mut helped, mut round) = (0, 0);
-    while helped < 5 {
+    while helped < 12 {
         round += 1;
         assert!(round <= 200, "{helped} of {round} rounds had helpers");
         let node = node();
