@@ -52,7 +52,7 @@ pub enum Helper {
 }
 
 /// A fork that is under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Whether what is known of its pace is that of its first entry, for which
     /// a module may have been compiled.
@@ -102,17 +102,32 @@ impl Policy {
         Budget { depth: self.direct_depth.min(levels), tail_steps: self.tail_steps }
     }
 
+    /// From how much work on it pays to have it shared.
+    const fn enough_ns(&self, helper: Helper) -> u64 {
+        match helper {
+            Helper::None => u64::MAX,
+            Helper::Asleep => self.share_asleep_ns,
+            Helper::Spinning => self.share_awake_ns,
+        }
+    }
+
+    /// Whether a fork that has been at one entry for so long, and has more, offers
+    /// those.
+    #[must_use]
+    pub const fn gives(&self, entry_ns: u64, helper: Helper) -> bool {
+        entry_ns >= self.enough_ns(helper)
+    }
+
     /// What becomes of the rest of a fork.
     #[must_use]
     pub const fn rest(&self, fork: &Progress, helper: Helper) -> Rest {
         if fork.busy_ns > self.give_up_after_ns && fork.held > self.give_up_held {
             return Rest::Graph;
         }
-        let enough_ns = match helper {
-            Helper::None => return Rest::Here,
-            Helper::Asleep => self.share_asleep_ns,
-            Helper::Spinning => self.share_awake_ns,
-        };
+        let enough_ns = self.enough_ns(helper);
+        if matches!(helper, Helper::None) {
+            return Rest::Here;
+        }
         match fork.entry_ns().saturating_mul(fork.left as u64) >= enough_ns {
             false => Rest::Here,
             true if fork.entry_ns() > self.share_entry_max_ns => match fork.is_first {

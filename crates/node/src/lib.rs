@@ -54,6 +54,7 @@ mod collect;
 mod direct;
 mod error;
 mod failure;
+mod forks;
 mod graph;
 mod keep;
 mod loading;

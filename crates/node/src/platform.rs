@@ -2,18 +2,17 @@
 
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use weft_engine::Interrupt;
 use weft_eval::{
-    Application, Attempt, Claim, Failure, Fork, Forking, Helper, Key, Outcome, Pace, Platform,
-    Progress, Rest, Survey, survey,
+    Application, Attempt, Claim, Failure, Fork, Forking, Key, Outcome, Platform, Survey, survey,
 };
 use weft_object::{Blob, Content, Handle, Kind, Tree};
 use weft_store::{Cost, Epoch, Holder, Inserted, Relation};
 
 use crate::Event;
 use crate::direct::Taken;
+use crate::forks::Forks;
 use crate::node::Shared;
 use crate::running::{Begun, Look};
 use crate::slot::Slot;
@@ -31,11 +30,20 @@ pub(crate) struct View<'a> {
     /// What the last direct run took: the next one most likely takes as much,
     /// and all threads write the count of what is left.
     direct: Option<Taken<'a>>,
+    pub(crate) forks: Forks<'a>,
 }
 
 impl<'a> View<'a> {
     pub(crate) fn new(shared: &'a Shared, slot: &'a Slot, interrupt: &'a Interrupt) -> Self {
-        Self { shared, slot, interrupt, held: Vec::new(), begun: None, direct: None }
+        Self {
+            shared,
+            slot,
+            interrupt,
+            held: Vec::new(),
+            begun: None,
+            direct: None,
+            forks: Forks::default(),
+        }
     }
 
     fn hold(&mut self, handle: Handle) {
@@ -397,46 +405,9 @@ impl Platform for View<'_> {
     }
 
     fn fork(&mut self, fork: &mut Forking<'_>) -> Fork {
-        let shared = self.shared;
-        let at = fork.at;
-        let more = &fork.tree.entries()[at + 1..];
-        if fork.budget.depth == 0 || !more.iter().any(Handle::has_encode) {
-            return Fork::Here;
-        }
-        let Some(Pace { first, first_ns, at: from, at_ns: from_ns }) = fork.pace else {
-            let now = shared.ns(Instant::now());
-            fork.pace = Some(Pace { first: at, first_ns: now, at, at_ns: now });
-            return Fork::Here;
-        };
-        // Not before each entry, which may take less than a look at the clock.
-        let done = at - first;
-        if !done.is_power_of_two() && !done.is_multiple_of(LOOK_EVERY) {
-            return Fork::Here;
-        }
-        let ns = shared.ns(Instant::now());
-        fork.pace = Some(Pace { first, first_ns, at, at_ns: ns });
-        let progress = Progress {
-            is_first: done == 1,
-            done: at - from,
-            done_ns: ns.saturating_sub(from_ns),
-            busy_ns: ns.saturating_sub(first_ns),
-            left: fork.tree.entries().len() - at,
-            held: self.held.len() + self.slot.doing().held.len(),
-        };
-        let helper = shared.queue.helper();
-        match shared.policy.rest(&progress, helper) {
-            Rest::Here => Fork::Here,
-            Rest::Graph => Fork::Away,
-            Rest::Shared => {
-                let wake = helper == Helper::Asleep;
-                Fork::Found(self.spread(fork, progress.entry_ns(), wake))
-            }
-        }
+        self.look_at_fork(fork)
     }
 }
-
-/// A fork looks whether others can help before each so many entries.
-const LOOK_EVERY: usize = 16;
 
 /// Whether an application has its claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

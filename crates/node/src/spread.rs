@@ -14,21 +14,25 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use weft_engine::Interrupt;
-use weft_eval::{Budget, Forking, Key, Outcome, Report, Resume, evaluate};
+use weft_eval::{Budget, Key, Outcome, Report, Resume, evaluate};
 use weft_object::{Handle, Tree};
 
+use crate::forks::Open;
 use crate::node::Shared;
 use crate::platform::View;
 use crate::ranges::{Part, Ranges};
 use crate::slot::{HELPING, Slot};
 
-/// How long the owner waits for the last ranges of others.
-const PATIENCE: Duration = Duration::from_micros(50);
+/// How long the owner waits for the last ranges of others: as an entry takes, but
+/// so long at least, and at most.
+const PATIENCE: Range<Duration> = Duration::from_micros(50)..Duration::from_micros(500);
 
 /// A fork in which helpers may take part.
 #[derive(Debug)]
 pub(crate) struct Spread {
     tree: Tree,
+    from: usize,
+    entry_ns: u64,
     budget: Budget,
     ranges: Ranges<Handle>,
     /// Ends what helpers are at.
@@ -37,34 +41,39 @@ pub(crate) struct Spread {
     roots: Arc<Slot>,
 }
 
-impl View<'_> {
-    /// Evaluates the rest of a fork together with whoever is idle.
-    pub(crate) fn spread(
-        &mut self,
-        fork: &Forking<'_>,
-        entry_ns: u64,
-        wake: bool,
-    ) -> Vec<Option<Handle>> {
-        let shared = self.shared;
-        let entries = fork.at..fork.tree.entries().len();
+impl<'a> View<'a> {
+    /// Has others take part in a fork, from its next entry on, if they have
+    /// nothing else to do. An entry is taken to last so long.
+    pub(crate) fn offer(&self, fork: &Open<'_>, entry_ns: u64) -> Offered<'a> {
+        let (shared, interrupt) = (self.shared, self.interrupt);
+        let entries = fork.next..fork.tree.entries().len();
         let spread = Arc::new(Spread {
             tree: fork.tree.clone(),
+            from: fork.next,
+            entry_ns,
             budget: fork.budget,
-            ranges: Ranges::new(entries.clone(), shared.queue.threads(), entry_ns),
+            ranges: Ranges::new(entries, shared.queue.threads(), entry_ns),
             interrupt: Interrupt::new(),
             roots: shared.slots.lend(),
         });
-        shared.queue.offer(&spread, wake);
-        let offered = Offered { shared, spread: &spread, interrupt: self.interrupt };
-        let mut found = vec![None; entries.len()];
+        shared.queue.offer(&spread);
+        Offered { shared, spread, interrupt }
+    }
+
+    /// Evaluates the rest of a fork, from an entry on, together with whoever
+    /// takes part.
+    pub(crate) fn join(&mut self, offered: Offered<'a>, at: usize) -> Vec<Option<Handle>> {
+        let spread = offered.spread.clone();
+        let mut found = vec![None; spread.tree.entries().len() - spread.from];
         let mut put = |part: Part<Handle>| {
-            let from = part.from - entries.start;
+            let from = part.from - spread.from;
             found[from..from + part.values.len()].copy_from_slice(&part.values);
         };
         while let Some(range) = spread.ranges.claim() {
             put(self.look_at(&spread, range, spread.budget, false));
         }
-        wait_a_moment(|| !spread.ranges.has_helpers());
+        let patience = Duration::from_nanos(spread.entry_ns).clamp(PATIENCE.start, PATIENCE.end);
+        wait_a_moment(patience, || !spread.ranges.has_helpers());
         let parts = spread.ranges.close();
         // From one root to the next, of which the collector sees one at least.
         let handed = spread.roots.doing().held.clone();
@@ -75,10 +84,10 @@ impl View<'_> {
         if spread.ranges.has_helpers() {
             let mut doing = self.slot.doing();
             doing.forks.retain(|fork| fork.ranges.has_helpers());
-            doing.forks.push(spread);
+            doing.forks.push(spread.clone());
         }
         parts.into_iter().for_each(put);
-        found
+        found.split_off(at - spread.from)
     }
 
     fn look_at(
@@ -114,9 +123,10 @@ impl View<'_> {
 }
 
 /// A fork that others may take part in until this is dropped, also by a panic.
-struct Offered<'a> {
+#[derive(Debug)]
+pub(crate) struct Offered<'a> {
     shared: &'a Shared,
-    spread: &'a Arc<Spread>,
+    spread: Arc<Spread>,
     /// Its owner's.
     interrupt: &'a Interrupt,
 }
@@ -127,17 +137,17 @@ impl Drop for Offered<'_> {
         if self.interrupt.is_set() {
             self.spread.interrupt();
         }
-        self.shared.queue.withdraw(self.spread);
+        self.shared.queue.withdraw(&self.spread);
         self.shared.slots.give_back_lent(self.spread.roots.clone());
     }
 }
 
-fn wait_a_moment(until: impl Fn() -> bool) {
+fn wait_a_moment(patience: Duration, until: impl Fn() -> bool) {
     if until() {
         return;
     }
     let start = Instant::now();
-    while !until() && start.elapsed() < PATIENCE {
+    while !until() && start.elapsed() < patience {
         std::hint::spin_loop();
     }
 }

@@ -51,7 +51,7 @@ pub(crate) enum Job {
 pub(crate) struct Queue {
     injector: Injector<Job>,
     stealers: Vec<Stealer<Job>>,
-    /// Forks in which others may take part, the newest last, and how many.
+    /// Forks in which others may take part, the oldest first, and how many.
     forks: Mutex<Vec<Arc<Spread>>>,
     offered: AtomicUsize,
     /// Threads that look for something to do all the time.
@@ -130,9 +130,10 @@ impl Queue {
         }
     }
 
-    /// Has others take part in a fork, if they are awake; else with `wake` wakes
-    /// those that there are cores for.
-    pub(crate) fn offer(&self, fork: &Arc<Spread>, wake: bool) {
+    /// Has others take part in a fork; if nobody is awake for it, wakes those that
+    /// there are cores for.
+    pub(crate) fn offer(&self, fork: &Arc<Spread>) {
+        let wake = self.helper() == Helper::Asleep;
         self.forks.lock().push(fork.clone());
         self.offered.fetch_add(1, Ordering::SeqCst);
         let sleepers = self.sleepers.load(Ordering::SeqCst).min(self.spinning_max);
@@ -152,15 +153,19 @@ impl Queue {
         if self.offered.load(Ordering::SeqCst) == 0 {
             return None;
         }
-        self.forks.lock().iter().rev().find(|fork| fork.is_open()).cloned()
+        self.forks.lock().iter().find(|fork| fork.is_open()).cloned()
+    }
+
+    /// Has a thread count as one that looks for something to do all the time, if
+    /// there is a core for it.
+    fn stay_awake(&self) -> Option<Spinning<'_>> {
+        let before = self.spinning.fetch_add(1, Ordering::Relaxed);
+        let spinning = Spinning(&self.spinning);
+        (before < self.spinning_max).then_some(spinning)
     }
 
     /// Looks for something to do for a while; whether there may be something.
     fn spin(&self, shared: &Shared) -> bool {
-        let _spinning = Spinning(&self.spinning);
-        if self.spinning.fetch_add(1, Ordering::Relaxed) >= self.spinning_max {
-            return false;
-        }
         let start = Instant::now();
         loop {
             for _ in 0..16 {
@@ -258,19 +263,26 @@ fn work(local: &Local, shared: &Shared, slot: &Slot) {
     let levels = crate::stack::levels().unwrap_or(0);
     // Whether the graph was told that this thread is idle.
     let mut told = false;
-    // Whether it has looked for more since it did something.
-    let mut spun = true;
+    // For a while after it did something. From its very end on, so that who goes on
+    // right then sees it.
+    let mut awake = None;
     while !shared.is_closing() {
         match shared.queue.find(local) {
             Some(job) => {
+                drop(awake.take());
                 shared.perform(job, slot, local, shared.policy.budget(levels));
-                (told, spun) = (false, false);
+                (told, awake) = (false, shared.queue.stay_awake());
             }
             None if let Some(fork) = shared.queue.fork() => {
+                drop(awake.take());
                 shared.help(&fork, slot, levels);
-                spun = false;
+                awake = shared.queue.stay_awake();
             }
-            None if !spun => spun = !shared.queue.spin(shared),
+            None if awake.is_some() => {
+                if !shared.queue.spin(shared) {
+                    awake = None;
+                }
+            }
             None if told => {
                 shared.queue.sleep(shared, None);
             }
