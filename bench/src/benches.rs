@@ -78,12 +78,8 @@ const WORKERS: usize = 2;
 
 /// The thread that asks does all of it, and leaves nothing to others.
 fn node_of_one_thread() -> Result<(Node, Session), BenchError> {
-    let policy = Policy {
-        share_awake_ns: u64::MAX,
-        share_asleep_ns: u64::MAX,
-        give_up_after_ns: u64::MAX,
-        ..Policy::default()
-    };
+    let policy =
+        Policy { share_awake_ns: u64::MAX, share_asleep_ns: u64::MAX, ..Policy::default() };
     let node = Node::start(Config { workers: 1, policy, ..Config::default() })?;
     let session = node.session();
     Ok((node, session))

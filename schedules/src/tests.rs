@@ -43,7 +43,7 @@ fn each_entry_of_a_fork_is_taken_once_and_handed_over() {
             if !other.join() {
                 return count;
             }
-            while let Some(range) = other.claim() {
+            while let Some(range) = other.claim_last() {
                 count += range.len();
                 other.hand_over(look_at(range), |_| {});
             }
@@ -51,7 +51,7 @@ fn each_entry_of_a_fork_is_taken_once_and_handed_over() {
             count
         });
         let mut parts = Vec::new();
-        while let Some(range) = ranges.claim() {
+        while let Some(range) = ranges.claim_first() {
             parts.push(look_at(range));
         }
         while ranges.has_helpers() {
@@ -79,12 +79,12 @@ fn what_comes_too_late_is_not_held() {
             if !other.join() {
                 return;
             }
-            while let Some(range) = other.claim() {
+            while let Some(range) = other.claim_last() {
                 other.hand_over(look_at(range), |part| *holds.lock() += part.values.len());
             }
             other.leave();
         });
-        let own = ranges.claim().map_or(0, |range| range.len());
+        let own = ranges.claim_first().map_or(0, |range| range.len());
         let parts = ranges.close();
         let held_at_the_end = *held.lock();
         let handed: usize = parts.iter().map(|part| part.values.len()).sum();
@@ -102,14 +102,15 @@ fn nobody_begins_what_stands_behind_a_failure() {
         let ranges = Arc::new(Ranges::<usize>::new(0..3, 2, 1_000_000));
         let other = ranges.clone();
         let helper = thread::spawn(move || {
-            other.claim();
-            other.stop_at(1);
-            other.claim().map(|range| range.start)
+            let failed = other.claim_last().map(|range| range.start);
+            failed.inspect(|at| other.stop_at(*at)).into_iter().len()
         });
-        ranges.claim();
-        let after = helper.join().unwrap();
-        assert_eq!(after, None, "it began something behind the end");
-        assert_eq!(ranges.claim(), None);
+        let first = ranges.claim_first().map(|range| range.start);
+        ranges.stop_at(0);
+        helper.join().unwrap();
+        assert_eq!(first, Some(0));
+        assert_eq!(ranges.claim_first(), None, "it began something behind the end");
+        assert_eq!(ranges.claim_last(), None);
     });
 }
 

@@ -108,7 +108,7 @@ pub enum Action {
         /// The action's key.
         key: Key,
         /// The action's ticket; `None` if it was reported that somebody else is at
-        /// it: then whoever is at it for nobody in particular may stop.
+        /// it, so that nothing is to be stopped.
         ticket: Option<Ticket>,
     },
     /// Tell an asker the outcome.

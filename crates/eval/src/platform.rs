@@ -63,8 +63,6 @@ pub struct Forking<'a> {
 pub struct Pace {
     /// The entry about which it was first asked.
     pub first: usize,
-    /// When that was.
-    pub first_ns: u64,
     /// The entry at which it last read the time.
     pub at: usize,
     /// The time that it read then.

@@ -18,12 +18,6 @@ pub struct Policy {
     /// Entries that take longer than this each have more use of the graph, in
     /// which each can be taken over, waited for and cancelled on its own.
     pub share_entry_max_ns: u64,
-    /// After so many nanoseconds a fork leaves the rest of its entries to the
-    /// graph even if no thread is idle, so that what was made on the way can be
-    /// collected: if it holds more handles than the next field says.
-    pub give_up_after_ns: u64,
-    /// See above.
-    pub give_up_held: usize,
 }
 
 impl Default for Policy {
@@ -34,8 +28,6 @@ impl Default for Policy {
             share_awake_ns: 6_000,
             share_asleep_ns: 100_000,
             share_entry_max_ns: 1_000_000,
-            give_up_after_ns: 20_000_000,
-            give_up_held: 1024,
         }
     }
 }
@@ -61,12 +53,8 @@ pub struct Progress {
     pub done: usize,
     /// Nanoseconds that they took.
     pub done_ns: u64,
-    /// Nanoseconds since it began.
-    pub busy_ns: u64,
     /// Entries that are not.
     pub left: usize,
-    /// Handles that the job holds.
-    pub held: usize,
 }
 
 /// What becomes of the rest of a fork.
@@ -121,9 +109,6 @@ impl Policy {
     /// What becomes of the rest of a fork.
     #[must_use]
     pub const fn rest(&self, fork: &Progress, helper: Helper) -> Rest {
-        if fork.busy_ns > self.give_up_after_ns && fork.held > self.give_up_held {
-            return Rest::Graph;
-        }
         let enough_ns = self.enough_ns(helper);
         if matches!(helper, Helper::None) {
             return Rest::Here;
@@ -143,8 +128,7 @@ impl Policy {
 mod tests {
     use super::*;
 
-    const FORK: Progress =
-        Progress { is_first: false, done: 10, done_ns: 3_000, busy_ns: 9_000, left: 20, held: 0 };
+    const FORK: Progress = Progress { is_first: false, done: 10, done_ns: 3_000, left: 20 };
 
     #[test]
     fn a_fork_is_shared_if_that_pays() {
@@ -159,16 +143,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_long_or_holds_much_is_left_to_the_graph() {
+    fn what_is_long_is_left_to_the_graph() {
         let policy = Policy::default();
-        let s = 1_000_000_000;
-        let long = Progress { done: 1, done_ns: s, busy_ns: s, left: 1, ..FORK };
+        let long = Progress { done: 1, done_ns: 1_000_000_000, left: 1, ..FORK };
         assert_eq!(policy.rest(&long, Helper::None), Rest::Here);
         assert_eq!(policy.rest(&long, Helper::Asleep), Rest::Graph);
         let first = Progress { is_first: true, ..long };
         assert_eq!(policy.rest(&first, Helper::Asleep), Rest::Here, "it may have compiled");
-        let large = Progress { done: 1 << 20, held: 1 << 20, ..long };
-        assert_eq!(policy.rest(&large, Helper::None), Rest::Graph);
-        assert_eq!(policy.rest(&Progress { held: 0, ..large }, Helper::None), Rest::Here);
     }
 }

@@ -67,10 +67,14 @@ impl Shared {
         self.collector.wanted.store(false, Ordering::Relaxed);
     }
 
+    pub(crate) fn collection_is_due(&self) -> bool {
+        self.is_due(1)
+    }
+
     /// Whether so many times as much was put as pays for a collection.
     fn is_due(&self, times: u64) -> bool {
         let collector = &self.collector;
-        let put = self.counts.put_bytes.load(Ordering::Relaxed);
+        let put = self.slots.put_bytes();
         let since = put.saturating_sub(collector.put_bytes.load(Ordering::Relaxed));
         let left = collector.left_bytes.load(Ordering::Relaxed);
         // A walk over all that is alive should be paid for by as much garbage,
@@ -107,7 +111,7 @@ impl Shared {
     }
 
     fn collect_locked(&self) {
-        let put = self.counts.put_bytes.load(Ordering::Relaxed);
+        let put = self.slots.put_bytes();
         let ended = self.next_epoch();
         // Before anything else: a job that ends while this goes on has handed
         // over what it held to one of the places that are read below.

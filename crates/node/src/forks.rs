@@ -28,6 +28,9 @@ pub(crate) struct Open<'a> {
     offered: Option<Offered<'a>>,
 }
 
+/// What an entry is taken to last where nobody knows, and somebody is awake to try.
+const TRIED_NS: u64 = 10_000;
+
 /// A fork looks whether others can help before each so many entries.
 const LOOK_EVERY: usize = 16;
 
@@ -118,39 +121,39 @@ impl View<'_> {
 
     fn enter(&mut self, fork: &mut Forking<'_>) -> Rest {
         let (at, now) = (fork.at, self.shared.ns(Instant::now()));
-        fork.pace = Some(Pace { first: at, first_ns: now, at, at_ns: now });
+        fork.pace = Some(Pace { first: at, at, at_ns: now });
         let (tree, budget) = (fork.tree.clone(), fork.budget);
         self.forks.open.push(Open { tree, next: at + 1, budget, at_ns: now, offered: None });
         let helper = self.shared.queue.helper();
         if helper == Helper::None || self.give_outermost(now, helper) {
             return Rest::Here;
         }
-        match (self.paces(fork.tree.entries()[at]), helper) {
-            // Then it is worth a try.
-            (None, Helper::Spinning) => Rest::Shared,
-            (None, _) => Rest::Here,
-            (Some(done_ns), _) => {
-                let left = fork.tree.entries().len() - at;
-                let guess = Progress { done_ns, left, ..Progress::default() };
-                match self.shared.policy.rest(&guess, helper) {
-                    Rest::Here if helper == Helper::Asleep && self.missed(&guess) => Rest::Shared,
-                    rest => rest,
-                }
+        let unknown_ns = if helper == Helper::Spinning { TRIED_NS } else { 0 };
+        let done_ns = self.paces(fork.tree.entries()[at]).unwrap_or(unknown_ns);
+        let left = fork.tree.entries().len() - at;
+        let guess = Progress { done_ns, left, ..Progress::default() };
+        match self.shared.policy.rest(&guess, helper) {
+            Rest::Here if helper == Helper::Asleep && self.missed(&guess) => Rest::Shared,
+            Rest::Graph => {
+                // Nobody measures them there, and the guess may be wrong by now.
+                self.note_pace(fork.tree.entries()[at], done_ns / 2);
+                Rest::Graph
             }
+            rest => rest,
         }
     }
 
     /// Whether so much could have been shared lately, had somebody been awake, that
     /// to wake them would have paid.
     fn missed(&self, fork: &Progress) -> bool {
-        let missed_ns = MISSED_NS.get().saturating_add(fork.entry_ns() * fork.left as u64 / 2);
+        let missed_ns = MISSED_NS.get().saturating_add(fork.entry_ns() * fork.left as u64 / 4);
         let enough = self.shared.policy.gives(missed_ns, Helper::Asleep);
         MISSED_NS.set(if enough { 0 } else { missed_ns });
         enough
     }
 
     fn go_on(&mut self, fork: &mut Forking<'_>, pace: Pace) -> Rest {
-        let Pace { first, first_ns, at: from, at_ns: from_ns } = pace;
+        let Pace { first, at: from, at_ns: from_ns } = pace;
         let at = fork.at;
         // Not before each entry, which may take less than a look at the clock.
         let done = at - first;
@@ -158,7 +161,7 @@ impl View<'_> {
             return Rest::Here;
         }
         let now = self.shared.ns(Instant::now());
-        fork.pace = Some(Pace { first, first_ns, at, at_ns: now });
+        fork.pace = Some(Pace { first, at, at_ns: now });
         if let Some(this) = self.forks.this(fork) {
             this.at_ns = now;
         }
@@ -166,10 +169,9 @@ impl View<'_> {
             is_first: done == 1,
             done: at - from,
             done_ns: now.saturating_sub(from_ns),
-            busy_ns: now.saturating_sub(first_ns),
             left: fork.tree.entries().len() - at,
-            held: self.held.len() + self.slot.doing().held.len(),
         };
+        self.let_collect();
         let helper = self.shared.queue.helper();
         if helper != Helper::None {
             self.note_pace(fork.tree.entries()[from], progress.entry_ns());
@@ -208,7 +210,7 @@ impl View<'_> {
         })
     }
 
-    fn note_pace(&self, entry: Handle, ns: u64) {
+    pub(crate) fn note_pace(&self, entry: Handle, ns: u64) {
         if let Some(key) = self.procedure(entry) {
             PACES.with(|paces| paces[key as usize % PACES_MAX].set((key, ns)));
         }

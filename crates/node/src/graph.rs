@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use weft_eval::{Action, Event, Key, Machine, NoAnswerKind, Outcome, RequestId, Ticket};
+use weft_eval::{Action, Event, Machine, NoAnswerKind, Outcome, RequestId, Ticket};
 use weft_object::Handle;
 
 use crate::node::Shared;
@@ -106,9 +106,6 @@ impl Shared {
                     jobs.push(Job::Apply { application, ticket });
                 }
                 Action::Load { object, ticket } => jobs.push(Job::Load { object, ticket }),
-                Action::Interrupt { key: Key::Apply(tree), ticket: None } => {
-                    self.slots.interrupt_helper(tree);
-                }
                 Action::Interrupt { ticket: None, .. } => {}
                 Action::Interrupt { ticket: Some(ticket), .. } => {
                     graph.unwanted.insert(ticket);

@@ -112,7 +112,6 @@ pub(crate) struct Counts {
     pub(crate) hits: AtomicU64,
     pub(crate) loaded: AtomicU64,
     pub(crate) loaded_bytes: AtomicU64,
-    pub(crate) put_bytes: AtomicU64,
     pub(crate) store_errors: AtomicU64,
     pub(crate) conflicts: AtomicU64,
     pub(crate) recorded: AtomicU64,

@@ -58,6 +58,18 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Lets a collection come that is due. What the job holds is written down for
+    /// that long; the footprint of what ran last need not stay.
+    pub(crate) fn let_collect(&mut self) {
+        if !self.shared.collection_is_due() {
+            return;
+        }
+        self.slot.doing().held.append(&mut self.held);
+        self.slot.rest();
+        self.shared.have_collected();
+        self.slot.begin(self.shared.epoch());
+    }
+
     fn hit(&mut self, key: Key, outcome: &Outcome) {
         self.hold_outcome(outcome);
         self.slot.tally.hits.add(1);
@@ -190,7 +202,8 @@ impl Shared {
         }
     }
 
-    /// Keeps in memory what was found out of an application.
+    /// Keeps in memory what was found out of an application; whether it is worth
+    /// that.
     #[inline]
     pub(crate) fn record_begun(
         &self,
@@ -198,12 +211,13 @@ impl Shared {
         outcome: &Outcome,
         cost: Cost,
         notes: Option<Handle>,
-    ) {
-        let Some(stored) = self.stored(outcome) else { return };
+    ) -> bool {
+        let Some(stored) = self.stored(outcome) else { return false };
         let relation = Relation { notes, ..Relation::new(stored, cost) };
         if let Inserted::Conflict(_) = begun.enter(&relation, self.epoch()) {
             self.counts.conflicts.fetch_add(1, Ordering::Relaxed);
         }
+        true
     }
 
     /// Keeps what was found out in memory.
@@ -221,25 +235,7 @@ impl Shared {
     pub(crate) fn put(&self, handle: Handle, content: Content) {
         let bytes = content.bytes_len() + 128;
         if self.memory.put(&handle, content, self.epoch()) {
-            self.count_put(bytes);
-        }
-    }
-
-    /// Counts what was put, for whoever collects: in portions, because all
-    /// threads write the sum. Of a thread that works for two nodes at once, or
-    /// that ends, less than one is never counted.
-    #[inline]
-    fn count_put(&self, bytes: u64) {
-        const PORTION_BYTES: u64 = 32 << 10;
-        thread_local! {
-            static UNCOUNTED: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
-        }
-        let (node, before) = UNCOUNTED.get();
-        let sum = if node == self.number { before + bytes } else { bytes };
-        let left = if sum < PORTION_BYTES { sum } else { 0 };
-        UNCOUNTED.set((self.number, left));
-        if left == 0 {
-            self.counts.put_bytes.fetch_add(sum, Ordering::Relaxed);
+            self.slots.count_put(bytes);
         }
     }
 
@@ -252,7 +248,7 @@ impl Shared {
     ) -> Result<(), Content> {
         let bytes = content.bytes_len() + 128;
         if self.memory.put_for(&handle, content, || self.epoch(), holder)? {
-            self.count_put(bytes);
+            self.slots.count_put(bytes);
         }
         Ok(())
     }
@@ -265,6 +261,10 @@ impl Shared {
         let entries = application.tree.entries();
         if entries.len() > FEW {
             return None;
+        }
+        // A collection may have dropped what a backend has.
+        if self.backend.is_some() {
+            self.memory.is_mapped_at(&application.handle, self.epoch())?;
         }
         let mut bytes = 32 * entries.len() as u64;
         for (at, entry) in entries.iter().enumerate() {

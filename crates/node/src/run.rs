@@ -126,8 +126,9 @@ impl View<'_> {
         match &shared.verifier {
             None => {
                 self.record_steps(&applied.steps, run_ns);
-                shared.record_begun(begun, &outcome, cost, notes);
-                self.slot.tally.recorded.add(1);
+                if shared.record_begun(begun, &outcome, cost, notes) {
+                    self.slot.tally.recorded.add(1);
+                }
                 outcome
             }
             Some(verifier) => {

@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Weak};
 
 use weft_engine::Interrupt;
@@ -7,7 +7,6 @@ use weft_object::Handle;
 use weft_store::Epoch;
 
 use crate::pinned::Pinned;
-use crate::spread::Spread;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 
 /// What one thread is doing, for the collector and for whoever interrupts.
@@ -42,14 +41,10 @@ pub(crate) struct Doing {
     pub(crate) held: Vec<Handle>,
     /// The graph's ticket for the job, and how to end it.
     pub(crate) job: Option<(Ticket, Interrupt)>,
-    /// Forks of the job in which others were still at something when it went on.
-    pub(crate) forks: Vec<Arc<Spread>>,
 }
 
-/// The ticket of what the graph has given none: of a job of this thread's own.
+/// The ticket of what the graph has given none.
 pub(crate) const OWN: Ticket = 0;
-/// The same of taking part in somebody's fork.
-pub(crate) const HELPING: Ticket = Ticket::MAX;
 
 const IDLE: u64 = u64::MAX;
 
@@ -107,13 +102,7 @@ impl Slot {
             let mut doing = self.doing.lock();
             doing.held.clear();
             doing.held.shrink_to(1024);
-            let job = doing.job.take();
-            let forks = std::mem::take(&mut doing.forks);
-            drop(doing);
-            // Who was told to stop has not told the graph what others are at.
-            if job.is_some_and(|(_, interrupt)| interrupt.is_set()) {
-                forks.iter().for_each(|fork| fork.interrupt());
-            }
+            doing.job = None;
         }
     }
 
@@ -188,6 +177,18 @@ pub(crate) struct Slots(Arc<All>);
 struct All {
     all: Mutex<Vec<Arc<Slot>>>,
     free: Mutex<Vec<Arc<Slot>>>,
+    /// What was put in this node.
+    put_bytes: AtomicU64,
+}
+
+impl All {
+    fn is(&self, at: usize) -> bool {
+        std::ptr::from_ref(self).addr() == at
+    }
+
+    fn add_put(&self, bytes: u64) {
+        self.put_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
 }
 
 /// The slot that a thread had last in some node, and has again the next time
@@ -201,12 +202,18 @@ struct Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         if let (Some(slot), Some(of)) = (self.slot.take(), self.of.upgrade()) {
+            let (at, bytes) = UNCOUNTED.take();
+            if of.is(at) {
+                of.add_put(bytes);
+            }
             of.free.lock().push(slot);
         }
     }
 }
 
 thread_local! {
+    /// What this thread has put and not counted, and where.
+    static UNCOUNTED: Cell<(usize, u64)> = const { Cell::new((0, 0)) };
     static SEATS: RefCell<Vec<Seat>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -216,6 +223,25 @@ impl Slots {
         let slot = Arc::new(Slot::default());
         self.0.all.lock().push(slot.clone());
         slot
+    }
+
+    /// Counts what was put, for whoever collects: in portions, because all threads
+    /// write the sum. Of a thread that works for two nodes in turns, less than one
+    /// is never counted.
+    #[inline]
+    pub(crate) fn count_put(&self, bytes: u64) {
+        const PORTION_BYTES: u64 = 32 << 10;
+        let (at, before) = UNCOUNTED.get();
+        let sum = if self.0.is(at) { before + bytes } else { bytes };
+        let left = if sum < PORTION_BYTES { sum } else { 0 };
+        UNCOUNTED.set((Arc::as_ptr(&self.0).addr(), left));
+        if left == 0 {
+            self.0.add_put(sum);
+        }
+    }
+
+    pub(crate) fn put_bytes(&self) -> u64 {
+        self.0.put_bytes.load(Ordering::Relaxed)
     }
 
     /// A slot for a while.
@@ -294,20 +320,6 @@ impl Slots {
     /// The applications that threads run.
     pub(crate) fn pinned(&self) -> Vec<Handle> {
         self.0.all.lock().iter().filter_map(|slot| slot.pinned.get()).collect()
-    }
-
-    /// Ends the run of an application that somebody has begun as a part of a fork,
-    /// and that nobody wants any more.
-    pub(crate) fn interrupt_helper(&self, tree: Handle) {
-        for slot in self.0.all.lock().iter() {
-            if slot.pinned.get() != Some(tree) {
-                continue;
-            }
-            match &slot.doing.lock().job {
-                Some((HELPING, interrupt)) => interrupt.interrupt(),
-                _ => {}
-            }
-        }
     }
 
     /// Interrupts all that threads do for no ticket of the graph.

@@ -159,6 +159,9 @@ impl Queue {
     /// Has a thread count as one that looks for something to do all the time, if
     /// there is a core for it.
     fn stay_awake(&self) -> Option<Spinning<'_>> {
+        if self.spinning_max == 0 {
+            return None;
+        }
         let before = self.spinning.fetch_add(1, Ordering::Relaxed);
         let spinning = Spinning(&self.spinning);
         (before < self.spinning_max).then_some(spinning)
@@ -185,7 +188,7 @@ impl Queue {
 
     /// Whether a thread is idle and nothing is there for it.
     pub(crate) fn wants_work(&self) -> bool {
-        self.sleepers.load(Ordering::Relaxed) > 0 && self.injector.is_empty()
+        self.helper() != Helper::None && self.injector.is_empty()
     }
 
     pub(crate) fn wake_all(&self) {
@@ -215,7 +218,7 @@ impl Queue {
         }
     }
 
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.injector.is_empty() && self.stealers.iter().all(Stealer::is_empty)
     }
 

@@ -61,8 +61,31 @@ fn a_dropped_request_is_cancelled() {
     }
 }
 
+/// What stands behind an entry that fails is of no use to anybody, and whoever takes
+/// part in the fork may have begun it.
+#[test]
+fn what_helpers_of_a_fork_are_at_ends_with_a_failure() {
+    for round in 0..40 {
+        let node = node();
+        let session = node.session();
+        let add = add(&session);
+        let sum = |n| strict(&session, add, &[Handle::of_u64(round), Handle::of_u64(n)]);
+        let mut fork: Vec<Handle> = (0..2_000).map(sum).collect();
+        fork.insert(1_100, endless(&session).strict().unwrap());
+        fork.insert(1_000, strict(&session, add, &[]));
+        let outcome = session.evaluate(session.put_tree(&fork));
+        assert!(matches!(outcome, Outcome::Failure(_)), "{outcome:?}");
+        let mut waited_ms = 0;
+        while node.stat().waiting > 0 || node.stat().running > 0 {
+            std::thread::sleep(Duration::from_millis(1));
+            waited_ms += 1;
+            assert!(waited_ms < 20_000, "{:?}", node.stat());
+        }
+    }
+}
+
 /// Whoever takes part in a fork may have begun something long when the one whose
-/// fork it is goes on without: from then on it is for those who wait for it.
+/// fork it is goes on without.
 #[test]
 fn what_helpers_of_a_fork_are_at_ends_with_the_request() {
     let (mut helped, mut round) = (0, 0);

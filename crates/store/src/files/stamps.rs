@@ -11,6 +11,7 @@
 
 mod table;
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -72,7 +73,7 @@ pub struct Stamps {
     read: OnceLock<Table>,
     today: u32,
     /// What is to be written: what is new, and what was of use again.
-    learned: Mutex<Vec<Entry>>,
+    learned: Mutex<BTreeMap<(u64, u64), Entry>>,
 }
 
 /// What was of no use for so long goes.
@@ -115,7 +116,7 @@ impl Stamps {
     pub(crate) fn find(&self, stamp: &Stamp) -> Option<Handle> {
         let entry = self.known().find(stamp)?;
         if self.today >= entry.used_day.saturating_add(NOTED_DAYS) {
-            self.learned.lock().push(Entry { used_day: self.today, ..entry });
+            self.learn_entry(Entry { used_day: self.today, ..entry });
         }
         Some(entry.handle)
     }
@@ -124,8 +125,12 @@ impl Stamps {
     /// which began at `read_at`.
     pub(crate) fn learn(&self, stamp: Stamp, handle: Handle, read_at: SystemTime) {
         if stamp.is_settled(read_at) {
-            self.learned.lock().push(Entry { stamp, handle, used_day: self.today });
+            self.learn_entry(Entry { stamp, handle, used_day: self.today });
         }
+    }
+
+    fn learn_entry(&self, entry: Entry) {
+        self.learned.lock().insert((entry.stamp.device, entry.stamp.inode), entry);
     }
 
     /// Writes what was learned, if there is anything.
@@ -140,7 +145,7 @@ impl Stamps {
         // Others may have written since. What cannot be read is begun anew.
         let mut entries: Vec<Entry> = load(&self.path).unwrap_or_default().entries().collect();
         entries.retain(|entry| entry.used_day.saturating_add(KEPT_DAYS) >= self.today);
-        entries.extend(learned);
+        entries.extend(learned.into_values());
         self.write(&table::encode(entries, ENTRIES_MAX))
     }
 

@@ -104,7 +104,10 @@ impl Table {
             let middle = low + (high - low) / 2;
             let mut entries = self.block(middle);
             let (first, last) = (entries.next(), entries.next_back());
-            let (first, last) = (first?, last.or(first)?);
+            let (Some(first), Some(last)) = (first, last.or(first)) else {
+                // A damaged one does not say where to go on.
+                return self.entries().find(|entry| entry.stamp == *stamp);
+            };
             if key(&last) < wanted {
                 low = middle + 1;
             } else if key(&first) > wanted {
