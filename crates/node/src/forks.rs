@@ -112,7 +112,7 @@ impl View<'_> {
             Rest::Shared => {
                 let Some(mut this) = self.forks.pop() else { return Fork::Here };
                 this.next = at;
-                let entry_ns = self.paces(fork.tree.entries()[at]).unwrap_or(0);
+                let entry_ns = self.paces(fork.tree.entries()[at]).unwrap_or(TRIED_NS);
                 let offered = self.offer(&this, entry_ns);
                 Fork::Found(self.join(offered, at))
             }
