@@ -146,7 +146,8 @@ impl View<'_> {
     /// Whether so much could have been shared lately, had somebody been awake, that
     /// to wake them would have paid.
     fn missed(&self, fork: &Progress) -> bool {
-        let missed_ns = MISSED_NS.get().saturating_add(fork.entry_ns() * fork.left as u64 / 4);
+        let missed_ns =
+            MISSED_NS.get().saturating_add(fork.entry_ns().saturating_mul(fork.left as u64) / 4);
         let enough = self.shared.policy.gives(missed_ns, Helper::Asleep);
         MISSED_NS.set(if enough { 0 } else { missed_ns });
         enough
