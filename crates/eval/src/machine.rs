@@ -107,9 +107,8 @@ pub enum Action {
     Interrupt {
         /// The action's key.
         key: Key,
-        /// The action's ticket; `None` if it was reported that somebody else is at
-        /// it, so that nothing is to be stopped.
-        ticket: Option<Ticket>,
+        /// The action's ticket.
+        ticket: Ticket,
     },
     /// Tell an asker the outcome.
     Answer {
@@ -194,8 +193,17 @@ impl Machine {
         }
     }
 
-    /// Every handle that the graph may still need content under: roots for a
-    /// collection.
+    /// Whether a report on an action is waited for. One that is not may be left out
+    /// by whoever has not begun it; who performs it nevertheless keeps what it names,
+    /// which is no root any more.
+    #[must_use]
+    pub fn awaits(&self, key: &Key, ticket: Ticket) -> bool {
+        let node = self.nodes.get(key);
+        node.is_some_and(|node| node.ticket == ticket && node.state.is_busy())
+    }
+
+    /// Every handle that the graph may still need content under, and that actions
+    /// name on which it awaits a report: roots for a collection.
     pub fn roots(&self) -> impl Iterator<Item = Handle> {
         self.nodes.iter().flat_map(|(key, node)| {
             let application = node.application.iter().map(|application| application.handle);
@@ -230,8 +238,7 @@ impl Machine {
                 self.settle(Key::Content(object), outcome, actions);
             }
             Event::Lost { key, ticket } => {
-                let node = self.nodes.get(&key);
-                if node.is_some_and(|node| node.ticket == ticket && node.state.is_busy()) {
+                if self.awaits(&key, ticket) {
                     self.issue(key, actions);
                 }
             }
@@ -534,7 +541,7 @@ impl Machine {
             self.parts -= node.parts;
             if node.state.is_busy() {
                 self.busy -= 1;
-                actions.push(node.interrupt(key));
+                actions.push(Action::Interrupt { key, ticket: node.ticket });
             }
             open.extend(node.take_open_needs().into_iter().map(|need| (need, Waiter::Node(key))));
             if node.claim.is_some() {

@@ -1,10 +1,10 @@
 //! The graph behind its lock: events go in, actions become jobs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use weft_eval::{Action, Event, Machine, NoAnswerKind, Outcome, RequestId, Ticket};
+use weft_eval::{Action, Event, Key, Machine, NoAnswerKind, Outcome, RequestId, Ticket};
 use weft_object::Handle;
 
 use crate::node::Shared;
@@ -17,8 +17,6 @@ pub(crate) struct Graph {
     actions: Vec<Action>,
     replies: HashMap<RequestId, Arc<Reply>>,
     next_request: RequestId,
-    /// Jobs that nobody wants any more and that have not been seen to end.
-    unwanted: HashSet<Ticket>,
     /// The node is shutting down and nobody does jobs any more.
     closed: bool,
 }
@@ -30,7 +28,6 @@ impl Graph {
             actions: Vec::new(),
             replies: HashMap::new(),
             next_request: 0,
-            unwanted: HashSet::new(),
             closed: false,
         }
     }
@@ -46,8 +43,9 @@ impl Graph {
         (self.machine.roots().collect(), self.machine.claimed().collect())
     }
 
-    pub(crate) fn take_unwanted(&mut self, ticket: Ticket) -> bool {
-        self.unwanted.remove(&ticket)
+    /// Whether a job is of use to anybody.
+    pub(crate) fn awaits(&self, key: &Key, ticket: Ticket) -> bool {
+        self.machine.awaits(key, ticket)
     }
 
     /// Tells all who wait that there will be no answer.
@@ -92,9 +90,6 @@ impl Shared {
     pub(crate) fn post(&self, event: Event, local: Option<&Local>) {
         let (mut jobs, mut again) = (Vec::new(), Vec::new());
         let mut graph = self.graph.lock();
-        if let Event::Reported { ticket, .. } = event {
-            graph.unwanted.remove(&ticket);
-        }
         let mut actions = std::mem::take(&mut graph.actions);
         graph.machine.handle(event, &mut actions);
         for action in actions.drain(..) {
@@ -106,9 +101,7 @@ impl Shared {
                     jobs.push(Job::Apply { application, ticket });
                 }
                 Action::Load { object, ticket } => jobs.push(Job::Load { object, ticket }),
-                Action::Interrupt { ticket: None, .. } => {}
-                Action::Interrupt { ticket: Some(ticket), .. } => {
-                    graph.unwanted.insert(ticket);
+                Action::Interrupt { ticket, .. } => {
                     self.slots.each(|doing| match &doing.job {
                         Some((job, interrupt)) if *job == ticket => interrupt.interrupt(),
                         _ => {}

@@ -314,7 +314,7 @@ impl Shared {
                 // If nobody wants the key any more, the graph drops these.
                 let application_handle = application.iter().map(|application| application.handle);
                 slot.doing().held.extend(resume.roots().chain(application_handle));
-                let report = self.guarded(slot, ticket, |view| {
+                let report = self.guarded(slot, (key, ticket), |view| {
                     evaluate(view, key, application.as_ref(), &resume, budget)
                 });
                 if let Report::Pending(frames) = &report {
@@ -327,7 +327,7 @@ impl Shared {
             }
             Job::Apply { application, ticket } => {
                 let key = application.key();
-                let report = self.guarded(slot, ticket, |view| {
+                let report = self.guarded(slot, (key, ticket), |view| {
                     view.slot.pin(Some(application.handle));
                     match view.attempt(&application, Granted::Yes) {
                         Attempt::Done(outcome) => Report::Done(outcome),
@@ -352,13 +352,14 @@ impl Shared {
     fn guarded(
         &self,
         slot: &Slot,
-        ticket: Ticket,
+        (key, ticket): (Key, Ticket),
         work: impl FnOnce(&mut View<'_>) -> Report,
     ) -> Report {
         let interrupt = Interrupt::new();
         slot.doing().job = Some((ticket, interrupt.clone()));
         slot.begin(self.epoch());
-        if self.graph.lock().take_unwanted(ticket) {
+        // Else what it names may be gone; and from here on it is interrupted.
+        if !self.graph.lock().awaits(&key, ticket) {
             return Report::Done(Outcome::NoAnswer(given_up()));
         }
         let mut view = View::new(self, slot, &interrupt);
@@ -379,12 +380,11 @@ impl Shared {
     ) -> Result<(), Arc<NoAnswer>> {
         let interrupt = Interrupt::new();
         slot.doing().job = Some((ticket, interrupt.clone()));
-        if self.graph.lock().take_unwanted(ticket) {
+        if !self.graph.lock().awaits(&Key::Content(object), ticket) {
             return Err(given_up());
         }
         let loaded = self.load(object, &interrupt);
         if interrupt.is_set() {
-            self.graph.lock().take_unwanted(ticket);
             return loaded.map_err(|_| given_up());
         }
         loaded

@@ -307,12 +307,8 @@ impl Scheduler {
             Action::Load { object, ticket } => (Key::Content(*object), *ticket),
             Action::Interrupt { key, ticket } => {
                 let ended = self.under_way.remove(key);
-                let ended = ended.expect("an action that is under way");
-                // One that was reported to be elsewhere has no ticket any more.
-                if let Some(ticket) = ticket {
-                    assert_eq!(ended.ticket, *ticket, "{action:?}");
-                }
-                self.host.interrupted.insert(ended.ticket);
+                assert_eq!(ended.map(|entry| entry.ticket), Some(*ticket), "{action:?}");
+                self.host.interrupted.insert(*ticket);
                 return;
             }
             Action::Answer { id, outcome } => {

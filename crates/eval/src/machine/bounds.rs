@@ -89,7 +89,7 @@ impl Machine {
     fn drop_all(&mut self, actions: &mut Vec<Action>) {
         for (key, node) in std::mem::take(&mut self.nodes) {
             if node.state.is_busy() {
-                actions.push(node.interrupt(key));
+                actions.push(Action::Interrupt { key, ticket: node.ticket });
             }
             if node.claim.is_some() {
                 // Nobody is there who could be granted anything.

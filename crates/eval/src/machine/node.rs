@@ -3,7 +3,7 @@ use std::sync::Arc;
 use crate::evaluator::{Need, Resume};
 use crate::key::KeySet;
 use crate::tail::Tail;
-use crate::{Action, Application, Claim, Key, Outcome};
+use crate::{Application, Claim, Key, Outcome};
 
 use super::waiters::Waiters;
 use super::{RequestId, Ticket};
@@ -103,12 +103,6 @@ impl Node {
             missing: 0,
             parts: 0,
         }
-    }
-
-    /// What stops the action that is under way on its key.
-    pub(super) fn interrupt(&self, key: Key) -> Action {
-        let is_elsewhere = self.state == State::Elsewhere;
-        Action::Interrupt { key, ticket: (!is_elsewhere).then_some(self.ticket) }
     }
 
     /// Starts waiting; up to so many needs are added next. A step along a chain

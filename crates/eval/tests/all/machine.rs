@@ -148,8 +148,9 @@ fn ticket(action: &Action) -> Ticket {
     match action {
         Action::Evaluate { ticket, .. }
         | Action::Apply { ticket, .. }
-        | Action::Load { ticket, .. } => *ticket,
-        Action::Interrupt { .. } | Action::Answer { .. } => panic!("{action:?}"),
+        | Action::Load { ticket, .. }
+        | Action::Interrupt { ticket, .. } => *ticket,
+        Action::Answer { .. } => panic!("{action:?}"),
     }
 }
 
@@ -163,9 +164,12 @@ fn what_is_lost_is_asked_for_again_and_old_tickets_refuse_nothing() {
     let first = script.take(is_apply);
     let Action::Apply { application, .. } = &first else { panic!() };
     let key = application.key();
+    assert!(script.machine.awaits(&key, ticket(&first)));
     script.tell(Event::Lost { key, ticket: ticket(&first) });
     let second = script.take(is_apply);
     assert_ne!(ticket(&first), ticket(&second));
+    assert!(!script.machine.awaits(&key, ticket(&first)));
+    assert!(script.machine.awaits(&key, ticket(&second)));
     // It was heard of before, and is not any more.
     script.tell(Event::Lost { key, ticket: ticket(&first) });
     assert!(script.actions.is_empty());
@@ -177,6 +181,7 @@ fn what_is_lost_is_asked_for_again_and_old_tickets_refuse_nothing() {
     script.tell(Event::Reported { key, ticket: ticket(&first), report: found.clone() });
     script.perform_all();
     assert_eq!(script.answers[&1], Outcome::Value(number(10)));
+    assert!(!script.machine.awaits(&key, ticket(&second)), "it is known");
     script.tell(Event::Reported { key, ticket: ticket(&second), report: found });
     script.perform_all();
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use weft_eval::{NoAnswerKind, Outcome};
-use weft_node::Session;
+use weft_node::{Node, Session};
 use weft_object::Handle;
 
 use crate::guests::{add, apply, node, spin, strict};
@@ -9,6 +9,23 @@ use crate::guests::{add, apply, node, spin, strict};
 /// Longer than anyone waits.
 fn endless(session: &Session) -> Handle {
     apply(session, spin(session), &[Handle::of_u64(u64::MAX)])
+}
+
+/// Two thousand small entries of a fork, other ones in each round.
+fn sums(session: &Session, round: u64) -> Vec<Handle> {
+    let add = add(session);
+    let sum = |n| strict(session, add, &[Handle::of_u64(round), Handle::of_u64(n)]);
+    (0..2_000).map(sum).collect()
+}
+
+fn wait_until_idle(node: &Node) {
+    for _ in 0..20_000 {
+        if node.stat().waiting == 0 && node.stat().running == 0 {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    panic!("something runs or waits that nobody wants: {:?}", node.stat());
 }
 
 fn kind(outcome: &Outcome) -> Option<NoAnswerKind> {
@@ -68,19 +85,12 @@ fn what_helpers_of_a_fork_are_at_ends_with_a_failure() {
     for round in 0..40 {
         let node = node();
         let session = node.session();
-        let add = add(&session);
-        let sum = |n| strict(&session, add, &[Handle::of_u64(round), Handle::of_u64(n)]);
-        let mut fork: Vec<Handle> = (0..2_000).map(sum).collect();
+        let mut fork = sums(&session, round);
         fork.insert(1_100, endless(&session).strict().unwrap());
-        fork.insert(1_000, strict(&session, add, &[]));
+        fork.insert(1_000, strict(&session, add(&session), &[]));
         let outcome = session.evaluate(session.put_tree(&fork));
         assert!(matches!(outcome, Outcome::Failure(_)), "{outcome:?}");
-        let mut waited_ms = 0;
-        while node.stat().waiting > 0 || node.stat().running > 0 {
-            std::thread::sleep(Duration::from_millis(1));
-            waited_ms += 1;
-            assert!(waited_ms < 20_000, "{:?}", node.stat());
-        }
+        wait_until_idle(&node);
     }
 }
 
@@ -94,9 +104,7 @@ fn what_helpers_of_a_fork_are_at_ends_with_the_request() {
         assert!(round <= 200, "{helped} of {round} rounds had helpers");
         let node = node();
         let session = node.session();
-        let add = add(&session);
-        let sum = |n| strict(&session, add, &[Handle::of_u64(round), Handle::of_u64(n)]);
-        let mut fork: Vec<Handle> = (0..2_000).map(sum).collect();
+        let mut fork = sums(&session, round);
         fork.insert(1_000, endless(&session).strict().unwrap());
         let request = session.submit(session.put_tree(&fork));
         // All of the fork is done but what has no end, at which one thread is.
@@ -109,12 +117,7 @@ fn what_helpers_of_a_fork_are_at_ends_with_the_request() {
         }
         helped += u64::from(is_alone());
         drop(request);
-        let mut waited_ms = 0;
-        while node.stat().waiting > 0 || node.stat().running > 0 {
-            std::thread::sleep(Duration::from_millis(1));
-            waited_ms += 1;
-            assert!(waited_ms < 20_000, "{:?}", node.stat());
-        }
+        wait_until_idle(&node);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use weft_eval::{Event, Machine, Outcome};
+use weft_eval::{Action, Event, Machine, Outcome};
 use weft_object::Handle;
 
 use super::{Due, Scheduler, What};
@@ -105,13 +105,20 @@ impl Scheduler {
     }
 }
 
-/// What a report that the machine has not seen yet is about.
+/// What a report that the machine has not seen yet is about, and an action that is
+/// performed late, if nobody awaits it any more.
 fn on_its_way(due: &Due, roots: &mut Vec<Handle>) {
     match due {
         Due::Tell(Event::Reported { key, report, .. }) => {
             roots.push(key.handle());
             roots.extend(report.roots());
         }
+        Due::Begin(Action::Evaluate { key, resume, application, .. }) => {
+            roots.push(key.handle());
+            roots.extend(resume.roots());
+            roots.extend(application.iter().map(|application| application.handle));
+        }
+        Due::Begin(Action::Apply { application, .. }) => roots.push(application.handle),
         Due::Tell(Event::Applied { outcome, .. }) => roots.extend(outcome.value()),
         _ => {}
     }
