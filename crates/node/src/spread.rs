@@ -3,9 +3,8 @@
 //!
 //! Who takes part claims ranges of entries, large ones to begin with, its owner
 //! from the front and helpers from the end, and looks at each entry as at any other
-//! key. What a helper has found is known to all by
-//! then; that it also hands over the values saves the owner from looking each up.
-//! So the owner need not wait for long: it gives those that are still at it some
+//! key. What a helper has found is known to all by then; that it also hands over the
+//! values saves the owner from looking each up. So the owner need not wait for long: it gives those that are still at it some
 //! time, ends what they are at, and evaluates that itself. So nothing that others do
 //! for a fork outlives it, and nobody has to be told that it is not wanted any more.
 
