@@ -54,10 +54,15 @@ impl Gate {
 pub(crate) struct Held(Mutex<HashMap<Handle, usize, HandleHash>>);
 
 impl Held {
-    pub(crate) fn hold(&self, handle: &Handle) {
-        if !handle.is_literal() {
-            *self.0.lock().entry(*handle).or_default() += 1;
+    /// Whether nobody held it before, and it can be held.
+    pub(crate) fn hold(&self, handle: &Handle) -> bool {
+        if handle.is_literal() {
+            return false;
         }
+        let mut held = self.0.lock();
+        let count = held.entry(*handle).or_default();
+        *count += 1;
+        *count == 1
     }
 
     pub(crate) fn release(&self, handle: &Handle) {

@@ -167,8 +167,9 @@ impl Backend for FileBackend {
     }
 
     fn hold(&self, handle: &Handle) {
-        self.collecting.held.hold(handle);
-        self.store.touched.note(&handle.content());
+        if self.collecting.held.hold(handle) {
+            self.store.touched.note_held(handle.content());
+        }
     }
 
     fn release(&self, handle: &Handle) {

@@ -69,8 +69,9 @@ const TELL_EVERY: Duration = Duration::from_millis(100);
 
 /// A collection reads and copies faster than the machine can without others
 /// feeling it: of ten million objects it took 31 s and slowed a thread beside it
-/// by 1.33. With these rests, 45 s and 1.21.
-const REST: Duration = Duration::from_millis(1);
+/// by 1.33. With rests of a millisecond, 37 to 48 s and 1.24 to 1.59 in eight runs;
+/// with these, 43 to 48 s and 1.11 to 1.20 in three.
+const REST: Duration = Duration::from_millis(2);
 const REST_EVERY: Duration = Duration::from_millis(3);
 
 impl<'a> Watch<'a> {

@@ -676,9 +676,8 @@ impl Store {
 
     /// The relation of a key.
     pub(crate) fn relation(&self, key: &Handle) -> Result<Option<Relation>, StoreError> {
-        self.touched.note(key);
-        let found = self.again_if_collected(|| self.index.find(Kind::Relation, key))?;
-        let Some(found) = found else { return Ok(None) };
+        let look = || self.again_if_collected(|| self.index.find(Kind::Relation, key));
+        let Some(found) = self.touched.note_found(key, look)? else { return Ok(None) };
         let relation = Relation::decode(&found.payload);
         relation.map(Some).ok_or_else(|| found.pack.corrupt(key, found.at.offset()))
     }
