@@ -13,6 +13,7 @@ mod fsck;
 mod gc;
 mod get;
 mod graph;
+mod image;
 mod import;
 mod init;
 mod label;
@@ -34,6 +35,8 @@ use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches};
 use serde_json::json;
+
+pub(crate) use run::given::Given;
 
 use crate::exit::{Code, Exit};
 use crate::out::out;
@@ -80,6 +83,7 @@ pub(crate) static TABLE: &[&Command] = &[
     &verify::COMMAND,
     &replay::COMMAND,
     &run::COMMAND,
+    &image::COMMAND,
     &build::COMMAND,
     &label::COMMAND,
     &labels::COMMAND,

@@ -17,6 +17,7 @@ mod debugger;
 mod evaluate;
 mod exit;
 mod explained;
+mod image;
 mod interrupt;
 mod names;
 mod noted;

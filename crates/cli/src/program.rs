@@ -11,19 +11,30 @@ use crate::exit::Exit;
 /// What a program may take if nobody says: its memory, and what it writes.
 pub(crate) const MEMORY_BYTES: u64 = 1 << 30;
 
+/// What is done with a program, which is a Blob, or a Tree with it.
+#[derive(Clone, Debug)]
+pub(crate) enum Procedure {
+    /// It runs to its end.
+    Run(Handle),
+    /// An image is made of it, once these functions were called: docs/image.md.
+    Snapshot(Vec<String>, Handle),
+    /// An image goes on, with this function.
+    Image(Handle, String),
+}
+
 /// What a program is given.
 #[derive(Clone, Debug)]
 pub(crate) struct Given {
     pub(crate) memory_bytes: u64,
-    /// A Blob, or a Tree with it.
-    pub(crate) program: Handle,
+    pub(crate) procedure: Procedure,
     /// The first is its own name.
     pub(crate) arguments: Vec<Vec<u8>>,
     /// Each as `KEY=VALUE`.
     pub(crate) environment: Vec<Vec<u8>>,
     /// A Blob, or a Ref to one.
     pub(crate) stdin: Handle,
-    pub(crate) seed: u64,
+    /// Where it is left out, an image goes on with its own.
+    pub(crate) seed: Option<u64>,
     /// Under which path, and which. It is given as a Ref: what is opened of it
     /// is what is read.
     pub(crate) directories: Vec<(Vec<u8>, Handle)>,
@@ -32,16 +43,28 @@ pub(crate) struct Given {
 impl Given {
     /// The application; what it is made of joins what was made.
     pub(crate) fn application(&self, made: &mut Made) -> Result<Handle, Exit> {
-        let mut entries = vec![
-            limits(self.memory_bytes),
-            made.blob(b"wasi/1"),
-            self.program,
+        let mut entries = vec![limits(self.memory_bytes)];
+        match &self.procedure {
+            Procedure::Run(program) => entries.extend([made.blob(b"wasi/1"), *program]),
+            Procedure::Snapshot(functions, program) => {
+                let functions: Vec<_> =
+                    functions.iter().map(|name| name.clone().into_bytes()).collect();
+                entries.extend([made.blob(b"snapshot/1"), made.strings(&functions), *program]);
+            }
+            // Its pages are brought in as they are needed.
+            Procedure::Image(image, function) => entries.extend([
+                made.blob(b"image/1"),
+                image.lower().unwrap_or(*image),
+                made.blob(function.as_bytes()),
+            ]),
+        }
+        entries.extend([
             made.strings(&self.arguments),
             made.strings(&self.environment),
             self.stdin,
-            Handle::of_u64(self.seed),
+            self.seed.map_or(Handle::of_blob(b""), Handle::of_u64),
             made.blob(b""),
-        ];
+        ]);
         for (path, root) in &self.directories {
             entries.extend([made.blob(path), root.lower().unwrap_or(*root)]);
         }

@@ -8,6 +8,7 @@ use weft_object::{Blob, Content, Handle, Kind, Tree};
 use crate::abi::table::EXPORT;
 use crate::abi::window::Mapped;
 use crate::check::{Shape, check};
+use crate::image::{self, Imaged};
 use crate::limits::Limits;
 use crate::modules::{
     Abi, Caches, Job, PoolFull, Prepared, Ready, Refusal, Source, Target, module,
@@ -233,6 +234,9 @@ impl Engine {
     /// Needs [`crate::THREAD_STACK_MIN_BYTES`] of stack.
     #[must_use]
     pub fn apply(&self, run: Run<'_>) -> Applied {
+        if let Some(target) = image::target(&run) {
+            return self.apply_as::<Imaged>(&run, target);
+        }
         match wasi::program(&run) {
             Some(Ok(Sort::Component(target))) => self.apply_as::<Command>(&run, Ok(target)),
             Some(Ok(Sort::Module(target))) => self.apply_as::<Program>(&run, Ok(target)),
@@ -303,10 +307,16 @@ impl Engine {
         ways: Vec<Arc<way::Way>>,
     ) -> Result<Job<A>, Refusal> {
         let name = target.module;
-        let module = module(&name, run.objects).ok_or_else(|| {
-            let detail = format!("#{name} is the module to apply and is not resident");
-            Refusal::NoAnswer(NoAnswerKind::Missing, detail)
+        let module = A::module(run, &name).unwrap_or_else(|| {
+            module(&name, run.objects).ok_or_else(|| {
+                let detail = format!("#{name} is the module to apply and is not resident");
+                Refusal::NoAnswer(NoAnswerKind::Missing, detail)
+            })
         })?;
+        let ways = match A::WHAT {
+            None => ways,
+            Some(what) => ways.iter().map(|way| Arc::new(way.with(what))).collect(),
+        };
         let bytes = module.bytes().len() as u64;
         if bytes > self.config.module_max_bytes {
             let most = self.config.module_max_bytes;

@@ -23,6 +23,7 @@ use weft_object::Handle;
 
 use crate::EngineError;
 use crate::compiling::Counts;
+use crate::image::write_sparse;
 use seal::{Seal, Stamp};
 pub(crate) use turn::Turn;
 
@@ -99,6 +100,21 @@ impl Artifacts {
         }
     }
 
+    /// Keeps the pages of an image.
+    pub(crate) fn store_pages(&self, image: &Handle, pages: &[u8]) {
+        let settings = pages_settings();
+        let checksum = Handle::of_blob(pages);
+        let seal = Seal { module: *image, settings, checksum, stamp: None, about: Vec::new() };
+        if self.write_with(&self.path(image, &settings, ""), |file| write_sparse(file, pages)) {
+            self.write(&self.path(image, &settings, ".seal"), &seal.encode());
+        }
+    }
+
+    /// The pages of an image, if they were kept and are sound.
+    pub(crate) fn load_pages(&self, image: &Handle) -> Option<fs::File> {
+        self.load(image, &pages_settings()).map(|artifact| artifact.code)
+    }
+
     /// Waits until no other process compiles this module, as far as one can
     /// tell; nobody else does until what is returned is dropped.
     pub(crate) fn turn(
@@ -112,12 +128,16 @@ impl Artifacts {
 
     /// Whether it could be written, whole.
     fn write(&self, path: &Path, bytes: &[u8]) -> bool {
+        self.write_with(path, |mut file| file.write_all(bytes))
+    }
+
+    fn write_with(&self, path: &Path, write: impl FnOnce(&fs::File) -> io::Result<()>) -> bool {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let temporary = self.dir.join(format!("tmp-{}-{number}", std::process::id()));
         let written = (|| {
-            let mut file = create_file(&temporary)?;
-            file.write_all(bytes)?;
+            let file = create_file(&temporary)?;
+            write(&file)?;
             drop(file);
             fs::rename(&temporary, path)
         })();
@@ -126,6 +146,11 @@ impl Artifacts {
         }
         written.is_ok()
     }
+}
+
+/// Under which the pages of images are kept: they depend on nothing else.
+fn pages_settings() -> Handle {
+    Handle::of_blob(b"the pages of an image, as they are in memory")
 }
 
 /// A file of the user alone.

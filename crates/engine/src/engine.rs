@@ -6,6 +6,7 @@ use crate::EngineError;
 use crate::apply::Codelet;
 use crate::artifact::Artifacts;
 use crate::compiling::{Compiling, Counts};
+use crate::image::{Imaged, Images};
 use crate::modules::Caches;
 use crate::recycle;
 use crate::wasi::Program;
@@ -112,6 +113,8 @@ pub struct Engine {
     pub(crate) codelets: Caches<Codelet>,
     pub(crate) programs: Caches<Program>,
     pub(crate) components: Caches<Command>,
+    pub(crate) imaged: Caches<Imaged>,
+    pub(crate) images: Images,
     version: String,
 }
 
@@ -154,6 +157,8 @@ impl Engine {
             codelets: Caches::new(config.module_cache_bytes),
             programs: Caches::new(config.module_cache_bytes),
             components: Caches::new(config.module_cache_bytes),
+            imaged: Caches::new(config.module_cache_bytes),
+            images: Images::default(),
             version: format!("weft {} wasmtime {WASMTIME}", env!("CARGO_PKG_VERSION")),
             config,
         })
@@ -174,7 +179,12 @@ impl Engine {
     /// What was compiled and loaded so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let counts = [self.codelets.counts(), self.programs.counts(), self.components.counts()];
+        let counts = [
+            self.codelets.counts(),
+            self.programs.counts(),
+            self.components.counts(),
+            self.imaged.counts(),
+        ];
         Stats {
             compiled: counts.iter().map(|counts| counts.0).sum(),
             loaded: counts.iter().map(|counts| counts.1).sum(),

@@ -26,6 +26,7 @@ mod engine;
 mod error;
 #[doc(hidden)]
 pub mod fuzz;
+mod image;
 mod interrupt;
 mod limits;
 mod meaning;

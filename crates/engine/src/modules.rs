@@ -21,7 +21,7 @@ use crate::compiling::Counts;
 use crate::digest::ByDigest;
 use crate::outcome::{Applied, Failure, FailureKind, NoAnswerKind, Outcome, Stop};
 use crate::recycle::Tally;
-use crate::rewrite::{Places, rewrite};
+use crate::rewrite::{For, Places, rewrite};
 use crate::way::Way;
 use crate::ways::Ways;
 use crate::{Engine, Interrupt, Objects, Run};
@@ -30,6 +30,9 @@ use crate::{Engine, Interrupt, Objects, Run};
 pub(crate) trait Abi: Sized + 'static {
     /// Names these among all sorts of modules.
     const SORT: &'static str;
+
+    /// What is put into its modules, where that is not what the way to run has.
+    const WHAT: Option<For> = None;
 
     /// What beside its bytes says how a module is linked and entered.
     type Entry: Clone + Send + Sync + 'static;
@@ -53,6 +56,12 @@ pub(crate) trait Abi: Sized + 'static {
 
     /// Where an engine keeps them.
     fn caches(engine: &Engine) -> &Caches<Self>;
+
+    /// A module that is no part of the footprint.
+    fn module(run: &Run<'_>, name: &Handle) -> Option<Result<Blob, Refusal>> {
+        let _ = (run, name);
+        None
+    }
 
     /// Runs one in a fresh instance.
     fn perform(
@@ -131,7 +140,10 @@ impl<A: Abi> Prepared<A> {
     pub(crate) fn places(&self, run: &Run<'_>) -> Option<&Places> {
         let what = self.way.what?;
         let places = self.places.get_or_init(|| {
-            let module = module(&self.module, run.objects)?;
+            let module = match A::module(run, &self.module) {
+                Some(module) => module.ok()?,
+                None => module(&self.module, run.objects)?,
+            };
             Some(rewrite(module.bytes(), &self.module, what).ok()??.1)
         });
         places.as_ref()

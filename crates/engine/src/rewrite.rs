@@ -21,6 +21,7 @@
 //! hold, since that contains its digest.
 
 mod body;
+pub(crate) mod image;
 mod places;
 mod polls;
 mod reset;
@@ -68,6 +69,10 @@ pub(crate) enum For {
         /// Exports what is compared with what an instance begins with.
         compared: bool,
     },
+    /// Polls, and what an image is taken of and put into: memories and mutable
+    /// globals are exported, and no data is put into memory when an instance
+    /// begins.
+    Image,
 }
 
 /// The name of the memory beside, as an export of a module.
@@ -104,7 +109,7 @@ pub(crate) fn rewrite(
     let side = survey.memories.len() as u32;
     let reset = match what {
         For::Once if !polled => return Ok(None),
-        For::Once => None,
+        For::Once | For::Image => None,
         For::Again { .. } => match reset(&survey, side) {
             Some(reset) => Some(reset),
             None => return Ok(None),
@@ -142,10 +147,15 @@ pub(crate) fn rewrite(
         let run = reset.add(apply, &mut sections);
         export(&mut sections, &run_name(name), ExportKind::Func, run);
     }
-    if what == (For::Again { compared: true }) {
+    if matches!(what, For::Again { compared: true } | For::Image) {
         for (kind, index) in survey.changing() {
             export(&mut sections, &changing_name(name, kind, index), kind, index);
         }
+    }
+    if what == For::Image
+        && let Some(data) = image::without_data(module)?
+    {
+        sections.replace(SectionId::Data, data);
     }
     let (module, bodies_at) = sections.encode(&new)?;
     Ok(Some((module, Places::new(pieces, bodies_at, survey.function_count()))))

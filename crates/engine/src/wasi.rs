@@ -6,7 +6,7 @@
 mod check;
 pub(crate) mod component;
 mod entry;
-mod form;
+pub(crate) mod form;
 mod link;
 mod matching;
 
@@ -15,11 +15,13 @@ use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
 use weft_object::{Content, Handle, Kind};
 use weft_wasi::{End, Process, Source, Start, Steps, Stop as Halt};
 
-pub(crate) use link::link;
+pub(crate) use check::check as check_program;
+pub(crate) use entry::Entry;
+pub(crate) use link::{Exit, link};
 pub use matching::{Matching, matching};
 
 use self::component::Command;
-use self::entry::{Entry, INITIALIZE, START};
+use self::entry::{INITIALIZE, START};
 use crate::apply::{Beside, export, function, interruptible, without_run};
 use crate::check::Shape;
 use crate::limits::Limits;
@@ -38,10 +40,10 @@ pub(crate) struct Program;
 
 /// The state of one run.
 pub(crate) struct Running {
-    base: Box<State>,
-    process: Process,
+    pub(crate) base: Box<State>,
+    pub(crate) process: Process,
     /// Why content was missing.
-    why: Option<String>,
+    pub(crate) why: Option<String>,
 }
 
 /// What is to be run, by what it is compiled to.
@@ -111,14 +113,7 @@ impl Abi for Program {
 
     fn link(code: &Module, target: &Target<Self>, way: &Way) -> wasmtime::Result<Linked> {
         let entry = &target.entry;
-        let pre = match entry.stubs.is_empty() {
-            true => way.programs.instantiate_pre(code)?,
-            false => {
-                let mut linker = way.programs.clone();
-                entry.link(code, &mut linker)?;
-                linker.instantiate_pre(code)?
-            }
-        };
+        let pre = pre(code, entry, way)?;
         let function = export(code, entry.function.as_deref().unwrap_or(START))?;
         // A command has none.
         let initialize = entry.function.as_ref().and_then(|_| initialize(code));
@@ -140,8 +135,22 @@ impl Abi for Program {
     }
 }
 
+/// A program with what it imports.
+pub(crate) fn pre(
+    code: &Module,
+    entry: &Entry,
+    way: &Way,
+) -> wasmtime::Result<InstancePre<Running>> {
+    if entry.stubs.is_empty() {
+        return way.programs.instantiate_pre(code);
+    }
+    let mut linker = way.programs.clone();
+    entry.link(code, &mut linker)?;
+    linker.instantiate_pre(code)
+}
+
 /// What a store holds while a program runs.
-trait Holding: Into<Running> + AsMut<Running> + 'static {}
+pub(crate) trait Holding: Into<Running> + AsMut<Running> + 'static {}
 
 impl<T: Into<Running> + AsMut<Running> + 'static> Holding for T {}
 
@@ -180,7 +189,7 @@ fn perform<A: Abi, T: Holding>(
 /// # Safety
 /// As of [`State::begin`], with what `run` borrows.
 unsafe fn begin(run: &Run<'_>, engine: &Engine, limits: Limits) -> Result<Running, Box<Applied>> {
-    let process = match form::invocation(run).map(Process::new) {
+    let process = match form::invocation(run, form::FIRST).map(Process::new) {
         Ok(Ok(process)) => process,
         Ok(Err(error)) => return Err(refused(ill_formed(error.to_string()))),
         Err(refusal) => return Err(refused(refusal)),
@@ -203,7 +212,7 @@ fn refused(refusal: Refusal) -> Box<Applied> {
 }
 
 /// Sets a run's limits, and lets it be interrupted.
-fn arm<T: Holding>(run: &Run<'_>, store: &mut Store<T>) -> wasmtime::Result<()> {
+pub(crate) fn arm<T: Holding>(run: &Run<'_>, store: &mut Store<T>) -> wasmtime::Result<()> {
     store.limiter(|data| &mut data.as_mut().base.limits);
     store.epoch_deadline_callback(|mut context| {
         match context.data_mut().as_mut().base.interrupted() {
@@ -222,7 +231,7 @@ fn arm<T: Holding>(run: &Run<'_>, store: &mut Store<T>) -> wasmtime::Result<()> 
 }
 
 /// What a run has come to.
-fn end<A: Abi>(
+pub(crate) fn end<A: Abi>(
     run: &Run<'_>,
     prepared: &Prepared<A>,
     mut running: Running,
@@ -248,7 +257,7 @@ fn end<A: Abi>(
 }
 
 /// What a reactor wants called first, if it has the type for it.
-fn initialize(code: &Module) -> Option<ModuleExport> {
+pub(crate) fn initialize(code: &Module) -> Option<ModuleExport> {
     let ty = code.get_export(INITIALIZE)?;
     let ty = ty.func()?;
     let fits = ty.params().len() == 0 && ty.results().len() == 0;
@@ -298,9 +307,9 @@ impl Running {
 }
 
 /// The directories of a run, as its calls read them.
-struct Reading<'a> {
-    of: Option<(&'a dyn Objects, &'a Interrupt)>,
-    why: &'a mut Option<String>,
+pub(crate) struct Reading<'a> {
+    pub(crate) of: Option<(&'a dyn Objects, &'a Interrupt)>,
+    pub(crate) why: &'a mut Option<String>,
 }
 
 impl Source for Reading<'_> {
@@ -317,7 +326,7 @@ impl Source for Reading<'_> {
 }
 
 /// What ends a run beside the program's own exit, in the engine's words.
-fn stop(halt: Halt, why: Option<String>) -> crate::outcome::Stop {
+pub(crate) fn stop(halt: Halt, why: Option<String>) -> crate::outcome::Stop {
     use crate::outcome::Stop;
     match halt {
         Halt::Interrupted => interrupted(),
@@ -330,6 +339,11 @@ fn stop(halt: Halt, why: Option<String>) -> crate::outcome::Stop {
 }
 
 fn ill_formed(detail: String) -> Refusal {
+    ill_formed_as(&format!("wasi/1: {detail}"))
+}
+
+/// Of an application that names a built-in, in whose name it is told.
+pub(crate) fn ill_formed_as(detail: &str) -> Refusal {
     let kind = FailureKind::BadHandle;
-    Refusal::Failure(Failure { kind, detail: format!("wasi/1: {detail}"), note: None })
+    Refusal::Failure(Failure { kind, detail: detail.to_owned(), note: None })
 }

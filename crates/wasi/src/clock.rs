@@ -46,6 +46,11 @@ impl Clock {
         shown
     }
 
+    /// Goes on from where another stood.
+    pub(crate) const fn go_on(&mut self, now_ns: u64) {
+        self.now_ns = now_ns;
+    }
+
     /// Goes on to an instant, never back.
     pub(crate) const fn jump_to(&mut self, instant_ns: u64) {
         if instant_ns > self.now_ns {

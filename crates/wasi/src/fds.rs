@@ -56,6 +56,11 @@ impl Fds {
         self.open.extend(descriptors.map(Some));
     }
 
+    /// One more than the highest number that was ever in use.
+    pub(crate) fn len(&self) -> u32 {
+        self.open.len() as u32
+    }
+
     /// Whether there is a number left.
     pub(crate) fn check_room(&self) -> Result<(), Errno> {
         match self.open.len() < self.max || self.open.iter().any(Option::is_none) {

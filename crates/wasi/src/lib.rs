@@ -45,6 +45,7 @@ mod observe;
 mod process;
 mod random;
 mod source;
+mod suspend;
 mod types;
 
 pub use calls::{CALLS, Call, MODULE, Wasm};
@@ -60,3 +61,4 @@ pub use observe::{
 };
 pub use process::Process;
 pub use source::{Halt, Source, Stop};
+pub use suspend::{Suspended, Unfit, Unlike};

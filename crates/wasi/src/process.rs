@@ -9,12 +9,21 @@ use crate::source::{Halt, Source};
 use crate::{Errno, Invocation, InvocationError, Stop};
 use weft_object::Blob;
 
+/// What a program was told that it had not been told before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) arguments: bool,
+    pub(crate) environment: bool,
+}
+
 /// A program that runs: everything that its calls see and change, beside its
 /// memory.
 #[derive(Debug)]
 pub struct Process {
     pub(crate) arguments: Vec<Vec<u8>>,
     pub(crate) environment: Vec<Vec<u8>>,
+    /// Whether the program has asked for these.
+    pub(crate) asked: Asked,
     pub(crate) paths: Vec<Vec<u8>>,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
@@ -48,6 +57,7 @@ impl Process {
         Ok(Self {
             arguments,
             environment,
+            asked: Asked::default(),
             paths: preopens.into_iter().map(|preopen| preopen.path).collect(),
             clock: Clock::new(clock),
             random: Random::new(&seed),

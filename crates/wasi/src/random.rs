@@ -38,6 +38,22 @@ impl Random {
         }
     }
 
+    /// How many bytes were taken.
+    pub(crate) const fn taken(&self) -> u64 {
+        self.counter.saturating_mul(BLOCK as u64).saturating_sub((BLOCK - self.used) as u64)
+    }
+
+    /// Goes on behind so many bytes.
+    pub(crate) fn go_on(&mut self, taken: u64) {
+        self.counter = taken / BLOCK as u64;
+        self.used = BLOCK;
+        let rest = (taken % BLOCK as u64) as usize;
+        if rest > 0 {
+            self.next_block();
+            self.used = rest;
+        }
+    }
+
     fn next_block(&mut self) {
         self.input[INPUT - 8..].copy_from_slice(&self.counter.to_le_bytes());
         self.counter = self.counter.wrapping_add(1);

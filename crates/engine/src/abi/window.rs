@@ -11,8 +11,10 @@
 
 use std::fs::File;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use crate::Objects;
+use crate::image::{Loaded, Place};
 
 /// The file that bytes of a Blob are a mapping of, opened to be mapped again.
 ///
@@ -81,6 +83,30 @@ impl Windows {
         }
         self.mapped.push(window);
         whole
+    }
+
+    /// Maps an image over memory that nobody has seen; whether it did.
+    pub(crate) fn map_image(
+        &mut self,
+        target: &mut [u8],
+        image: &Arc<Loaded>,
+        offset: u64,
+    ) -> bool {
+        let is_whole = |bytes: usize| bytes.is_multiple_of(page_bytes());
+        if !self.may_map || !is_whole(target.as_ptr().addr()) || !is_whole(target.len()) {
+            return false;
+        }
+        if target.is_empty() {
+            return true;
+        }
+        let start = NonNull::from(&mut *target).cast::<u8>();
+        let source = Box::new(Place { image: Arc::clone(image), offset });
+        let window = Window { start, bytes: target.len(), source };
+        let is_mapped = self.mapped.try_reserve(1).is_ok() && window.map();
+        if is_mapped {
+            self.mapped.push(window);
+        }
+        is_mapped
     }
 
     /// Whether there is anything to [`Windows::close`].

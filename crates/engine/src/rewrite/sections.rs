@@ -3,6 +3,8 @@
 //! Nothing that was there moves to another index, so what is not looked at is
 //! copied as it is.
 
+use std::borrow::Cow;
+
 use wasm_encoder::{Encode, RawSection, Section, SectionId};
 use wasmparser::{Parser, Payload, Result};
 
@@ -34,7 +36,7 @@ struct Added {
 
 /// A module that was found valid, without what compilers do not read.
 pub(super) struct Sections<'a> {
-    found: [Option<&'a [u8]>; KINDS],
+    found: [Option<Cow<'a, [u8]>>; KINDS],
     names: Option<&'a [u8]>,
     added: [Added; KINDS],
 }
@@ -42,7 +44,7 @@ pub(super) struct Sections<'a> {
 impl<'a> Sections<'a> {
     pub(super) fn of(module: &'a [u8]) -> Result<Self> {
         let mut sections = Self {
-            found: [None; KINDS],
+            found: [const { None }; KINDS],
             names: None,
             added: std::array::from_fn(|_| Added::default()),
         };
@@ -57,7 +59,7 @@ impl<'a> Sections<'a> {
                 _ => {
                     if let Some(found) = sections.found.get_mut(usize::from(id)).filter(|_| id != 0)
                     {
-                        *found = Some(&module[range]);
+                        *found = Some(Cow::Borrowed(&module[range]));
                     }
                 }
             }
@@ -77,6 +79,11 @@ impl<'a> Sections<'a> {
         self.found[SectionId::Start as usize] = None;
     }
 
+    /// Puts another section in the place of one.
+    pub(super) fn replace(&mut self, section: SectionId, content: Vec<u8>) {
+        self.found[section as usize] = Some(Cow::Owned(content));
+    }
+
     /// The module with other bodies, each with its length; and where the bodies
     /// begin in it.
     pub(super) fn encode(&self, bodies: &[u8]) -> Result<(Vec<u8>, usize)> {
@@ -84,7 +91,7 @@ impl<'a> Sections<'a> {
         let mut bodies_at = 0;
         for id in ORDER {
             let added = &self.added[id as usize];
-            let found = self.found[id as usize];
+            let found = self.found[id as usize].as_deref();
             let mut content = Vec::new();
             match (id, found) {
                 (SectionId::DataCount, found) => {
@@ -93,7 +100,7 @@ impl<'a> Sections<'a> {
                     if found.is_none() && more == 0 {
                         continue;
                     }
-                    let data = self.found[SectionId::Data as usize];
+                    let data = self.found[SectionId::Data as usize].as_deref();
                     (counted(data)?.0 + more).encode(&mut content);
                 }
                 (_, None) if added.count == 0 => continue,

@@ -14,7 +14,7 @@ use crate::outcome::Failure;
 const TYPES: &[&str] = &["() -> ()", "() -> i32"];
 
 /// Checks a program.
-pub(super) fn check(module: &[u8], entry: &Entry) -> Result<Shape, Failure> {
+pub(crate) fn check(module: &[u8], entry: &Entry) -> Result<Shape, Failure> {
     let names: Vec<_> = CALLS.iter().map(|call| call.name).collect();
     let is_command = entry.function.is_none();
     let wanted = Wanted {

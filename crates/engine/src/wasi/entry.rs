@@ -19,13 +19,13 @@ pub(super) const INITIALIZE: &str = "_initialize";
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Entry {
     /// The function that is called; `None` is [`START`] of a command.
-    pub(super) function: Option<String>,
-    pub(super) stubs: Vec<Stub>,
+    pub(crate) function: Option<String>,
+    pub(crate) stubs: Vec<Stub>,
 }
 
 /// A function that stands in for an import.
 #[derive(Clone, Debug)]
-pub(super) struct Stub {
+pub(crate) struct Stub {
     pub(super) module: String,
     pub(super) name: String,
     /// What it returns; `None` traps.
@@ -34,7 +34,7 @@ pub(super) struct Stub {
 
 impl Entry {
     /// `[module, function, (module, name, value)...]`, and the program's module.
-    pub(super) fn read(run: &Run<'_>, program: Handle) -> Result<(Handle, Self), Refusal> {
+    pub(crate) fn read(run: &Run<'_>, program: Handle) -> Result<(Handle, Self), Refusal> {
         let tree = form::tree(run, program, "the program")?;
         let (Some(module), rest) = (tree.entries().first(), tree.entries().get(1..)) else {
             return Err(ill_formed("the program is an empty tree".to_owned()));

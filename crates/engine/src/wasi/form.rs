@@ -9,12 +9,13 @@ use crate::modules::Refusal;
 use crate::outcome::NoAnswerKind;
 
 // Behind limits, procedure and program.
-const FIRST: usize = 3;
+pub(crate) const FIRST: usize = 3;
 
 /// `[limits, "wasi/1", program, arguments, environment, stdin, seed, clock,
-/// (path, directory)...]`; what is left out at the end is empty.
-pub(super) fn invocation(run: &Run<'_>) -> Result<Invocation, Refusal> {
-    let rest = run.entries.entries().get(FIRST..).unwrap_or_default();
+/// (path, directory)...]`; what is left out at the end is empty. The arguments
+/// stand at `first`, which other built-ins have elsewhere.
+pub(crate) fn invocation(run: &Run<'_>, first: usize) -> Result<Invocation, Refusal> {
+    let rest = run.entries.entries().get(first..).unwrap_or_default();
     let blob = |at: usize, name: &str| match rest.get(at) {
         Some(handle) => bytes(run, handle, name),
         None => Ok(Blob::new(Vec::new())),
@@ -81,7 +82,7 @@ pub(super) fn value_of(
 }
 
 /// The bytes of a Blob, Object or Ref.
-pub(super) fn bytes(run: &Run<'_>, handle: &Handle, name: &str) -> Result<Blob, Refusal> {
+pub(crate) fn bytes(run: &Run<'_>, handle: &Handle, name: &str) -> Result<Blob, Refusal> {
     if !matches!(handle.kind(), Kind::Blob | Kind::BlobRef) {
         return Err(ill_formed(format!("{name} is {}, not blob", handle.kind())));
     }
@@ -94,7 +95,11 @@ pub(super) fn bytes(run: &Run<'_>, handle: &Handle, name: &str) -> Result<Blob, 
 }
 
 /// The bytes of each entry of a Tree.
-fn strings(run: &Run<'_>, handle: Option<&Handle>, name: &str) -> Result<Vec<Vec<u8>>, Refusal> {
+pub(crate) fn strings(
+    run: &Run<'_>,
+    handle: Option<&Handle>,
+    name: &str,
+) -> Result<Vec<Vec<u8>>, Refusal> {
     let Some(handle) = handle else { return Ok(Vec::new()) };
     // As nothing is written shortest.
     if handle.literal_bytes() == Some(b"") {

@@ -11,7 +11,7 @@ use crate::outcome::{FailureKind, Stop};
 
 /// A program has ended itself, with a code.
 #[derive(Debug)]
-pub(super) struct Exit(pub(super) u32);
+pub(crate) struct Exit(pub(crate) u32);
 
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,6 +9,7 @@ mod determinism;
 mod generated;
 mod guests;
 mod harness;
+mod images;
 mod limits;
 mod made;
 mod modules;

@@ -28,20 +28,24 @@ fn get(strings: &[Vec<u8>], memory: &mut Memory<'_>, array: u32, buffer: u32) ->
 
 pub(super) fn args_sizes_get(run: &mut Run<'_>) -> Done {
     let (count, bytes) = (run.u32(0), run.u32(1));
+    run.process.asked.arguments = true;
     sizes(&run.process.arguments, &mut run.memory, count, bytes)
 }
 
 pub(super) fn args_get(run: &mut Run<'_>) -> Done {
     let (array, buffer) = (run.u32(0), run.u32(1));
+    run.process.asked.arguments = true;
     get(&run.process.arguments, &mut run.memory, array, buffer)
 }
 
 pub(super) fn environ_sizes_get(run: &mut Run<'_>) -> Done {
     let (count, bytes) = (run.u32(0), run.u32(1));
+    run.process.asked.environment = true;
     sizes(&run.process.environment, &mut run.memory, count, bytes)
 }
 
 pub(super) fn environ_get(run: &mut Run<'_>) -> Done {
     let (array, buffer) = (run.u32(0), run.u32(1));
+    run.process.asked.environment = true;
     get(&run.process.environment, &mut run.memory, array, buffer)
 }

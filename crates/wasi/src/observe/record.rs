@@ -49,6 +49,12 @@ impl Observed {
         *self = Self { overflown: true, ..Self::default() };
     }
 
+    /// Whether something was asked of a preopened directory.
+    pub(crate) fn looked_at(&self, preopen: u32) -> bool {
+        let mut known = self.known.keys();
+        self.overflown || known.any(|(known, ..)| u32::from(*known) == preopen)
+    }
+
     /// All of them, the first first; `None` if they were too many to keep.
     pub(crate) fn into_list(self) -> Option<Vec<Observation>> {
         (!self.overflown).then_some(self.observations)

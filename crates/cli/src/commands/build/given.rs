@@ -10,7 +10,7 @@ use weft_object::{Handle, Kind};
 use super::arguments::OUT;
 use super::map::{Map, Maps, parse};
 use crate::argument;
-use crate::commands::run::split;
+use crate::commands::run::given::split;
 use crate::exit::Exit;
 use crate::place::Place;
 use crate::terminal::Terminal;

@@ -13,7 +13,7 @@ use super::shell;
 use super::tree::Files;
 use crate::exit::Exit;
 use crate::place::Place;
-use crate::program::{Given, Made};
+use crate::program::{Given, Made, Procedure};
 
 /// One run of a tool.
 #[derive(Debug)]
@@ -55,11 +55,11 @@ impl Common<'_> {
         directories.push((OUT.to_owned(), self.empty));
         let given = Given {
             memory_bytes: self.memory_bytes,
-            program: self.program,
+            procedure: Procedure::Run(self.program),
             arguments: arguments.into_iter().map(String::into_bytes).collect(),
             environment: Vec::new(),
             stdin: Handle::of_blob(b""),
-            seed: 0,
+            seed: Some(0),
             directories: directories.into_iter().map(|(path, root)| (path.into(), root)).collect(),
         };
         let application = given.application(made)?;

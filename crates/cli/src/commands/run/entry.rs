@@ -7,27 +7,29 @@ use weft_object::Handle;
 use crate::exit::Exit;
 use crate::program::Made;
 
-pub(super) fn arguments() -> [Arg; 2] {
-    let invoke = Arg::new("invoke")
+pub(crate) fn invoke_argument() -> Arg {
+    Arg::new("invoke")
         .long("invoke")
         .value_name("NAME")
-        .help("The function to call, of a reactor; _start if left out");
-    let stub = Arg::new("stub")
+        .help("The function to call, of a reactor or an image; _start if left out")
+}
+
+pub(super) fn stub_argument() -> Arg {
+    Arg::new("stub")
         .long("stub")
         .value_name("MODULE.NAME[=VALUE]")
         .action(ArgAction::Append)
-        .help("A function for an import: it returns VALUE, or traps");
-    [invoke, stub]
+        .help("A function for an import: it returns VALUE, or traps")
 }
 
 /// The program as docs/wasi.md has it: the module, with more only if it is
 /// asked for.
-pub(super) fn program(
+pub(crate) fn program(
     module: Handle,
+    function: &str,
     matches: &ArgMatches,
     made: &mut Made,
 ) -> Result<Handle, Exit> {
-    let function = matches.get_one::<String>("invoke").map_or("", String::as_str);
     let stubs: Vec<&String> = matches.get_many("stub").into_iter().flatten().collect();
     // The same as none, and the same key.
     let function = if function == "_start" { "" } else { function };

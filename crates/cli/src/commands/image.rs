@@ -1,0 +1,107 @@
+//! Images: made, listed and compared.
+
+mod diff;
+mod list;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
+use weft_store::Mode;
+
+use super::run::entry;
+use super::run::given::{Given, arguments};
+use super::{Command, handle_argument, json_argument, why};
+use crate::evaluate::{Options, evaluate};
+use crate::exit::Exit;
+use crate::noted;
+use crate::out::out;
+use crate::place::Place;
+use crate::program::Procedure;
+use crate::report;
+use crate::terminal::Terminal;
+use crate::units::parse_duration;
+
+pub(crate) const COMMAND: Command = Command {
+    name: "image",
+    about: "Begin a program once, and keep it so",
+    details: "PROG is a reactor for WASI preview 1. The functions that --init names are called,\n\
+              in that order, with what is given here; each returns nothing or 0. What the\n\
+              program then is, is the image, whose handle is printed: a Tree of pages,\n\
+              which `weft run` goes on from in the place of the program. It can be labelled,\n\
+              pinned, exported and explained as anything else. A program that has asked for\n\
+              its arguments, environment, random numbers or the time, or has looked into a\n\
+              directory, is told the same when it goes on; what it had not asked for can be\n\
+              given then. docs/image.md says which programs an image can be made of.",
+    examples: &[
+        "weft image tool.wasm --init setup --label tool",
+        "weft image python.wasm --init wizer.initialize --dir lib:/usr/local/lib",
+        "weft run @tool --invoke run -- input",
+        "weft image ls",
+        "weft image diff @python @pandas",
+    ],
+    arguments: |command| {
+        let program = Arg::new("PROG")
+            .required(true)
+            .value_parser(value_parser!(PathBuf))
+            .help("The program, a .wasm file");
+        let init = Arg::new("init")
+            .long("init")
+            .value_name("NAME")
+            .required(true)
+            .action(ArgAction::Append)
+            .help("A function that begins the program; may be given again");
+        let deadline = Arg::new("deadline")
+            .long("deadline")
+            .value_name("TIME")
+            .value_parser(parse_duration)
+            .help("Give up after this long, as 10s or 5m");
+        let label = noted::label_argument().help("Label the image");
+        let list = clap::Command::new("ls")
+            .about("List the images that have labels or that were made here")
+            .arg(json_argument());
+        let diff = clap::Command::new("diff")
+            .about("Say which pages of two images differ, and how much they share")
+            .arg(handle_argument("A"))
+            .arg(handle_argument("B"))
+            .arg(json_argument());
+        let why = (why::COMMAND.arguments)(
+            clap::Command::new("why").about("The same as `weft why`: what made it, and from what"),
+        );
+        arguments(command.arg(program).arg(init))
+            .args([deadline, label])
+            .args_conflicts_with_subcommands(true)
+            .subcommand_negates_reqs(true)
+            .disable_help_subcommand(true)
+            .subcommands([list, why, diff])
+    },
+    run: |matches, terminal| match matches.subcommand() {
+        Some(("ls", matches)) => list::run(matches, terminal),
+        Some(("diff", matches)) => diff::run(matches, terminal),
+        Some((_, matches)) => (why::COMMAND.run)(matches, terminal),
+        None => make(matches, terminal),
+    },
+};
+
+fn make(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
+    let label = noted::label(matches)?;
+    let place = Place::open(Mode::Write, terminal)?;
+    let given = Given { matches, place: &place, terminal };
+    let path = matches.get_one::<PathBuf>("PROG").cloned().unwrap_or_default();
+    let functions: Vec<String> = matches.get_many("init").into_iter().flatten().cloned().collect();
+    let name: OsString = path.file_name().unwrap_or_default().to_owned();
+    let module = place.put(&path)?.0;
+    let application = given.application(&name, |made| {
+        let program = entry::program(module, "", matches, made)?;
+        Ok(Procedure::Snapshot(functions, program))
+    })?;
+    let options = Options {
+        deadline: matches.get_one::<Duration>("deadline").copied(),
+        ..Options::default()
+    };
+    let answer = evaluate(&place, application.thunk, &options, terminal)?;
+    noted::remember(&place, &answer, label.as_ref(), terminal)?;
+    let image = report::value(&answer)?;
+    out(|out| writeln!(out, "#{image}"))
+}

@@ -1,0 +1,128 @@
+//! Images as commands see them: docs/image.md has the form.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use weft_object::{Blob, Content, Handle, Kind, Tree};
+use weft_store::{Backend, StoreError};
+use weft_wasi::Suspended;
+
+use crate::argument;
+use crate::commands::Given;
+use crate::exit::{Code, Exit};
+
+/// The bytes of a page.
+pub(crate) const PAGE_BYTES: u64 = 4096;
+
+/// How an image begins, of whatever version.
+const FAMILY: &[u8] = b"weft image ";
+
+/// An image, but for its pages.
+pub(crate) struct Image {
+    pub(crate) handle: Handle,
+    pub(crate) program: Handle,
+    suspended: Suspended,
+    memories: Vec<Handle>,
+}
+
+/// A page: which memory, where in it, and what.
+pub(crate) type Page = ((usize, u64), Handle);
+
+impl Image {
+    /// What was named in the place of a program, if that is no file.
+    pub(crate) fn named(given: &Given<'_>, path: &Path) -> Result<Option<Self>, Exit> {
+        let is_named = matches!(path.as_os_str().as_bytes().first(), Some(b'@' | b'#'));
+        if !is_named || path.exists() {
+            return Ok(None);
+        }
+        let handle = argument::data(path.as_os_str(), given.terminal)?.1;
+        Self::read(&*given.place.backend, handle).map(Some)
+    }
+
+    /// The image under a handle.
+    pub(crate) fn read(backend: &dyn Backend, handle: Handle) -> Result<Self, Exit> {
+        let none = |what: &str| {
+            let text = format!("#{handle} is no image: {what}; `weft image` makes one");
+            Exit::new(Code::Other, text)
+        };
+        if !matches!(handle.kind(), Kind::Tree | Kind::TreeRef) {
+            return Err(none(&format!("it is {}", handle.kind())));
+        }
+        let image = tree(backend, handle)?;
+        if !is_image(&image) {
+            return Err(none("it does not begin as one"));
+        }
+        let &[_, program, _, process, _, _, directories, memories] = image.entries() else {
+            return Err(none("it has not eight entries"));
+        };
+        let directories = tree(backend, directories)?;
+        let (pairs, _) = directories.entries().as_chunks::<2>();
+        let pairs =
+            pairs.iter().map(|[path, root]| Ok((blob(backend, *path)?.bytes().to_vec(), *root)));
+        let pairs = pairs.collect::<Result<Vec<_>, Exit>>()?;
+        let empty = || Blob::new(Vec::new());
+        let process = blob(backend, process)?;
+        let suspended = Suspended::decode(process.bytes(), (empty(), empty()), pairs);
+        let suspended = suspended.ok_or_else(|| none("its process is none"))?;
+        let memories = tree(backend, memories)?.entries().to_vec();
+        Ok(Self { handle, program, suspended, memories })
+    }
+
+    /// What the program is to be called; nothing if it knows that already.
+    pub(crate) fn own_name(&self) -> &'static str {
+        if self.suspended.asked_arguments() { "" } else { "image" }
+    }
+
+    /// The bytes of its memories.
+    pub(crate) fn memory_bytes(&self, backend: &dyn Backend) -> Result<u64, Exit> {
+        let mut bytes: u64 = 0;
+        for memory in &self.memories {
+            let tree = tree(backend, *memory)?;
+            let length = tree.entries().first().and_then(Handle::literal_u64);
+            bytes = bytes.saturating_add(length.unwrap_or(0));
+        }
+        Ok(bytes)
+    }
+
+    /// All pages that are not zeros, in order.
+    pub(crate) fn pages(&self, backend: &dyn Backend) -> Result<Vec<Page>, Exit> {
+        let mut pages = Vec::new();
+        for (memory, root) in self.memories.iter().enumerate() {
+            for (number, chunk) in (0..).zip(tree(backend, *root)?.entries().iter().skip(1)) {
+                if chunk.literal_bytes() == Some(b"") {
+                    continue;
+                }
+                for (at, page) in (0..).zip(tree(backend, *chunk)?.entries()) {
+                    if page.literal_bytes() != Some(b"") {
+                        pages.push(((memory, number * 256 + at), *page));
+                    }
+                }
+            }
+        }
+        Ok(pages)
+    }
+}
+
+/// Whether a Tree says of itself that it is an image.
+pub(crate) fn is_image(tree: &Tree) -> bool {
+    let first = tree.entries().first().and_then(Handle::literal_bytes);
+    first.is_some_and(|first| first.starts_with(FAMILY))
+}
+
+fn content(backend: &dyn Backend, handle: Handle) -> Result<Content, Exit> {
+    let content = backend.get(&handle.content())?;
+    Ok(content.ok_or_else(|| StoreError::Missing(handle.content()))?)
+}
+
+fn tree(backend: &dyn Backend, handle: Handle) -> Result<Tree, Exit> {
+    let content = content(backend, handle)?;
+    Ok(content.tree().cloned().ok_or_else(|| StoreError::Missing(handle.content()))?)
+}
+
+fn blob(backend: &dyn Backend, handle: Handle) -> Result<Blob, Exit> {
+    if let Some(bytes) = handle.content().literal_bytes() {
+        return Ok(Blob::new(bytes.to_vec()));
+    }
+    let content = content(backend, handle)?;
+    Ok(content.blob().cloned().ok_or_else(|| StoreError::Missing(handle.content()))?)
+}

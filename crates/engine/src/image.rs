@@ -1,0 +1,169 @@
+//! Images: programs that were begun once, as data.
+//!
+//! `snapshot/1` calls some functions of a program and gives what its memory and
+//! globals then are, as a Tree of pages; `image/1` goes on from there. Both are
+//! applications like any other: an image has a recipe, and equal ones have equal
+//! names. The form is in `docs/image.md`.
+//!
+//! The module is compiled once for all of its images: rewritten so that nothing is
+//! put into memory when an instance begins ([`For::Image`]). What an image's memory
+//! is stands in a file, which is mapped copy-on-write over that of each instance.
+
+mod form;
+mod make;
+mod pages;
+mod restore;
+
+use wasmtime::{ExternType, InstancePre, Module, ModuleExport, Store};
+use weft_object::{Blob, Handle, Kind};
+
+pub(crate) use pages::{Images, Loaded, Place, write_sparse};
+
+use crate::apply::Beside;
+use crate::check::{Shape, bad};
+use crate::modules::{Abi, Caches, PoolFull, Prepared, Refusal, Target};
+use crate::outcome::{Applied, Failure, FailureKind, NoAnswerKind};
+use crate::rewrite::{For, image::unfit};
+use crate::wasi::{Entry, Running, check_program, ill_formed_as, initialize, pre};
+use crate::way::Way;
+use crate::{Engine, Run};
+
+/// The procedure that makes an image.
+pub(crate) const MAKE: &[u8] = b"snapshot/1";
+
+/// The procedure that goes on from one.
+pub(crate) const RESTORE: &[u8] = b"image/1";
+
+/// Where an invocation stands in an application of either: behind limits, procedure,
+/// and two more.
+const FIRST: usize = 4;
+
+/// A program of which images are made, or one that goes on from an image.
+pub(crate) struct Imaged;
+
+/// One that is linked.
+pub(crate) struct Linked {
+    pre: InstancePre<Running>,
+    beside: Beside,
+    initialize: Option<ModuleExport>,
+    memories: Vec<ModuleExport>,
+    globals: Vec<ModuleExport>,
+}
+
+/// What is to be run, if an application is of one of the two; or why it cannot be.
+pub(crate) fn target(run: &Run<'_>) -> Option<Result<Target<Imaged>, Refusal>> {
+    match run.entries.entries().get(1)?.literal_bytes()? {
+        MAKE => Some(make::target(run)),
+        RESTORE => Some(restore::target(run)),
+        _ => None,
+    }
+}
+
+/// What is to be compiled of a program for a function of it.
+fn target_of(run: &Run<'_>, program: Handle, function: &str) -> Result<Target<Imaged>, Refusal> {
+    let (module, entry) = match program.kind() {
+        Kind::Blob => (program, Entry::default()),
+        _ => Entry::read(run, program)?,
+    };
+    let name = Handle::of_blob(&[program.as_bytes(), function.as_bytes()].concat());
+    Ok(Target { name, module, entry: Entry { function: Some(function.to_owned()), ..entry } })
+}
+
+fn ill_formed(procedure: &[u8], detail: impl std::fmt::Display) -> Refusal {
+    ill_formed_as(&format!("{}: {detail}", procedure.escape_ascii()))
+}
+
+fn ill_formed_memory(detail: String) -> Refusal {
+    Refusal::Failure(Failure { kind: FailureKind::MemoryLimit, detail, note: None })
+}
+
+fn failed(detail: String) -> wasmtime::Error {
+    crate::outcome::Stop::Failure(FailureKind::BadHandle, detail).into()
+}
+
+impl Abi for Imaged {
+    const SORT: &'static str = "image";
+    const WHAT: Option<For> = Some(For::Image);
+
+    type Entry = Entry;
+    type Code = Module;
+    type Linked = Linked;
+
+    fn check(module: &[u8], entry: &Entry) -> Result<Shape, Failure> {
+        let shape = check_program(module, entry)?;
+        match unfit(module) {
+            Ok(None) => Ok(shape),
+            Ok(Some(why)) => Err(bad(format!("no image can be made of this program: {why}"))),
+            Err(_) => Err(bad("malformed".to_owned())),
+        }
+    }
+
+    fn link(code: &Module, target: &Target<Self>, way: &Way) -> wasmtime::Result<Linked> {
+        Ok(Linked {
+            pre: pre(code, &target.entry, way)?,
+            beside: Beside::of(code, &target.module),
+            initialize: initialize(code),
+            memories: added(code, &target.module, |ty| matches!(ty, ExternType::Memory(_))),
+            globals: added(code, &target.module, |ty| matches!(ty, ExternType::Global(_))),
+        })
+    }
+
+    fn caches(engine: &Engine) -> &Caches<Self> {
+        &engine.imaged
+    }
+
+    fn perform(
+        run: &Run<'_>,
+        prepared: &Prepared<Self>,
+        engine: &Engine,
+    ) -> Result<Applied, PoolFull> {
+        let is_made = run.entries.entries().get(1).and_then(Handle::literal_bytes) == Some(MAKE);
+        match is_made {
+            true => make::perform(run, prepared, engine),
+            false => restore::perform(run, prepared, engine),
+        }
+    }
+
+    fn module(run: &Run<'_>, name: &Handle) -> Option<Result<Blob, Refusal>> {
+        if name.is_literal() {
+            return None;
+        }
+        // An image is given as a Ref, so its program is no part of the footprint.
+        let fetched = run.objects.fetch(name.content(), run.interrupt);
+        let blob = fetched.map_err(|why| Refusal::NoAnswer(NoAnswerKind::Missing, why));
+        Some(blob.and_then(|content| {
+            let blob = content.blob().cloned();
+            blob.ok_or_else(|| Refusal::bad_module("the program is no blob"))
+        }))
+    }
+}
+
+/// What was exported when the module was rewritten, by its index.
+fn added(code: &Module, name: &Handle, wanted: fn(&ExternType) -> bool) -> Vec<ModuleExport> {
+    let suffix = name.to_string();
+    let index = |export: &str| -> Option<u32> {
+        let mut parts = export.strip_prefix("weft ")?.strip_suffix(&suffix)?.split(' ');
+        parts.nth(1)?.parse().ok()
+    };
+    let exports = code.exports().filter(|export| wanted(&export.ty()));
+    let mut found: Vec<_> = exports.filter_map(|at| Some((index(at.name())?, at.name()))).collect();
+    found.sort_unstable();
+    found.into_iter().filter_map(|(_, name)| code.get_export_index(name)).collect()
+}
+
+/// Calls a function of the program by its name.
+fn call(
+    instance: &wasmtime::Instance,
+    store: &mut Store<Running>,
+    name: &str,
+) -> wasmtime::Result<u32> {
+    let function = instance.get_func(&mut *store, name);
+    let function = function.ok_or_else(|| failed(format!("the program exports no {name}")))?;
+    if let Ok(function) = function.typed::<(), ()>(&*store) {
+        return function.call(store, ()).map(|()| 0);
+    }
+    match function.typed::<(), i32>(&*store) {
+        Ok(function) => function.call(store, ()).map(i32::cast_unsigned),
+        Err(_) => Err(failed(format!("{name} is no function that takes nothing"))),
+    }
+}

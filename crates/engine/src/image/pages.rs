@@ -1,0 +1,197 @@
+//! What images' memories are, ready to be mapped: one file for each image, where
+//! zeros take no room.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wasmtime::Val;
+use weft_object::Handle;
+use weft_wasi::Suspended;
+
+use super::form::{CHUNK_PAGES, Form, PAGE_BYTES, Reader};
+use crate::Run;
+use crate::abi::window::Mapped;
+use crate::artifact::Artifacts;
+use crate::modules::Refusal;
+use crate::outcome::NoAnswerKind;
+
+/// Images that are kept ready.
+const KEPT_MAX: usize = 64;
+
+/// The images that an engine has ready, the last used one last.
+#[derive(Default)]
+pub(crate) struct Images(Mutex<Vec<(Handle, Arc<Loaded>)>>);
+
+/// An image, ready to go on from.
+pub(crate) struct Loaded {
+    pub(super) globals: Vec<Val>,
+    pub(super) suspended: Suspended,
+    pub(super) memories: Vec<Pages>,
+    file: File,
+}
+
+/// Where a memory stands in the file.
+pub(super) struct Pages {
+    pub(super) offset: u64,
+    pub(super) bytes: u64,
+}
+
+impl Images {
+    /// An image, made ready if it is not.
+    pub(super) fn get(
+        &self,
+        run: &Run<'_>,
+        image: Handle,
+        artifacts: Option<&Artifacts>,
+    ) -> Result<Arc<Loaded>, Refusal> {
+        let name = image.content();
+        {
+            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(at) = all.iter().rposition(|(known, _)| *known == name) {
+                let found = all.remove(at);
+                let loaded = Arc::clone(&found.1);
+                all.push(found);
+                return Ok(loaded);
+            }
+        }
+        let loaded = Arc::new(load(run, image, artifacts)?);
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= KEPT_MAX {
+            all.remove(0);
+        }
+        all.push((name, Arc::clone(&loaded)));
+        Ok(loaded)
+    }
+}
+
+fn load(run: &Run<'_>, image: Handle, artifacts: Option<&Artifacts>) -> Result<Loaded, Refusal> {
+    let form = Form::read(run, image)?;
+    let (mut memories, mut end) = (Vec::new(), 0_u64);
+    for (bytes, _) in &form.memories {
+        memories.push(Pages { offset: end, bytes: *bytes });
+        end = end.saturating_add(*bytes);
+    }
+    if end > run.memory_limit_bytes {
+        let limit = run.memory_limit_bytes;
+        let detail = format!("image/1: the image has {end} bytes of memory, above {limit}");
+        return Err(super::ill_formed_memory(detail));
+    }
+    let file = match artifacts {
+        None => in_memory(&pages(run, image, &form, end)?),
+        Some(artifacts) => match artifacts.load_pages(&image.content()) {
+            Some(file) => Ok(file),
+            None => {
+                let bytes = pages(run, image, &form, end)?;
+                artifacts.store_pages(&image.content(), &bytes);
+                // A full disk is no reason not to go on.
+                artifacts.load_pages(&image.content()).map_or_else(|| in_memory(&bytes), Ok)
+            }
+        },
+    };
+    let file = file.map_err(|error| {
+        let detail = format!("the image has no room in memory: {error}");
+        Refusal::NoAnswer(NoAnswerKind::HostMemory, detail)
+    })?;
+    Ok(Loaded { globals: form.globals, suspended: form.suspended, memories, file })
+}
+
+/// All memories, one behind the other.
+fn pages(run: &Run<'_>, image: Handle, form: &Form, end: u64) -> Result<Vec<u8>, Refusal> {
+    let reader = Reader { run, image };
+    let mut all = Vec::new();
+    let length = usize::try_from(end).unwrap_or(usize::MAX);
+    all.try_reserve_exact(length).map_err(|error| {
+        let detail = format!("the image has no room in memory: {error}");
+        Refusal::NoAnswer(NoAnswerKind::HostMemory, detail)
+    })?;
+    for (bytes, memory) in &form.memories {
+        let end = all.len() + *bytes as usize;
+        let tree = reader.tree(*memory, "a memory")?;
+        for chunk in tree.entries().iter().skip(1) {
+            let chunk_end = end.min(all.len() + CHUNK_PAGES * PAGE_BYTES);
+            if chunk.literal_bytes() == Some(b"") {
+                all.resize(chunk_end, 0);
+                continue;
+            }
+            let pages = reader.tree(*chunk, "a part of a memory")?;
+            for page in pages.entries() {
+                let page = reader.blob(*page, "a page")?;
+                if !matches!(page.bytes().len(), 0 | PAGE_BYTES) || all.len() >= chunk_end {
+                    return Err(reader.broken("a page of it is none"));
+                }
+                all.extend_from_slice(page.bytes());
+                all.resize(all.len() + PAGE_BYTES - page.bytes().len(), 0);
+            }
+            if all.len() != chunk_end {
+                return Err(reader.broken("pages of it are missing"));
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Writes into an empty file, which then has room for zeros only where others are.
+pub(crate) fn write_sparse(file: &File, bytes: &[u8]) -> std::io::Result<()> {
+    file.set_len(bytes.len() as u64)?;
+    for (number, page) in bytes.chunks(PAGE_BYTES).enumerate() {
+        if page.iter().any(|byte| *byte != 0) {
+            file.write_all_at(page, (number * PAGE_BYTES) as u64)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn in_memory(bytes: &[u8]) -> std::io::Result<File> {
+    use std::os::fd::FromRawFd;
+    // SAFETY: the name is a string with a NUL at its end; a descriptor that is
+    // answered is new and nobody else's.
+    // JUSTIFICATION: a file that has no name and takes no room on a disk is not to
+    // be had from the standard library.
+    let file = unsafe {
+        let file = libc::memfd_create(c"weft image".as_ptr(), libc::MFD_CLOEXEC);
+        if file < 0 {
+            return Err(std::io::Error::last_os_error());
+        }
+        File::from_raw_fd(file)
+    };
+    write_sparse(&file, bytes)?;
+    Ok(file)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn in_memory(_: &[u8]) -> std::io::Result<File> {
+    Err(std::io::Error::other("there is no directory for compiled modules to keep it in"))
+}
+
+impl Loaded {
+    /// What the memories come to.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        self.memories.iter().map(|pages| pages.bytes).sum()
+    }
+
+    /// Reads a memory, where it cannot be mapped.
+    pub(super) fn read(&self, pages: &Pages, target: &mut [u8]) -> wasmtime::Result<()> {
+        self.file.read_exact_at(target, pages.offset).map_err(|error| {
+            let detail = format!("the pages of an image cannot be read: {error}");
+            crate::outcome::Stop::NoAnswer(NoAnswerKind::Missing, detail).into()
+        })
+    }
+}
+
+/// A place in the file, to be mapped.
+pub(crate) struct Place {
+    pub(crate) image: Arc<Loaded>,
+    pub(crate) offset: u64,
+}
+
+impl Mapped for Place {
+    fn file(&self) -> Option<&File> {
+        Some(&self.image.file)
+    }
+
+    fn offset(&self) -> u64 {
+        self.offset
+    }
+}

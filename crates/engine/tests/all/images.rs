@@ -1,0 +1,479 @@
+//! Images: `snapshot/1` makes one, `image/1` goes on from it.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use weft_engine::{Applied, Config, Engine, FailureKind, NoAnswerKind, Outcome};
+use weft_object::{Content, Handle};
+
+use crate::harness::{Case, DEBUG, ENGINE, ROOMY, config, made_blob, made_tree, value};
+
+/// A case of a procedure and its arguments, over what another case has.
+fn case(of: &Case, procedure: &[u8], arguments: Vec<Handle>) -> Case {
+    Case {
+        engine: Arc::clone(&of.engine),
+        memory: Arc::clone(&of.memory),
+        module: Handle::of_blob(procedure),
+        arguments,
+        limit_bytes: of.limit_bytes,
+        fuel: of.fuel,
+        interrupt: weft_engine::Interrupt::new(),
+    }
+}
+
+/// Makes an image by calling these functions.
+fn snapshot(of: &Case, functions: &[&str], more: &[Handle]) -> Case {
+    let names: Vec<_> = functions.iter().map(|name| of.memory.put_blob(name.as_bytes())).collect();
+    let mut arguments = vec![of.memory.put_tree(&names), of.module];
+    arguments.extend_from_slice(more);
+    case(of, b"snapshot/1", arguments)
+}
+
+/// Keeps what a run has made.
+fn keep(case: &Case, applied: &Applied) {
+    for (_, content) in &applied.made {
+        match content {
+            Content::Blob(blob) => case.memory.put_blob(blob.bytes()),
+            Content::Tree(tree) | Content::Tag(tree) => case.memory.put_tree(tree.entries()),
+        };
+    }
+}
+
+fn made(case: &Case) -> Handle {
+    let applied = case.apply();
+    keep(case, &applied);
+    value(&applied)
+}
+
+/// Goes on from an image.
+fn restored(of: &Case, image: Handle, function: &str, more: &[Handle]) -> Case {
+    let mut arguments = vec![image.lower().unwrap(), of.memory.put_blob(function.as_bytes())];
+    arguments.extend_from_slice(more);
+    case(of, b"image/1", arguments)
+}
+
+/// Exit code and output.
+fn left(case: &Case) -> (u64, Vec<u8>) {
+    let applied = case.apply();
+    let entries = made_tree(&applied, value(&applied));
+    (entries[0].literal_u64().unwrap(), made_blob(&applied, entries[1]))
+}
+
+const COUNTER: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_write"
+      (func $fd_write (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "args_sizes_get"
+      (func $args_sizes_get (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_read"
+      (func $fd_read (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "path_open"
+      (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+    (import "wasi_snapshot_preview1" "clock_time_get"
+      (func $clock (param i32 i64 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "random_get"
+      (func $random (param i32 i32) (result i32)))
+    (memory (export "memory") 2)
+    (global $n (mut i32) (i32.const 5))
+    (global $f (mut f64) (f64.const 1.5))
+    (data (i32.const 70000) "hello")
+    (data $passive "later")
+    (func (export "init")
+      (global.set $n (i32.add (global.get $n) (i32.const 2)))
+      (global.set $f (f64.const 2.5))
+      (i32.store (i32.const 1000) (i32.const 30))
+      (drop (memory.grow (i32.const 3)))
+      (i32.store (i32.const 300000) (i32.const 400)))
+    (func (export "go") (result i32)
+      (i32.add (global.get $n)
+        (i32.add (i32.load (i32.const 1000))
+          (i32.add (i32.load (i32.const 300000)) (memory.size)))))
+    (func (export "print") (result i32)
+      (i32.store (i32.const 0) (i32.const 70000))
+      (i32.store (i32.const 4) (i32.const 5))
+      (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+    (func (export "passive") (result i32)
+      (memory.init $passive (i32.const 0) (i32.const 0) (i32.const 5))
+      (i32.load8_u (i32.const 0)))
+    (func (export "args") (result i32)
+      (drop (call $args_sizes_get (i32.const 0) (i32.const 4)))
+      (i32.load (i32.const 0)))
+    (func (export "asked") (drop (call $args_sizes_get (i32.const 0) (i32.const 4))))
+    (func (export "read")
+      (i32.store (i32.const 0) (i32.const 100))
+      (i32.store (i32.const 4) (i32.const 5))
+      (drop (call $fd_read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8))))
+    (func (export "open")
+      (drop (call $path_open (i32.const 3) (i32.const 0) (i32.const 70000) (i32.const 5)
+        (i32.const 1) (i64.const 64) (i64.const 0) (i32.const 0) (i32.const 0))))
+    (func (export "exit") (call $proc_exit (i32.const 3)))
+    (func (export "fails") (result i32) (i32.const 9))
+    (func (export "traps") (unreachable))
+    (func (export "forever") (loop $l (br $l)))
+    (func (export "takes") (param i32))
+    (func (export "dirty") (result i32)
+      (i32.store (i32.const 1000) (i32.const 77)) (i32.load (i32.const 1000)))
+    (func (export "tell_time")
+      (drop (call $clock (i32.const 0) (i64.const 0) (i32.const 16)))
+      (drop (call $random (i32.const 24) (i32.const 8))))
+    (func (export "time") (result i32)
+      (i64.store (i32.const 32) (i64.load (i32.const 16)))
+      (i64.store (i32.const 40) (i64.load (i32.const 24)))
+      (drop (call $clock (i32.const 0) (i64.const 0) (i32.const 16)))
+      (drop (call $random (i32.const 24) (i32.const 8)))
+      (i32.store (i32.const 0) (i32.const 16))
+      (i32.store (i32.const 4) (i32.const 32))
+      (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+    (func (export "told") (call $told) (call $told))
+    (func $told
+      (drop (call $clock (i32.const 0) (i64.const 0) (i32.const 16)))
+      (drop (call $random (i32.const 24) (i32.const 8))))
+  )"#;
+
+fn engines() -> [Arc<Engine>; 3] {
+    [Arc::clone(&ENGINE), Arc::clone(&ROOMY), Arc::clone(&DEBUG)]
+}
+
+#[test]
+fn it_goes_on_where_the_program_was() {
+    for engine in engines() {
+        let program = Case::text(COUNTER).on(&engine);
+        let image = made(&snapshot(&program, &["init"], &[]));
+        assert_eq!(left(&restored(&program, image, "go", &[])).0, 7 + 30 + 400 + 5);
+        assert_eq!(left(&restored(&program, image, "print", &[])), (0, b"hello".to_vec()));
+        assert_eq!(left(&restored(&program, image, "passive", &[])).0, u64::from(b'l'));
+        // What one run writes no other sees.
+        assert_eq!(left(&restored(&program, image, "dirty", &[])).0, 77);
+        assert_eq!(left(&restored(&program, image, "go", &[])).0, 7 + 30 + 400 + 5);
+        // The functions are called one after the other.
+        let twice = made(&snapshot(&program, &["init", "init"], &[]));
+        assert_eq!(left(&restored(&program, twice, "go", &[])).0, 9 + 30 + 400 + 8);
+    }
+}
+
+#[test]
+fn an_image_is_the_same_wherever_it_is_made() {
+    let images =
+        engines().map(|engine| made(&snapshot(&Case::text(COUNTER).on(&engine), &["init"], &[])));
+    assert!(images.iter().all(|image| *image == images[0]));
+    // What is begun and has changed nothing else has all pages but those.
+    let program = Case::text(COUNTER);
+    let applied = snapshot(&program, &["init"], &[]).apply();
+    let pages = applied
+        .made
+        .iter()
+        .filter(|(_, content)| content.blob().is_some_and(|blob| blob.bytes().len() == 4096));
+    assert_eq!(pages.count(), 3, "at 1000, 70000 and 300000");
+}
+
+#[test]
+fn clock_and_random_bytes_go_on() {
+    let program = Case::text(COUNTER);
+    let image = made(&snapshot(&program, &["tell_time"], &[]));
+    let (_, told) = left(&restored(&program, image, "time", &[]));
+    let at = |at: usize| u64::from_le_bytes(told[at..at + 8].try_into().unwrap());
+    // Now, the random bytes now, then, the random bytes then.
+    assert_eq!(at(0), at(16) + 1000);
+    assert_ne!(at(8), at(24));
+    // As of a program that goes on in itself.
+    let twice = made(&snapshot(&program, &["tell_time", "told"], &[]));
+    let (_, later) = left(&restored(&program, twice, "time", &[]));
+    assert_eq!(u64::from_le_bytes(later[..8].try_into().unwrap()), at(0) + 2000);
+    let empty = Handle::of_blob(b"");
+    let seeded = restored(&program, image, "time", &[empty, empty, empty, Handle::of_u64(7)]);
+    let words = "image/1: the program took random bytes when its image was made; leave the seed \
+                 out or give the same";
+    assert_eq!(seeded.failure(), (FailureKind::BadHandle, words.to_owned()));
+    let five = Handle::of_u64(5);
+    let (_, detail) =
+        restored(&program, image, "time", &[empty, empty, empty, empty, five]).failure();
+    assert_eq!(
+        detail,
+        "image/1: the program was told the time when its image was made; leave the clock out"
+    );
+}
+
+#[test]
+fn what_was_asked_for_stays_and_what_was_not_can_be_given() {
+    let program = Case::text(COUNTER);
+    let three = program.memory.put_tree(&[b"a", b"b", b"c"].map(|text| Handle::of_blob(text)));
+    let image = made(&snapshot(&program, &["init"], &[]));
+    assert_eq!(left(&restored(&program, image, "args", &[three])).0, 3);
+    let image = made(&snapshot(&program, &["asked"], &[three]));
+    let words =
+        "image/1: the program was told its arguments when its image was made; leave them out";
+    let given = restored(&program, image, "args", &[three]).failure();
+    assert_eq!(given, (FailureKind::BadHandle, words.to_owned()));
+}
+
+#[test]
+fn what_cannot_go_on_is_told_so() {
+    let empty = Handle::of_blob(b"");
+    let program = Case::text(COUNTER);
+    let folder = {
+        let mut made = Vec::new();
+        let root = weft_object::directory::build(Vec::new(), |handle, part| {
+            made.push((handle, part));
+            Ok::<_, weft_object::directory::DirectoryError>(())
+        });
+        for (_, part) in made {
+            match part {
+                weft_object::directory::Part::Index(blob) => program.memory.put_blob(blob.bytes()),
+                weft_object::directory::Part::Node(tree) => program.memory.put_tree(tree.entries()),
+            };
+        }
+        root.unwrap()
+    };
+    let path = Handle::of_blob(b"/");
+    let stdin = Handle::of_blob(b"input");
+    let with = [empty, empty, stdin, empty, empty, path, folder];
+    let refused = |function: &str| snapshot(&program, &[function], &with).failure().1;
+    let cannot = "snapshot/1: the program cannot go on from an image: ";
+    assert_eq!(
+        refused("open"),
+        format!("{cannot}descriptor 4 is not as the program found it; close what is opened")
+    );
+    assert_eq!(
+        refused("read"),
+        format!("{cannot}it has read from standard input; read that later")
+    );
+    assert_eq!(
+        refused("exit"),
+        "snapshot/1: the program ended itself with exit code 3; nothing goes on"
+    );
+    assert_eq!(refused("fails"), "snapshot/1: fails returned 9, not 0");
+    assert_eq!(snapshot(&program, &["traps"], &[]).failure().0, FailureKind::Trap);
+    let missing = snapshot(&program, &["missing"], &[]).failure();
+    assert_eq!(missing.0, FailureKind::BadModule);
+    assert_eq!(
+        snapshot(&program, &["init", "missing"], &[]).failure().1,
+        "the program exports no missing"
+    );
+    let none = snapshot(&program, &[], &[]).failure().1;
+    assert_eq!(none, "snapshot/1: no function is named that begins the program; name one");
+    assert_eq!(snapshot(&program, &["takes"], &[]).failure().0, FailureKind::BadModule);
+}
+
+#[test]
+fn what_never_ends_is_interrupted() {
+    let program = Case::text(COUNTER);
+    let case = snapshot(&program, &["forever"], &[]);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            case.interrupt.interrupt();
+        });
+        assert_eq!(case.no_answer(), NoAnswerKind::Interrupted);
+    });
+}
+
+#[test]
+fn modules_of_which_no_image_can_be_made_are_refused() {
+    let refused = |parts: &str, body: &str| {
+        let text = format!(
+            "(module (memory (export \"memory\") 1) {parts} (func (export \"init\") {body}))"
+        );
+        snapshot(&Case::text(&text), &["init"], &[]).failure()
+    };
+    let because = |why: &str| {
+        (FailureKind::BadModule, format!("no image can be made of this program: {why}"))
+    };
+    assert_eq!(
+        refused("(table 2 funcref)", "(table.set (i32.const 0) (ref.null func))"),
+        because("its function 0 changes a table")
+    );
+    assert_eq!(
+        refused("(data $d \"x\")", "(data.drop $d)"),
+        because("its function 0 drops a segment")
+    );
+    assert_eq!(
+        refused("(global (mut funcref) (ref.null func))", ""),
+        because("its global 0 holds a reference that may change")
+    );
+    assert_eq!(
+        refused("(memory $m 1) (data (memory $m) (i32.const 0) \"x\")", ""),
+        because("where its data begins is no constant, or not in memory 0")
+    );
+}
+
+#[test]
+fn an_image_of_another_sort_is_refused_by_name() {
+    let program = Case::text(COUNTER);
+    let image = made(&snapshot(&program, &["init"], &[]));
+    let entries = {
+        let tree = weft_engine::Objects::tree(&*program.memory, image).unwrap();
+        tree.entries().to_vec()
+    };
+    let with = |at: usize, entry: Handle| {
+        let mut entries = entries.clone();
+        entries[at] = entry;
+        restored(&program, program.memory.put_tree(&entries), "go", &[])
+    };
+    let outcome = with(0, Handle::of_blob(b"weft image 2")).apply().outcome;
+    match outcome {
+        Outcome::NoAnswer { kind: NoAnswerKind::Unsupported, detail } => {
+            assert!(
+                detail.contains("`weft image 2`, and this program knows `weft image 1`"),
+                "{detail}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    let broken = |case: Case| {
+        let (kind, detail) = case.failure();
+        assert_eq!(kind, FailureKind::BadHandle);
+        assert!(detail.starts_with("image/1: #"), "{detail}");
+        detail
+    };
+    assert!(broken(with(0, Handle::of_blob(b"x"))).ends_with("it does not begin as one"));
+    assert!(broken(with(2, Handle::of_blob(b"x"))).ends_with("its globals are no values"));
+    assert!(broken(with(3, Handle::of_blob(b"x"))).ends_with("its process is none"));
+    // Of another program, with fewer globals.
+    let other = program.memory.put_blob(
+        &wat::parse_str("(module (memory (export \"memory\") 1) (func (export \"go\")))").unwrap(),
+    );
+    assert_eq!(with(1, other).failure().1, "image/1: the image is of another program");
+    // Memory that is not as long as it says, and pages that are none.
+    let memory = |entries: &[Handle]| {
+        let memory = program.memory.put_tree(entries);
+        with(7, program.memory.put_tree(&[memory]))
+    };
+    let empty = Handle::of_blob(b"");
+    assert!(broken(memory(&[Handle::of_u64(1 << 16)])).ends_with("not as long as it says"));
+    assert!(broken(memory(&[Handle::of_u64(100), empty])).ends_with("not as long as it says"));
+    let page = program.memory.put_blob(&[7; 4095]);
+    let chunk = program.memory.put_tree(&[page; 16]);
+    assert!(broken(memory(&[Handle::of_u64(1 << 16), chunk])).ends_with("a page of it is none"));
+    let short = program.memory.put_tree(&[empty; 15]);
+    assert!(broken(memory(&[Handle::of_u64(1 << 16), short])).ends_with("pages of it are missing"));
+    let huge = Handle::of_u64(1 << 40);
+    assert!(broken(memory(&[huge, empty])).ends_with("not as long as it says"));
+    // What is not here is no failure of the computation.
+    let gone = program.memory.put_tree(&[Handle::of_blob(&[9; 4096]); 16]);
+    assert_eq!(memory(&[Handle::of_u64(1 << 16), gone]).no_answer(), NoAnswerKind::Missing);
+    assert_eq!(restored(&program, image, "nothing", &[]).failure().0, FailureKind::BadModule);
+    let small = restored(&program, image, "go", &[]).limit(4 << 16).failure();
+    assert_eq!(small.0, FailureKind::MemoryLimit);
+}
+
+/// The file of an image's pages is used by the next process, and a broken one is not.
+#[test]
+fn pages_are_kept_beside_compiled_modules() {
+    let place = std::env::temp_dir().join(format!("weft-images-{}", std::process::id()));
+    let engine = || {
+        let config = Config { artifacts: Some(place.clone()), ..config() };
+        Arc::new(Engine::new(config).unwrap())
+    };
+    let program = Case::text(COUNTER).on(&engine());
+    let image = made(&snapshot(&program, &["init"], &[]));
+    assert_eq!(left(&restored(&program, image, "go", &[])).0, 442);
+    let file = std::fs::read_dir(&place)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.metadata().unwrap().len() == 5 << 16);
+    let file = file.expect("a file of five pages of WebAssembly");
+    let again = restored(&Case { engine: engine(), ..program }, image, "go", &[]);
+    assert_eq!(left(&again).0, 442);
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[1000] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    let again = Case { engine: engine(), ..again };
+    assert_eq!(left(&again).0, 442);
+    std::fs::remove_dir_all(&place).unwrap();
+}
+
+/// One step of a program, in text form.
+fn step() -> impl Strategy<Value = String> {
+    let address = prop_oneof![0..131_000u32, 0..64u32, 65_500..65_600u32];
+    prop_oneof![
+        (address.clone(), any::<i32>())
+            .prop_map(|(at, v)| format!("(i32.store (i32.const {at}) (i32.const {v}))")),
+        (address.clone(), address.clone(), 0..5000u32).prop_map(|(to, from, n)| format!(
+            "(memory.copy (i32.const {}) (i32.const {}) (i32.const {n}))",
+            to.min(120_000),
+            from.min(120_000)
+        )),
+        (address, any::<u8>(), 0..9000u32).prop_map(|(at, v, n)| format!(
+            "(memory.fill (i32.const {}) (i32.const {v}) (i32.const {n}))",
+            at.min(120_000)
+        )),
+        any::<i64>().prop_map(|v| format!("(global.set $i (i64.xor (global.get $i) (i64.const {v})))")),
+        any::<u32>().prop_map(|v| format!("(global.set $d (f64.const {v}))")),
+        (0..3u32).prop_map(|n| format!("(drop (memory.grow (i32.const {n})))")),
+        Just("(drop (call $clock (i32.const 0) (i64.const 0) (i32.const 256)))".to_owned()),
+        (1..40u32).prop_map(|n| format!("(drop (call $random (i32.const 512) (i32.const {n})))")),
+        Just("(drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 32)))".to_owned()),
+        Just(
+            "(v128.store (i32.const 40) (i8x16.add (v128.load (i32.const 40)) (v128.load (i32.const 60))))"
+                .to_owned()
+        ),
+        Just("(global.set $v (v128.load (i32.const 700)))".to_owned()),
+    ]
+}
+
+/// A program whose function `all` does what `first` and `second` do.
+fn program_of(first: &[String], second: &[String]) -> String {
+    let (first, second) = (first.join("\n"), second.join("\n"));
+    format!(
+        r#"(module
+          (import "wasi_snapshot_preview1" "fd_write"
+            (func $write (param i32 i32 i32 i32) (result i32)))
+          (import "wasi_snapshot_preview1" "clock_time_get"
+            (func $clock (param i32 i64 i32) (result i32)))
+          (import "wasi_snapshot_preview1" "random_get"
+            (func $random (param i32 i32) (result i32)))
+          (memory (export "memory") 2 12)
+          (global $i (mut i64) (i64.const 1))
+          (global $d (mut f64) (f64.const 0))
+          (global $v (mut v128) (v128.const i64x2 1 2))
+          (data (i32.const 65530) "some text over the end of a page")
+          (func $first {first})
+          (func $second {second}
+            ;; All of it is told.
+            (i64.store (i32.const 8) (global.get $i))
+            (f64.store (i32.const 16) (global.get $d))
+            (v128.store (i32.const 24) (global.get $v))
+            (i32.store (i32.const 0) (i32.const 8))
+            (i32.store (i32.const 4) (i32.sub (i32.mul (memory.size) (i32.const 65536)) (i32.const 8)))
+            (drop (call $write (i32.const 2) (i32.const 0) (i32.const 1) (i32.const 4))))
+          (func (export "first") (call $first))
+          (func (export "second") (call $second))
+          (func (export "all") (call $first) (call $second)))"#
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    /// With an image and without, a program comes to the same: exit code, both
+    /// streams, and in them all of its memory and globals.
+    #[test]
+    fn an_image_changes_no_outcome(
+        first in prop::collection::vec(step(), 0..12),
+        second in prop::collection::vec(step(), 0..12),
+        pooled in any::<bool>(),
+    ) {
+        let engine = if pooled { Arc::clone(&ENGINE) } else { Arc::clone(&ROOMY) };
+        let program = Case::text(&program_of(&first, &second)).on(&engine).limit(2 << 20);
+        let whole = program.memory.put_tree(&[program.module, Handle::of_blob(b"all")]);
+        let fresh = case(&program, b"wasi/1", vec![whole]).apply();
+        let begun = snapshot(&program, &["first"], &[]).apply();
+        keep(&program, &begun);
+        match begun.outcome {
+            Outcome::Value(image) => {
+                let gone_on = restored(&program, image, "second", &[]).apply();
+                prop_assert_eq!(&gone_on.outcome, &fresh.outcome);
+                let again = restored(&program, image, "second", &[]).apply();
+                prop_assert_eq!(&again.outcome, &fresh.outcome);
+            }
+            // What ends before there is an image ends without one, too.
+            Outcome::Failure(failure) => {
+                let Outcome::Failure(expected) = fresh.outcome else {
+                    return Err(TestCaseError::fail(format!("{failure:?}")));
+                };
+                prop_assert_eq!(failure.detail, expected.detail);
+            }
+            other => return Err(TestCaseError::fail(format!("{other:?}"))),
+        }
+    }
+}

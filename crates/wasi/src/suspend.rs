@@ -1,0 +1,295 @@
+//! A process between two calls of its program, as data: what of it a later one
+//! goes on with.
+//!
+//! What a program was told it may have kept in its memory. So who goes on with
+//! that memory is told the same again, and may be given anew only what it had not
+//! asked for.
+
+use core::fmt;
+use std::collections::BTreeMap;
+
+use weft_object::{Blob, Handle};
+
+use crate::fds::Descriptor;
+use crate::source::Source;
+use crate::{Invocation, Preopen, Process, Stop};
+
+const VERSION: u8 = 1;
+
+/// What a process goes on with.
+#[derive(Clone, Debug)]
+pub struct Suspended {
+    /// When the process began, and what the clock shows now.
+    clock_start_ns: u64,
+    clock_ns: u64,
+    /// How many random bytes were taken.
+    random_bytes: u64,
+    /// What was given.
+    seed: [u8; 32],
+    asked_arguments: bool,
+    asked_environment: bool,
+    asked_clock: bool,
+    /// What had been written, to begin with.
+    pub stdout: Blob,
+    /// The same of the other stream.
+    pub stderr: Blob,
+    /// The directories, and whether something was asked of each.
+    pub directories: Vec<(Preopen, bool)>,
+}
+
+/// Why a process is nothing that can be gone on with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unfit {
+    /// A descriptor is open that was not, or not open that was.
+    Descriptor(u32),
+    /// It has read from standard input.
+    Stdin,
+    /// It has changed a directory, the one of this position.
+    Changed(usize),
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Descriptor(fd) => {
+                write!(f, "descriptor {fd} is not as the program found it; close what is opened")
+            }
+            Self::Stdin => f.write_str("it has read from standard input; read that later"),
+            Self::Changed(at) => {
+                write!(f, "it has changed directory {at}; write to directories later")
+            }
+        }
+    }
+}
+
+impl core::error::Error for Unfit {}
+
+/// Why an invocation is not one that a process can go on with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unlike {
+    /// The program has asked for its arguments.
+    Arguments,
+    /// The program has asked for its environment.
+    Environment,
+    /// The program has asked for random bytes, of another seed.
+    Seed,
+    /// The program has asked for the time, of another clock.
+    Clock,
+    /// The program has looked at the directory under this path, which is another one.
+    Directory(Vec<u8>),
+}
+
+impl fmt::Display for Unlike {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = |f: &mut fmt::Formatter<'_>, what: &str| {
+            write!(f, "was told its {what} when its image was made; leave them out")
+        };
+        match self {
+            Self::Arguments => told(f, "arguments"),
+            Self::Environment => told(f, "environment"),
+            Self::Seed => f.write_str(
+                "took random bytes when its image was made; leave the seed out or give the same",
+            ),
+            Self::Clock => {
+                f.write_str("was told the time when its image was made; leave the clock out")
+            }
+            Self::Directory(path) => write!(
+                f,
+                "looked into {} when its image was made; leave that out or give the same one",
+                path.escape_ascii()
+            ),
+        }
+    }
+}
+
+impl core::error::Error for Unlike {}
+
+impl Process {
+    /// What the process goes on with, if that can be kept: nothing is open, and
+    /// nothing has changed.
+    ///
+    /// # Errors
+    /// If content cannot be had; within, why the process is not fit for that.
+    pub fn suspend(
+        mut self,
+        given: &Invocation,
+        source: &mut dyn Source,
+    ) -> Result<Result<Suspended, Unfit>, Stop> {
+        if let Some(fd) = self.unlike_begin() {
+            return Ok(Err(Unfit::Descriptor(fd)));
+        }
+        if self.stdin_at > 0 {
+            return Ok(Err(Unfit::Stdin));
+        }
+        let mut looked = Vec::new();
+        for (at, preopen) in (0..).zip(&given.preopens) {
+            looked.push((preopen.clone(), self.fs.observed.looked_at(at)));
+        }
+        let (clock_ns, random_bytes) = (self.clock.now_ns(), self.random.taken());
+        let asked = self.asked;
+        let finished = self.finish(source)?;
+        let mut roots = finished.roots.iter().zip(&given.preopens);
+        if let Some(at) = roots.position(|(now, given)| *now != given.root) {
+            return Ok(Err(Unfit::Changed(at)));
+        }
+        if let Some(edit) = finished.edits.first() {
+            return Ok(Err(Unfit::Changed(edit.preopen as usize)));
+        }
+        Ok(Ok(Suspended {
+            clock_start_ns: given.clock.start_ns,
+            clock_ns,
+            random_bytes,
+            seed: given.seed,
+            asked_arguments: asked.arguments,
+            asked_environment: asked.environment,
+            asked_clock: clock_ns != given.clock.start_ns,
+            stdout: finished.stdout,
+            stderr: finished.stderr,
+            directories: looked,
+        }))
+    }
+
+    /// A descriptor that is not as the program found it.
+    fn unlike_begin(&self) -> Option<u32> {
+        let count = 3 + self.paths.len() as u32;
+        let is_as_found = |fd: u32| match self.fds.get(fd) {
+            Ok(Descriptor::Stdin) => fd == 0,
+            Ok(Descriptor::Stdout) => fd == 1,
+            Ok(Descriptor::Stderr) => fd == 2,
+            Ok(Descriptor::Directory(directory)) => {
+                directory.flags == 0 && directory.preopen.is_some_and(|at| at as u32 + 3 == fd)
+            }
+            Ok(Descriptor::File(_)) => false,
+            Err(_) => fd >= count,
+        };
+        (0..self.fds.len().max(count)).find(|fd| !is_as_found(*fd))
+    }
+
+    /// A process that goes on where another was, with what it had not asked for.
+    ///
+    /// # Errors
+    /// If the program has been told otherwise, or no program could be given this.
+    pub fn resume(
+        suspended: &Suspended,
+        mut given: Invocation,
+        (has_seed, has_clock): (bool, bool),
+    ) -> Result<Result<Self, crate::InvocationError>, Unlike> {
+        if suspended.asked_arguments && !given.arguments.is_empty() {
+            return Err(Unlike::Arguments);
+        }
+        if suspended.asked_environment && !given.environment.is_empty() {
+            return Err(Unlike::Environment);
+        }
+        if has_seed && suspended.random_bytes > 0 && given.seed != suspended.seed {
+            return Err(Unlike::Seed);
+        }
+        if has_clock && suspended.asked_clock {
+            return Err(Unlike::Clock);
+        }
+        if !has_seed {
+            given.seed = suspended.seed;
+        }
+        if !has_clock {
+            given.clock.start_ns = suspended.clock_start_ns;
+        }
+        given.preopens = suspended.with_directories(std::mem::take(&mut given.preopens))?;
+        let mut process = match Self::new(given) {
+            Ok(process) => process,
+            Err(error) => return Ok(Err(error)),
+        };
+        process.random.go_on(suspended.random_bytes);
+        if !has_clock {
+            process.clock.go_on(suspended.clock_ns);
+        }
+        process.asked.arguments = suspended.asked_arguments;
+        process.asked.environment = suspended.asked_environment;
+        process.stdout.extend_from_slice(suspended.stdout.bytes());
+        process.stderr.extend_from_slice(suspended.stderr.bytes());
+        // What was written counts once more, and what there is no room for was
+        // written all the same.
+        let written = suspended.stdout.bytes().len() + suspended.stderr.bytes().len();
+        let _ = process.fs.budget.take(written as u64);
+        Ok(Ok(process))
+    }
+}
+
+impl Suspended {
+    /// Whether the program was told its arguments.
+    #[must_use]
+    pub const fn asked_arguments(&self) -> bool {
+        self.asked_arguments
+    }
+
+    /// The directories in their places, each replaced by what is given under its
+    /// path, and then those of other paths.
+    fn with_directories(&self, given: Vec<Preopen>) -> Result<Vec<Preopen>, Unlike> {
+        let mut given: BTreeMap<usize, Preopen> = given.into_iter().enumerate().collect();
+        let mut all = Vec::new();
+        for (old, looked) in &self.directories {
+            let at = given.iter().find(|(_, new)| new.path == old.path).map(|(at, _)| *at);
+            let new = at.and_then(|at| given.remove(&at));
+            match new {
+                Some(new) if *looked && new.root.content() != old.root.content() => {
+                    return Err(Unlike::Directory(new.path));
+                }
+                Some(new) if !looked => all.push(new),
+                _ => all.push(old.clone()),
+            }
+        }
+        all.extend(given.into_values());
+        Ok(all)
+    }
+
+    /// All but the streams and the directories: a version (1 byte, 1), what was
+    /// asked for (1: arguments 1, environment 2, clock 4), when it began, the clock and
+    /// the random bytes that were taken (8 each, little-endian), the seed (32), and of each
+    /// directory whether something was asked of it (1).
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let asked = [self.asked_arguments, self.asked_environment, self.asked_clock];
+        let bits = asked.iter().rev().fold(0, |bits, bit| bits << 1 | u8::from(*bit));
+        let mut bytes = vec![VERSION, bits];
+        for number in [self.clock_start_ns, self.clock_ns, self.random_bytes] {
+            bytes.extend_from_slice(&number.to_le_bytes());
+        }
+        bytes.extend_from_slice(&self.seed);
+        bytes.extend(self.directories.iter().map(|(_, looked)| u8::from(*looked)));
+        bytes
+    }
+
+    /// What was encoded, with streams and directories; `None` of anything else.
+    #[must_use]
+    pub fn decode(
+        bytes: &[u8],
+        (stdout, stderr): (Blob, Blob),
+        directories: Vec<(Vec<u8>, Handle)>,
+    ) -> Option<Self> {
+        let (head, looked) = bytes.split_at_checked(58)?;
+        let number = |at: usize| head[at..at + 8].try_into().map(u64::from_le_bytes).ok();
+        if head[0] != VERSION
+            || head[1] > 7
+            || looked.len() != directories.len()
+            || looked.iter().any(|byte| *byte > 1)
+        {
+            return None;
+        }
+        let directories = directories.into_iter().zip(looked);
+        let asked = |bit: u8| head[1] >> bit & 1 == 1;
+        Some(Self {
+            clock_start_ns: number(2)?,
+            clock_ns: number(10)?,
+            random_bytes: number(18)?,
+            seed: head[26..].try_into().ok()?,
+            asked_arguments: asked(0),
+            asked_environment: asked(1),
+            asked_clock: asked(2),
+            stdout,
+            stderr,
+            directories: directories
+                .map(|((path, root), looked)| (Preopen { path, root }, *looked == 1))
+                .collect(),
+        })
+    }
+}
