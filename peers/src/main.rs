@@ -2,7 +2,7 @@
 //! for the same program costs without names, relations and hermetic files.
 //!
 //! ```text
-//! cargo run --release --manifest-path peers/Cargo.toml -- [hello | start | build]... [--weft WEFT]
+//! cargo run --release --manifest-path peers/Cargo.toml -- [hello | start | build | image]... [--weft WEFT]
 //! ```
 //!
 //! - `hello` runs a small program again and again in one process.
@@ -11,6 +11,8 @@
 //! - `build` compiles fifty files of C with clang: `weft build` on two workers,
 //!   and two processes of this program as `serve`; then builds again what is
 //!   there.
+//! - `image` runs CPython with libraries imported, fresh and from an image, in one
+//!   process.
 //!
 //! All of them if none is named. The two latter run WEFT, which is
 //! `target/release/weft` if nobody says, on what `cargo xtask real` has fetched.
@@ -20,6 +22,7 @@
 mod build;
 mod found;
 mod hello;
+mod image;
 mod plain;
 mod promise;
 mod real;
@@ -31,7 +34,7 @@ use std::process::ExitCode;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-const USAGE: &str = "usage: weft-peers [hello | start | build]... [--weft WEFT]";
+const USAGE: &str = "usage: weft-peers [hello | start | build | image]... [--weft WEFT]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -62,7 +65,7 @@ fn compare(mut words: &[&str]) -> Result<bool> {
                 weft = std::path::absolute(PathBuf::from(path))?;
                 words = rest;
             }
-            ("hello" | "start" | "build", _) => named.push(word),
+            ("hello" | "start" | "build" | "image", _) => named.push(word),
             _ => return Err(USAGE.into()),
         }
     }
@@ -80,6 +83,9 @@ fn compare(mut words: &[&str]) -> Result<bool> {
     }
     if wanted("build") {
         kept &= build::run(&weft)?;
+    }
+    if wanted("image") {
+        kept &= image::run()?;
     }
     Ok(kept)
 }

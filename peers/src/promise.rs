@@ -23,13 +23,16 @@ pub(crate) enum Amount {
 }
 
 /// All of them, in the order in which they are looked at.
-pub(crate) const PROMISES: [Promise; 5] = [
+pub(crate) const PROMISES: [Promise; 7] = [
     Promise { bench: "hello", what: "ratio", at_most: Amount::Ratio(2.5) },
     Promise { bench: "hello", what: "each run", at_most: Amount::Us(60.0) },
     Promise { bench: "start", what: "ratio", at_most: Amount::Ratio(1.1) },
     // 0.9 of the files in the same time.
     Promise { bench: "build", what: "ratio", at_most: Amount::Ratio(1.0 / 0.9) },
     Promise { bench: "build", what: "nothing changed", at_most: Amount::Ms(50.0) },
+    // 20 and 100 times sooner.
+    Promise { bench: "image", what: "json re decimal", at_most: Amount::Ratio(0.05) },
+    Promise { bench: "image", what: "numpy pandas", at_most: Amount::Ratio(0.01) },
 ];
 
 impl Amount {
@@ -43,6 +46,7 @@ impl Amount {
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Ratio(number) if *number < 0.1 => write!(f, "{number:.4}"),
             Self::Ratio(number) => write!(f, "{number:.2}"),
             Self::Us(number) => write!(f, "{number:.1} us"),
             Self::Ms(number) => write!(f, "{number:.1} ms"),

@@ -16,10 +16,10 @@ pub(crate) const MEMORY_BYTES: u64 = 1 << 30;
 pub(crate) enum Procedure {
     /// It runs to its end.
     Run(Handle),
-    /// An image is made of it, once these functions were called: docs/image.md.
-    Snapshot(Vec<String>, Handle),
-    /// An image goes on, with this function.
-    Image(Handle, String),
+    /// An image is made of it, after these calls: docs/image.md.
+    Snapshot(Vec<Handle>, Handle),
+    /// An image goes on, with this call.
+    Image(Handle, Handle),
 }
 
 /// What a program is given.
@@ -47,16 +47,13 @@ impl Given {
         match &self.procedure {
             Procedure::Run(program) => entries.extend([made.blob(b"wasi/1"), *program]),
             Procedure::Snapshot(functions, program) => {
-                let functions: Vec<_> =
-                    functions.iter().map(|name| name.clone().into_bytes()).collect();
-                entries.extend([made.blob(b"snapshot/1"), made.strings(&functions), *program]);
+                let functions = made.tree(functions.clone());
+                entries.extend([made.blob(b"snapshot/1"), functions, *program]);
             }
             // Its pages are brought in as they are needed.
-            Procedure::Image(image, function) => entries.extend([
-                made.blob(b"image/1"),
-                image.lower().unwrap_or(*image),
-                made.blob(function.as_bytes()),
-            ]),
+            Procedure::Image(image, function) => {
+                entries.extend([made.blob(b"image/1"), image.lower().unwrap_or(*image), *function])
+            }
         }
         entries.extend([
             made.strings(&self.arguments),

@@ -234,7 +234,7 @@ impl Engine {
     /// Needs [`crate::THREAD_STACK_MIN_BYTES`] of stack.
     #[must_use]
     pub fn apply(&self, run: Run<'_>) -> Applied {
-        if let Some(target) = image::target(&run) {
+        if let Some(target) = image::target(&run, self) {
             return self.apply_as::<Imaged>(&run, target);
         }
         match wasi::program(&run) {

@@ -73,8 +73,9 @@ pub(crate) struct Wanted<'a> {
     pub(crate) known: (&'a str, &'a [&'a str]),
     /// What else to say of an import from a module, if anything.
     pub(crate) hint: &'a dyn Fn(&str) -> Option<&'static str>,
-    /// The function that is called, and the types that it may have.
-    pub(crate) export: (&'a str, &'a [&'a str]),
+    /// The function that is called, and the types that it may have; `None` where
+    /// that is found when it is called.
+    pub(crate) export: Option<(&'a str, &'a [&'a str])>,
     /// The types of functions that may have been meant instead.
     pub(crate) others: &'a [&'a str],
     /// What to say of a module without it: more of the detail, and the note,
@@ -96,7 +97,7 @@ pub(crate) fn check(module: &[u8]) -> Result<Shape, Failure> {
             let wasi = module == weft_wasi::MODULE || module.starts_with("wasi:");
             wasi.then_some("this is a program for WASI, which `weft run` runs")
         },
-        export: (EXPORT, &["(i32) -> i32"]),
+        export: Some((EXPORT, &["(i32) -> i32"])),
         others: &[],
         otherwise: &|_| ("", None),
     };
@@ -147,7 +148,7 @@ pub(crate) fn bad(detail: String) -> Failure {
 
 /// Refuses a module without the function that is applied.
 fn export(types: TypesRef<'_>, wanted: &Wanted<'_>) -> Result<(), Failure> {
-    let (export, allowed) = wanted.export;
+    let Some((export, allowed)) = wanted.export else { return Ok(()) };
     let exports = || types.core_exports().into_iter().flatten();
     let fits = |entity, types_of: &[&str]| types_of.contains(&&*signature(types, entity));
     match exports().find(|(name, _)| *name == export) {

@@ -9,14 +9,16 @@
 //! put into memory when an instance begins ([`For::Image`]). What an image's memory
 //! is stands in a file, which is mapped copy-on-write over that of each instance.
 
+mod call;
 mod form;
 mod make;
 mod pages;
 mod restore;
 
-use wasmtime::{ExternType, InstancePre, Module, ModuleExport, Store};
+use wasmtime::{ExternType, InstancePre, Module, ModuleExport};
 use weft_object::{Blob, Handle, Kind};
 
+use form::Reader;
 pub(crate) use pages::{Images, Loaded, Place, write_sparse};
 
 use crate::apply::Beside;
@@ -24,7 +26,7 @@ use crate::check::{Shape, bad};
 use crate::modules::{Abi, Caches, PoolFull, Prepared, Refusal, Target};
 use crate::outcome::{Applied, Failure, FailureKind, NoAnswerKind};
 use crate::rewrite::{For, image::unfit};
-use crate::wasi::{Entry, Running, check_program, ill_formed_as, initialize, pre};
+use crate::wasi::{Entry, Running, check_imports, ill_formed_as, initialize, pre};
 use crate::way::Way;
 use crate::{Engine, Run};
 
@@ -51,22 +53,22 @@ pub(crate) struct Linked {
 }
 
 /// What is to be run, if an application is of one of the two; or why it cannot be.
-pub(crate) fn target(run: &Run<'_>) -> Option<Result<Target<Imaged>, Refusal>> {
+pub(crate) fn target(run: &Run<'_>, engine: &Engine) -> Option<Result<Target<Imaged>, Refusal>> {
     match run.entries.entries().get(1)?.literal_bytes()? {
         MAKE => Some(make::target(run)),
-        RESTORE => Some(restore::target(run)),
+        RESTORE => Some(restore::target(run, engine)),
         _ => None,
     }
 }
 
-/// What is to be compiled of a program for a function of it.
-fn target_of(run: &Run<'_>, program: Handle, function: &str) -> Result<Target<Imaged>, Refusal> {
+/// What is to be compiled of a program, whatever function is called.
+fn target_of(run: &Run<'_>, program: Handle) -> Result<Target<Imaged>, Refusal> {
     let (module, entry) = match program.kind() {
         Kind::Blob => (program, Entry::default()),
-        _ => Entry::read(run, program)?,
+        // Of an image it is no part of the footprint.
+        _ => Entry::read(run, &Reader { run, image: program }.tree(program, "its program")?)?,
     };
-    let name = Handle::of_blob(&[program.as_bytes(), function.as_bytes()].concat());
-    Ok(Target { name, module, entry: Entry { function: Some(function.to_owned()), ..entry } })
+    Ok(Target { name: program, module, entry })
 }
 
 fn ill_formed(procedure: &[u8], detail: impl std::fmt::Display) -> Refusal {
@@ -90,7 +92,7 @@ impl Abi for Imaged {
     type Linked = Linked;
 
     fn check(module: &[u8], entry: &Entry) -> Result<Shape, Failure> {
-        let shape = check_program(module, entry)?;
+        let shape = check_imports(module, entry)?;
         match unfit(module) {
             Ok(None) => Ok(shape),
             Ok(Some(why)) => Err(bad(format!("no image can be made of this program: {why}"))),
@@ -149,21 +151,4 @@ fn added(code: &Module, name: &Handle, wanted: fn(&ExternType) -> bool) -> Vec<M
     let mut found: Vec<_> = exports.filter_map(|at| Some((index(at.name())?, at.name()))).collect();
     found.sort_unstable();
     found.into_iter().filter_map(|(_, name)| code.get_export_index(name)).collect()
-}
-
-/// Calls a function of the program by its name.
-fn call(
-    instance: &wasmtime::Instance,
-    store: &mut Store<Running>,
-    name: &str,
-) -> wasmtime::Result<u32> {
-    let function = instance.get_func(&mut *store, name);
-    let function = function.ok_or_else(|| failed(format!("the program exports no {name}")))?;
-    if let Ok(function) = function.typed::<(), ()>(&*store) {
-        return function.call(store, ()).map(|()| 0);
-    }
-    match function.typed::<(), i32>(&*store) {
-        Ok(function) => function.call(store, ()).map(i32::cast_unsigned),
-        Err(_) => Err(failed(format!("{name} is no function that takes nothing"))),
-    }
 }

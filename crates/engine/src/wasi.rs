@@ -15,13 +15,13 @@ use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
 use weft_object::{Content, Handle, Kind};
 use weft_wasi::{End, Process, Source, Start, Steps, Stop as Halt};
 
-pub(crate) use check::check as check_program;
-pub(crate) use entry::Entry;
+pub(crate) use check::check_imports;
+pub(crate) use entry::{Entry, INITIALIZE};
 pub(crate) use link::{Exit, link};
 pub use matching::{Matching, matching};
 
 use self::component::Command;
-use self::entry::{INITIALIZE, START};
+use self::entry::START;
 use crate::apply::{Beside, export, function, interruptible, without_run};
 use crate::check::Shape;
 use crate::limits::Limits;
@@ -73,7 +73,7 @@ pub(crate) fn program(run: &Run<'_>) -> Option<Result<Sort, Refusal>> {
 }
 
 fn in_a_tree(run: &Run<'_>, name: Handle) -> Result<Sort, Refusal> {
-    let (module, entry) = Entry::read(run, name)?;
+    let (module, entry) = Entry::read(run, &form::tree(run, name, "the program")?)?;
     match is_component(run, module) {
         false => Ok(Sort::Module(Target { name, module, entry })),
         true => Err(Refusal::bad_module(

@@ -27,7 +27,8 @@ pub(crate) const COMMAND: Command = Command {
     name: "image",
     about: "Begin a program once, and keep it so",
     details: "PROG is a reactor for WASI preview 1. The functions that --init names are called,\n\
-              in that order, with what is given here; each returns nothing or 0. What the\n\
+              in that order, with what is given here; each returns nothing or 0. One that takes the\n\
+              address and length of some bytes is given TEXT, in memory from --alloc. What the\n\
               program then is, is the image, whose handle is printed: a Tree of pages,\n\
               which `weft run` goes on from in the place of the program. It can be labelled,\n\
               pinned, exported and explained as anything else. A program that has asked for\n\
@@ -38,6 +39,7 @@ pub(crate) const COMMAND: Command = Command {
         "weft image tool.wasm --init setup --label tool",
         "weft image python.wasm --init wizer.initialize --dir lib:/usr/local/lib",
         "weft run @tool --invoke run -- input",
+        "weft image python.wasm --init start --init 'turn=import json' --alloc host_alloc",
         "weft image ls",
         "weft image diff @python @pandas",
     ],
@@ -48,10 +50,10 @@ pub(crate) const COMMAND: Command = Command {
             .help("The program, a .wasm file");
         let init = Arg::new("init")
             .long("init")
-            .value_name("NAME")
+            .value_name("NAME[=TEXT]")
             .required(true)
             .action(ArgAction::Append)
-            .help("A function that begins the program; may be given again");
+            .help("A function that begins the program, given TEXT; may be given again");
         let deadline = Arg::new("deadline")
             .long("deadline")
             .value_name("TIME")
@@ -70,7 +72,7 @@ pub(crate) const COMMAND: Command = Command {
             clap::Command::new("why").about("The same as `weft why`: what made it, and from what"),
         );
         arguments(command.arg(program).arg(init))
-            .args([deadline, label])
+            .args([entry::alloc_argument(), deadline, label])
             .args_conflicts_with_subcommands(true)
             .subcommand_negates_reqs(true)
             .disable_help_subcommand(true)
@@ -89,12 +91,13 @@ fn make(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
     let place = Place::open(Mode::Write, terminal)?;
     let given = Given { matches, place: &place, terminal };
     let path = matches.get_one::<PathBuf>("PROG").cloned().unwrap_or_default();
-    let functions: Vec<String> = matches.get_many("init").into_iter().flatten().cloned().collect();
+    let functions: Vec<&String> = matches.get_many("init").into_iter().flatten().collect();
     let name: OsString = path.file_name().unwrap_or_default().to_owned();
     let module = place.put(&path)?.0;
     let application = given.application(&name, |made| {
         let program = entry::program(module, "", matches, made)?;
-        Ok(Procedure::Snapshot(functions, program))
+        let calls = functions.into_iter().map(|given| entry::call(given, matches, made));
+        Ok(Procedure::Snapshot(calls.collect(), program))
     })?;
     let options = Options {
         deadline: matches.get_one::<Duration>("deadline").copied(),

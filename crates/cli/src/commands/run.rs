@@ -47,6 +47,7 @@ pub(crate) const COMMAND: Command = Command {
         "weft run --tree @src:/src --out changed tool.wasm -- /src",
         "weft run --explain --dir src:/src tool.wasm -- /src",
         "weft run @python --invoke run -- -c 'print(1)'",
+        "weft run @python --invoke 'turn=print(1)' --alloc host_alloc",
     ],
     arguments: |command| {
         let program = Arg::new("PROG")
@@ -65,7 +66,7 @@ pub(crate) const COMMAND: Command = Command {
         let output = json_argument().requires("explain").help("With --explain: text or json");
         let out = flag("out", "DIR", "Where to write what the program has changed");
         let command = given::arguments(command.arg(program));
-        command.args([entry::invoke_argument(), out, deadline]).args([
+        command.args([entry::invoke_argument(), entry::alloc_argument(), out, deadline]).args([
             noted::label_argument(),
             explain,
             output,
@@ -130,7 +131,9 @@ fn application(given: &Given<'_>) -> Result<Application, Exit> {
         return Err(Exit::usage("an image has the stubs that it was made with; leave --stub out"));
     }
     let name = OsString::from(image.own_name());
-    given.application(&name, |_| Ok(Procedure::Image(image.handle, function.clone())))
+    given.application(&name, |made| {
+        Ok(Procedure::Image(image.handle, entry::call(function, given.matches, made)))
+    })
 }
 
 fn write(mut to: impl Write, blob: &Blob) -> Result<(), Exit> {

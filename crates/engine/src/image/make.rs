@@ -4,8 +4,9 @@ use wasmtime::{Instance, PoolConcurrencyLimitError, Store};
 use weft_object::{Handle, Kind};
 use weft_wasi::{Invocation, Process, Suspended};
 
+use super::call::Call;
 use super::form::{CHUNK_PAGES, Made, PAGE_BYTES, tree};
-use super::{FIRST, Imaged, Linked, MAKE, call, failed, ill_formed, target_of};
+use super::{FIRST, Imaged, Linked, MAKE, failed, ill_formed, target_of};
 use crate::apply::{function, interruptible, without_run};
 use crate::limits::Limits;
 use crate::modules::{PoolFull, Prepared, Refusal, Target, module};
@@ -17,35 +18,37 @@ use crate::wasi::{Exit, Reading, Running, arm, form, stop};
 use crate::{Engine, Run};
 
 pub(super) fn target(run: &Run<'_>) -> Result<Target<Imaged>, Refusal> {
-    let names = names(run)?;
-    let Some(first) = names.first() else {
+    if calls(run)?.is_empty() {
         return Err(ill_formed(MAKE, "no function is named that begins the program; name one"));
-    };
+    }
     let Some(&program) = run.entries.entries().get(3) else {
         return Err(ill_formed(MAKE, "there is no program behind the functions"));
     };
     if !matches!(program.kind(), Kind::Blob | Kind::Tree) {
         return Err(ill_formed(MAKE, format_args!("the program is {}, not blob", program.kind())));
     }
-    target_of(run, program, first)
+    target_of(run, program)
 }
 
-/// The functions to call, one after the other.
-fn names(run: &Run<'_>) -> Result<Vec<String>, Refusal> {
-    let names = form::strings(run, run.entries.entries().get(2), "the functions")?;
-    let names = names.into_iter().map(String::from_utf8).collect::<Result<_, _>>();
-    names.map_err(|_| ill_formed(MAKE, "the name of a function is not UTF-8"))
+/// What to call, one after the other.
+fn calls(run: &Run<'_>) -> Result<Vec<Call>, Refusal> {
+    let calls = run.entries.entries().get(2).filter(|calls| calls.kind() == Kind::Tree);
+    let Some(calls) = calls else {
+        return Err(ill_formed(MAKE, "the functions that begin the program are no tree"));
+    };
+    let tree = form::tree(run, *calls, "the functions")?;
+    tree.entries().iter().map(|call| Call::read(run, *call, MAKE)).collect()
 }
 
 /// What a run needs that was found out before it began.
 struct Given {
-    names: Vec<String>,
+    calls: Vec<Call>,
     invocation: Invocation,
     binary: weft_object::Blob,
 }
 
 fn given(run: &Run<'_>, prepared: &Prepared<Imaged>) -> Result<(Given, Process), Refusal> {
-    let names = names(run)?;
+    let calls = calls(run)?;
     let invocation = form::invocation(run, FIRST)?;
     let process = Process::new(invocation.clone());
     let process = process.map_err(|error| ill_formed(MAKE, error))?;
@@ -53,7 +56,7 @@ fn given(run: &Run<'_>, prepared: &Prepared<Imaged>) -> Result<(Given, Process),
         let detail = format!("#{} is the program and is not resident", prepared.module);
         Refusal::NoAnswer(NoAnswerKind::Missing, detail)
     })?;
-    Ok((Given { names, invocation, binary }, process))
+    Ok((Given { calls, invocation, binary }, process))
 }
 
 pub(super) fn perform(
@@ -137,9 +140,10 @@ fn begun(
                 .typed::<(), ()>(&*store)?
                 .call(&mut *store, ())?;
         }
-        for name in &given.names {
-            let code = call(&instance, store, name)?;
+        for call in &given.calls {
+            let code = call.perform(&instance, store)?;
             if code != 0 {
+                let name = &call.name;
                 return Err(failed(format!("snapshot/1: {name} returned {code}, not 0")));
             }
         }

@@ -10,10 +10,11 @@ use weft_object::Handle;
 use weft_wasi::Suspended;
 
 use super::form::{CHUNK_PAGES, Form, PAGE_BYTES, Reader};
+use super::{Imaged, target_of};
 use crate::Run;
 use crate::abi::window::Mapped;
 use crate::artifact::Artifacts;
-use crate::modules::Refusal;
+use crate::modules::{Refusal, Target};
 use crate::outcome::NoAnswerKind;
 
 /// Images that are kept ready.
@@ -25,6 +26,7 @@ pub(crate) struct Images(Mutex<Vec<(Handle, Arc<Loaded>)>>);
 
 /// An image, ready to go on from.
 pub(crate) struct Loaded {
+    pub(super) target: Target<Imaged>,
     pub(super) globals: Vec<Val>,
     pub(super) suspended: Suspended,
     pub(super) memories: Vec<Pages>,
@@ -38,6 +40,17 @@ pub(super) struct Pages {
 }
 
 impl Images {
+    /// An image, if it is ready.
+    pub(super) fn known(&self, image: Handle) -> Option<Arc<Loaded>> {
+        let name = image.content();
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = all.iter().rposition(|(known, _)| *known == name)?;
+        let found = all.remove(at);
+        let loaded = Arc::clone(&found.1);
+        all.push(found);
+        Some(loaded)
+    }
+
     /// An image, made ready if it is not.
     pub(super) fn get(
         &self,
@@ -45,28 +58,22 @@ impl Images {
         image: Handle,
         artifacts: Option<&Artifacts>,
     ) -> Result<Arc<Loaded>, Refusal> {
-        let name = image.content();
-        {
-            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(at) = all.iter().rposition(|(known, _)| *known == name) {
-                let found = all.remove(at);
-                let loaded = Arc::clone(&found.1);
-                all.push(found);
-                return Ok(loaded);
-            }
+        if let Some(loaded) = self.known(image) {
+            return Ok(loaded);
         }
         let loaded = Arc::new(load(run, image, artifacts)?);
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= KEPT_MAX {
             all.remove(0);
         }
-        all.push((name, Arc::clone(&loaded)));
+        all.push((image.content(), Arc::clone(&loaded)));
         Ok(loaded)
     }
 }
 
 fn load(run: &Run<'_>, image: Handle, artifacts: Option<&Artifacts>) -> Result<Loaded, Refusal> {
     let form = Form::read(run, image)?;
+    let target = target_of(run, form.program)?;
     let (mut memories, mut end) = (Vec::new(), 0_u64);
     for (bytes, _) in &form.memories {
         memories.push(Pages { offset: end, bytes: *bytes });
@@ -93,7 +100,7 @@ fn load(run: &Run<'_>, image: Handle, artifacts: Option<&Artifacts>) -> Result<L
         let detail = format!("the image has no room in memory: {error}");
         Refusal::NoAnswer(NoAnswerKind::HostMemory, detail)
     })?;
-    Ok(Loaded { globals: form.globals, suspended: form.suspended, memories, file })
+    Ok(Loaded { target, globals: form.globals, suspended: form.suspended, memories, file })
 }
 
 /// All memories, one behind the other.

@@ -6,9 +6,10 @@ use wasmtime::{Instance, Store};
 use weft_object::{Handle, Kind};
 use weft_wasi::Process;
 
+use super::call::Call;
 use super::form::Form;
 use super::pages::Loaded;
-use super::{FIRST, Imaged, Linked, RESTORE, call, failed, ill_formed, target_of};
+use super::{FIRST, Imaged, Linked, RESTORE, failed, ill_formed, target_of};
 use crate::apply::{interruptible, without_run};
 use crate::limits::Limits;
 use crate::modules::{PoolFull, Prepared, Refusal, Target};
@@ -18,9 +19,12 @@ use crate::wasi::{Running, arm, end, form};
 use crate::way::Kind as WayKind;
 use crate::{Engine, Run};
 
-pub(super) fn target(run: &Run<'_>) -> Result<Target<Imaged>, Refusal> {
-    let program = Form::read(run, image(run)?)?.program;
-    target_of(run, program, &name(run)?)
+pub(super) fn target(run: &Run<'_>, engine: &Engine) -> Result<Target<Imaged>, Refusal> {
+    let image = image(run)?;
+    match engine.images.known(image) {
+        Some(known) => Ok(known.target.clone()),
+        None => target_of(run, Form::read(run, image)?.program),
+    }
 }
 
 fn image(run: &Run<'_>) -> Result<Handle, Refusal> {
@@ -33,17 +37,15 @@ fn image(run: &Run<'_>) -> Result<Handle, Refusal> {
     }
 }
 
-/// The function to call.
-fn name(run: &Run<'_>) -> Result<String, Refusal> {
-    let Some(name) = run.entries.entries().get(3) else {
-        return Err(ill_formed(RESTORE, "no function is named that goes on; name one"));
-    };
-    let name = form::bytes(run, name, "the name of the function")?;
-    let name = String::from_utf8(name.bytes().to_vec());
-    name.map_err(|_| ill_formed(RESTORE, "the name of the function is not UTF-8"))
+/// What to call.
+fn what(run: &Run<'_>) -> Result<Call, Refusal> {
+    match run.entries.entries().get(3) {
+        Some(call) => Call::read(run, *call, RESTORE),
+        None => Err(ill_formed(RESTORE, "no function is named that goes on; name one")),
+    }
 }
 
-fn given(run: &Run<'_>, engine: &Engine) -> Result<(Arc<Loaded>, Process, String), Refusal> {
+fn given(run: &Run<'_>, engine: &Engine) -> Result<(Arc<Loaded>, Process, Call), Refusal> {
     let image = engine.images.get(run, image(run)?, engine.artifacts.as_deref())?;
     let invocation = form::invocation(run, FIRST)?;
     let is_given = |at: usize| {
@@ -54,7 +56,7 @@ fn given(run: &Run<'_>, engine: &Engine) -> Result<(Arc<Loaded>, Process, String
     let process =
         process.map_err(|unlike| ill_formed(RESTORE, format_args!("the program {unlike}")))?;
     let process = process.map_err(|error| ill_formed(RESTORE, error))?;
-    Ok((image, process, name(run)?))
+    Ok((image, process, what(run)?))
 }
 
 pub(super) fn perform(
@@ -62,7 +64,7 @@ pub(super) fn perform(
     prepared: &Prepared<Imaged>,
     engine: &Engine,
 ) -> Result<Applied, PoolFull> {
-    let (image, process, name) = match given(run, engine) {
+    let (image, process, what) = match given(run, engine) {
         Ok(given) => given,
         Err(refusal) => return Ok(without_run(refusal.into())),
     };
@@ -91,7 +93,7 @@ pub(super) fn perform(
         let instance = linked.pre.instantiate(&mut store)?;
         put(&image, linked, &instance, &mut store)?;
         let side = linked.beside.memory(&instance, &mut store);
-        interruptible((run.interrupt, side), &mut store, |store| call(&instance, store, &name))
+        interruptible((run.interrupt, side), &mut store, |store| what.perform(&instance, store))
     });
     let fuel_left = run.fuel.and_then(|_| store.get_fuel().ok());
     // The memory goes back before the state is there.

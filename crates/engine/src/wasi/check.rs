@@ -14,7 +14,22 @@ use crate::outcome::Failure;
 const TYPES: &[&str] = &["() -> ()", "() -> i32"];
 
 /// Checks a program.
-pub(crate) fn check(module: &[u8], entry: &Entry) -> Result<Shape, Failure> {
+pub(super) fn check(module: &[u8], entry: &Entry) -> Result<Shape, Failure> {
+    let is_command = entry.function.is_none();
+    let types = if is_command { &TYPES[..1] } else { TYPES };
+    check_with(module, entry, Some((entry.function.as_deref().unwrap_or(START), types)))
+}
+
+/// The same of one whose functions are found when they are called.
+pub(crate) fn check_imports(module: &[u8], entry: &Entry) -> Result<Shape, Failure> {
+    check_with(module, entry, None)
+}
+
+fn check_with(
+    module: &[u8],
+    entry: &Entry,
+    export: Option<(&str, &[&str])>,
+) -> Result<Shape, Failure> {
     let names: Vec<_> = CALLS.iter().map(|call| call.name).collect();
     let is_command = entry.function.is_none();
     let wanted = Wanted {
@@ -22,10 +37,7 @@ pub(crate) fn check(module: &[u8], entry: &Entry) -> Result<Shape, Failure> {
         import: &|module, name, ty| import(entry, module, name, ty),
         known: (MODULE, &names),
         hint: &hint,
-        export: (
-            entry.function.as_deref().unwrap_or(START),
-            if is_command { &TYPES[..1] } else { TYPES },
-        ),
+        export,
         others: TYPES,
         otherwise: &|functions| match is_command {
             true => (", so it is no command for WASI preview 1", reactor(functions)),

@@ -2,7 +2,7 @@
 //! nobody has.
 
 use wasmtime::{ExternType, Linker, Module, Result, Val, ValType};
-use weft_object::{Handle, Kind};
+use weft_object::{Handle, Kind, Tree};
 
 use super::{Running, form, ill_formed};
 use crate::Run;
@@ -13,7 +13,7 @@ use crate::outcome::{FailureKind, Stop};
 pub(super) const START: &str = "_start";
 
 /// What a reactor exports, to be called before anything else.
-pub(super) const INITIALIZE: &str = "_initialize";
+pub(crate) const INITIALIZE: &str = "_initialize";
 
 /// What beside its bytes says how a program is run.
 #[derive(Clone, Debug, Default)]
@@ -34,8 +34,7 @@ pub(crate) struct Stub {
 
 impl Entry {
     /// `[module, function, (module, name, value)...]`, and the program's module.
-    pub(crate) fn read(run: &Run<'_>, program: Handle) -> Result<(Handle, Self), Refusal> {
-        let tree = form::tree(run, program, "the program")?;
+    pub(crate) fn read(run: &Run<'_>, tree: &Tree) -> Result<(Handle, Self), Refusal> {
         let (Some(module), rest) = (tree.entries().first(), tree.entries().get(1..)) else {
             return Err(ill_formed("the program is an empty tree".to_owned()));
         };

@@ -114,7 +114,7 @@ pub(crate) fn strings(
 }
 
 /// The entries of a Tree that belongs to the footprint.
-pub(super) fn tree(run: &Run<'_>, handle: Handle, name: &str) -> Result<Tree, Refusal> {
+pub(crate) fn tree(run: &Run<'_>, handle: Handle, name: &str) -> Result<Tree, Refusal> {
     run.objects.tree(handle).ok_or_else(|| {
         let detail = format!("#{handle}, {name}, is not resident");
         Refusal::NoAnswer(NoAnswerKind::Missing, detail)

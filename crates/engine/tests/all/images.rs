@@ -124,6 +124,15 @@ const COUNTER: &str = r#"(module
       (i32.store (i32.const 0) (i32.const 16))
       (i32.store (i32.const 4) (i32.const 32))
       (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+    (func (export "alloc") (param i32) (result i32)
+      (if (i32.gt_u (local.get 0) (i32.const 100)) (then (return (i32.const 0))))
+      (i32.const 2000))
+    (func (export "sum") (param i32 i32) (result i32) (local $sum i32)
+      (loop $more
+        (local.set $sum (i32.add (local.get $sum) (i32.load8_u (local.get 0))))
+        (local.set 0 (i32.add (local.get 0) (i32.const 1)))
+        (br_if $more (local.tee 1 (i32.sub (local.get 1) (i32.const 1)))))
+      (local.get $sum))
     (func (export "told") (call $told) (call $told))
     (func $told
       (drop (call $clock (i32.const 0) (i64.const 0) (i32.const 16)))
@@ -207,6 +216,28 @@ fn what_was_asked_for_stays_and_what_was_not_can_be_given() {
 }
 
 #[test]
+fn a_function_can_be_given_bytes() {
+    let program = Case::text(COUNTER);
+    let image = made(&snapshot(&program, &["init"], &[]));
+    let call = |function: &str, allocator: &str, bytes: &[u8]| {
+        let parts = [function.as_bytes(), allocator.as_bytes(), bytes];
+        let call = program.memory.put_tree(&parts.map(|part| program.memory.put_blob(part)));
+        case(&program, b"image/1", vec![image.lower().unwrap(), call])
+    };
+    assert_eq!(left(&call("sum", "alloc", &[1, 2, 3])).0, 6);
+    let refused = |function, allocator, bytes: &[u8]| call(function, allocator, bytes).failure().1;
+    assert_eq!(refused("sum", "alloc", &[0; 101]), "alloc gave no room for 101 bytes");
+    assert_eq!(
+        refused("sum", "malloc", b"x"),
+        "the program exports no malloc that takes a length; name another"
+    );
+    assert_eq!(
+        refused("go", "alloc", b"x"),
+        "go is no function that takes an address and a length; there is sum"
+    );
+}
+
+#[test]
 fn what_cannot_go_on_is_told_so() {
     let empty = Handle::of_blob(b"");
     let program = Case::text(COUNTER);
@@ -243,15 +274,15 @@ fn what_cannot_go_on_is_told_so() {
     );
     assert_eq!(refused("fails"), "snapshot/1: fails returned 9, not 0");
     assert_eq!(snapshot(&program, &["traps"], &[]).failure().0, FailureKind::Trap);
-    let missing = snapshot(&program, &["missing"], &[]).failure();
-    assert_eq!(missing.0, FailureKind::BadModule);
-    assert_eq!(
-        snapshot(&program, &["init", "missing"], &[]).failure().1,
-        "the program exports no missing"
+    let missing = snapshot(&program, &["init", "missing"], &[]).failure().1;
+    assert!(
+        missing.starts_with("the program exports no missing; there is init, go, "),
+        "{missing}"
     );
     let none = snapshot(&program, &[], &[]).failure().1;
     assert_eq!(none, "snapshot/1: no function is named that begins the program; name one");
-    assert_eq!(snapshot(&program, &["takes"], &[]).failure().0, FailureKind::BadModule);
+    let takes = snapshot(&program, &["takes"], &[]).failure().1;
+    assert!(takes.starts_with("takes is no function that takes nothing; there is"), "{takes}");
 }
 
 #[test]
@@ -351,7 +382,8 @@ fn an_image_of_another_sort_is_refused_by_name() {
     // What is not here is no failure of the computation.
     let gone = program.memory.put_tree(&[Handle::of_blob(&[9; 4096]); 16]);
     assert_eq!(memory(&[Handle::of_u64(1 << 16), gone]).no_answer(), NoAnswerKind::Missing);
-    assert_eq!(restored(&program, image, "nothing", &[]).failure().0, FailureKind::BadModule);
+    let nothing = restored(&program, image, "nothing", &[]).failure().1;
+    assert!(nothing.starts_with("the program exports no nothing; there is init"), "{nothing}");
     let small = restored(&program, image, "go", &[]).limit(4 << 16).failure();
     assert_eq!(small.0, FailureKind::MemoryLimit);
 }

@@ -14,6 +14,22 @@ pub(crate) fn invoke_argument() -> Arg {
         .help("The function to call, of a reactor or an image; _start if left out")
 }
 
+pub(crate) fn alloc_argument() -> Arg {
+    Arg::new("alloc")
+        .long("alloc")
+        .value_name("NAME")
+        .default_value("malloc")
+        .help("Of an image: the function that gives memory for a TEXT behind NAME=")
+}
+
+/// The call of an image's function, as docs/image.md has it, of `NAME[=TEXT]`.
+pub(crate) fn call(given: &str, matches: &ArgMatches, made: &mut Made) -> Handle {
+    let Some((name, text)) = given.split_once('=') else { return made.blob(given.as_bytes()) };
+    let allocator = matches.get_one::<String>("alloc").map_or("", String::as_str);
+    let parts = [name, allocator, text].map(|part| made.blob(part.as_bytes()));
+    made.tree(parts.to_vec())
+}
+
 pub(super) fn stub_argument() -> Arg {
     Arg::new("stub")
         .long("stub")

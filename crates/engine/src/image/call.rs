@@ -1,0 +1,133 @@
+//! What is called of a program: a function that takes nothing, or bytes.
+
+use wasmtime::{Func, Instance, Store};
+use weft_object::{Blob, Handle, Kind};
+
+use super::{failed, ill_formed};
+use crate::Run;
+use crate::modules::Refusal;
+use crate::wasi::{INITIALIZE, Running, form};
+
+/// A call of a function that is named: a Blob, or a Tree `[function, allocator,
+/// bytes]`.
+pub(super) struct Call {
+    pub(super) name: String,
+    given: Option<Given>,
+}
+
+struct Given {
+    /// What the bytes' place in memory comes from, as from `malloc`.
+    allocator: String,
+    bytes: Blob,
+}
+
+impl Call {
+    /// What a procedure is told to call.
+    pub(super) fn read(run: &Run<'_>, call: Handle, procedure: &[u8]) -> Result<Self, Refusal> {
+        let text = |handle: &Handle| {
+            let bytes = form::bytes(run, handle, "the name of a function")?;
+            let name = String::from_utf8(bytes.bytes().to_vec());
+            name.map_err(|_| ill_formed(procedure, "the name of a function is not UTF-8"))
+        };
+        if call.kind() != Kind::Tree {
+            return Ok(Self { name: text(&call)?, given: None });
+        }
+        let tree = form::tree(run, call, "a call")?;
+        let [name, allocator, bytes] = tree.entries() else {
+            let detail = "a call with bytes is a function, an allocator and bytes";
+            return Err(ill_formed(procedure, detail));
+        };
+        let bytes = form::bytes(run, bytes, "the bytes of a call")?;
+        let given = Some(Given { allocator: text(allocator)?, bytes });
+        Ok(Self { name: text(name)?, given })
+    }
+
+    /// Calls it; what it returns, or 0.
+    pub(super) fn perform(
+        &self,
+        instance: &Instance,
+        store: &mut Store<Running>,
+    ) -> wasmtime::Result<u32> {
+        let function = instance.get_func(&mut *store, &self.name);
+        let Some(function) = function.filter(|function| self.fits(function, store)) else {
+            return Err(self.wrong(instance, store, function));
+        };
+        let Some(given) = &self.given else {
+            return match function.typed::<(), ()>(&*store) {
+                Ok(function) => function.call(store, ()).map(|()| 0),
+                Err(_) => {
+                    function.typed::<(), i32>(&*store)?.call(store, ()).map(i32::cast_unsigned)
+                }
+            };
+        };
+        let place = given.put(instance, store)?;
+        match function.typed::<(i32, i32), ()>(&*store) {
+            Ok(function) => function.call(store, place).map(|()| 0),
+            Err(_) => {
+                let function = function.typed::<(i32, i32), i32>(&*store)?;
+                function.call(store, place).map(i32::cast_unsigned)
+            }
+        }
+    }
+
+    fn fits(&self, function: &Func, store: &Store<Running>) -> bool {
+        match self.given {
+            None => {
+                function.typed::<(), ()>(store).is_ok() || function.typed::<(), i32>(store).is_ok()
+            }
+            Some(_) => {
+                function.typed::<(i32, i32), ()>(store).is_ok()
+                    || function.typed::<(i32, i32), i32>(store).is_ok()
+            }
+        }
+    }
+
+    /// What is wrong, with the functions that could be called so.
+    fn wrong(
+        &self,
+        instance: &Instance,
+        store: &mut Store<Running>,
+        found: Option<Func>,
+    ) -> wasmtime::Error {
+        const TOLD_MAX: usize = 16;
+        let functions: Vec<_> = instance
+            .exports(&mut *store)
+            .filter_map(|export| Some((export.name().to_owned(), export.into_func()?)))
+            .collect();
+        let fit = functions.into_iter().filter(|(name, function)| {
+            let is_ours = name.starts_with("weft ") || name == INITIALIZE;
+            !is_ours && self.fits(function, store)
+        });
+        let fit: Vec<_> = fit.map(|(name, _)| name).take(TOLD_MAX).collect();
+        let name = &self.name;
+        let takes = if self.given.is_some() { "an address and a length" } else { "nothing" };
+        let wrong = match found {
+            Some(_) => format!("{name} is no function that takes {takes}"),
+            None => format!("the program exports no {name}"),
+        };
+        failed(match fit.is_empty() {
+            true => format!("{wrong}, nor one that could be called"),
+            false => format!("{wrong}; there is {}", fit.join(", ")),
+        })
+    }
+}
+
+impl Given {
+    /// Puts the bytes where the allocator says.
+    fn put(&self, instance: &Instance, store: &mut Store<Running>) -> wasmtime::Result<(i32, i32)> {
+        let (allocator, bytes) = (&self.allocator, self.bytes.bytes());
+        let room = || failed(format!("{allocator} gave no room for {} bytes", bytes.len()));
+        let length = i32::try_from(bytes.len()).map_err(|_| room())?;
+        let function = instance.get_func(&mut *store, allocator);
+        let function = function.and_then(|function| function.typed::<i32, i32>(&*store).ok());
+        let function = function.ok_or_else(|| {
+            failed(format!("the program exports no {allocator} that takes a length; name another"))
+        })?;
+        let at = function.call(&mut *store, length)?.cast_unsigned();
+        let memory = instance.get_memory(&mut *store, "memory").ok_or_else(room)?;
+        let there = memory.data_mut(&mut *store).get_mut(at as usize..);
+        let there = there.and_then(|there| there.get_mut(..bytes.len()));
+        there.filter(|_| at != 0 || bytes.is_empty()).ok_or_else(room)?.copy_from_slice(bytes);
+        Ok((at.cast_signed(), length))
+    }
+}
