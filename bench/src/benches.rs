@@ -8,6 +8,7 @@ pub(crate) mod files;
 pub(crate) mod fork;
 pub(crate) mod helpers;
 pub(crate) mod idle;
+pub(crate) mod image;
 pub(crate) mod large;
 pub(crate) mod memo;
 pub(crate) mod relations;
@@ -46,6 +47,8 @@ pub(crate) const ALL: &[Bench] = &[
     Bench { name: "cold_compile", run: cold::compile },
     Bench { name: "wordcount", run: wordcount::wordcount },
     Bench { name: "wordcount_1gib", run: wordcount::wordcount_1gib },
+    Bench { name: "image_32m", run: image::restore },
+    Bench { name: "image_1000", run: image::many },
     Bench { name: "idle_rss", run: idle::idle_rss },
     Bench { name: "idle_cpu", run: idle::idle_cpu },
     Bench { name: "add_files", run: files::add_files },

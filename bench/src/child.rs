@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::benches::{cold, fork, idle, memo, relations, tail};
+use crate::benches::{cold, fork, idle, image, memo, relations, tail};
 use crate::{BenchError, Options};
 
 /// Has a child process do a part of a bench: `name` with a number.
@@ -41,6 +41,7 @@ pub(crate) fn perform(part: &str, options: &Options) -> Result<Value, BenchError
         "idle" => idle::part(),
         "idle_cpu" => idle::cpu_part(options),
         "cold" => cold::part(options, number),
+        "images" => image::part(options, number),
         "hits" => memo::part(options, number),
         "relations" => relations::part(options, number),
         _ => Err(unknown()),

@@ -22,6 +22,44 @@ pub(crate) const CHASE: &[u8] = include_bytes!("../guests/chase.wasm");
 /// `spin(turns, seed)`: takes time in proportion.
 pub(crate) const SPIN: &[u8] = include_bytes!("../guests/spin.wasm");
 
+/// A reactor of which an image is made: `init`, `touch` and `hold`.
+pub(crate) const IMAGE: &[u8] = include_bytes!("../guests/image.wasm");
+
+/// What its memory comes to.
+pub(crate) const IMAGE_BYTES: u64 = 32 << 20;
+
+/// The lower half of what its `init` leaves at an address that is a multiple of 8.
+pub(crate) fn image_word(at: u32) -> u32 {
+    image_value(at) as u32
+}
+
+fn image_value(at: u32) -> u64 {
+    u64::from(at + 1).wrapping_mul(6_364_136_223_846_793_005)
+}
+
+/// The same module with what `init` leaves as its data, as who makes images by
+/// rewriting modules has it.
+pub(crate) fn image_with_data() -> Vec<u8> {
+    fn leb(mut number: usize, out: &mut Vec<u8>) {
+        while number >= 0x80 {
+            out.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        out.push(number as u8);
+    }
+    let data: Vec<u8> =
+        (0..IMAGE_BYTES as u32).step_by(8).flat_map(|at| image_value(at).to_le_bytes()).collect();
+    // One segment, in memory 0, at 0.
+    let mut section = vec![1, 0, 0x41, 0, 0x0b];
+    leb(data.len(), &mut section);
+    section.extend_from_slice(&data);
+    let mut module = IMAGE.to_vec();
+    module.push(11);
+    leb(section.len(), &mut module);
+    module.extend_from_slice(&section);
+    module
+}
+
 const COLD: &[u8] = include_bytes!("../guests/cold.wasm");
 
 /// One of many modules of a kilobyte that differ in a number: `cold(a, b)`.

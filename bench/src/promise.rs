@@ -69,6 +69,10 @@ pub const PROMISES: &[Promise] = &[
     promise("wordcount", Measure::Ratio, 1.5),
     promise("wordcount_1gib", Measure::Ratio, 1.35),
     promise("wordcount_1gib", Measure::More("added by hashed", Unit::Ratio), 1.3),
+    promise("image_32m", Measure::P50Ns, 15_000.0),
+    promise("image_1000", Measure::MemoryBytes, 2048.0 * MIB),
+    // 500 a second.
+    promise("image_1000", Measure::P50Ns, 2e6),
     promise("idle_rss", Measure::MemoryBytes, 30.0 * MIB),
     promise("idle_cpu", Measure::Ratio, 0.01),
     promise("add_files", Measure::Ratio, 2.0),

@@ -3,7 +3,7 @@
 //! from the image in turns.
 
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use weft_node::{Config, Node, Session};
@@ -13,7 +13,7 @@ use weft_object::{Content, Handle};
 use crate::Result;
 use crate::found::{Times, tell};
 use crate::promise::Amount;
-use crate::real::{Scratch, path};
+use crate::real::path;
 
 const MEMORY_BYTES: u64 = 1 << 30;
 const RUNS: usize = 15;
@@ -22,8 +22,9 @@ pub(crate) fn run() -> Result<bool> {
     let module = path("python-science")?;
     let Some(artifacts) = module.parent() else { return Err("no directory".into()) };
     let library = fs::read(artifacts.join("python-stdlib.zip"))?;
-    let scratch = Scratch::new()?;
-    let python = Python::new(&fs::read(&module)?, &library, scratch.path())?;
+    // What is compiled stays there for the next time.
+    let kept = std::env::current_exe()?.with_file_name("artifacts");
+    let python = Python::new(&fs::read(&module)?, &library, kept)?;
     let mut kept = python.compare("image", "json re decimal", "import json, re, decimal")?;
     kept &= python.compare("image", "numpy pandas", "import numpy, pandas")?;
     Ok(kept)
@@ -40,8 +41,8 @@ struct Python {
 const NOTHING: &[u8] = b"";
 
 impl Python {
-    fn new(module: &[u8], library: &[u8], scratch: &Path) -> Result<Self> {
-        let artifacts = Some(scratch.join("artifacts"));
+    fn new(module: &[u8], library: &[u8], artifacts: PathBuf) -> Result<Self> {
+        let artifacts = Some(artifacts);
         let node = Node::start(Config { workers: 2, artifacts, ..Config::default() })?;
         let session = node.session();
         let module = session.put_blob(module.to_vec());
@@ -76,10 +77,14 @@ impl Python {
         let entries = content.tree().ok_or("no tree")?.entries();
         match entries[1].literal_bytes() {
             Some(bytes) => Ok(bytes.to_vec()),
-            None => Ok(self.session.content(entries[1])?.and_then(|content| match content {
-                Content::Blob(blob) => Some(blob.bytes().to_vec()),
-                _ => None,
-            }).ok_or("no output")?),
+            None => Ok(self
+                .session
+                .content(entries[1])?
+                .and_then(|content| match content {
+                    Content::Blob(blob) => Some(blob.bytes().to_vec()),
+                    _ => None,
+                })
+                .ok_or("no output")?),
         }
     }
 

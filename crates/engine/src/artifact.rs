@@ -15,7 +15,7 @@ mod seal;
 mod turn;
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -102,17 +102,39 @@ impl Artifacts {
 
     /// Keeps the pages of an image.
     pub(crate) fn store_pages(&self, image: &Handle, pages: &[u8]) {
-        let settings = pages_settings();
-        let checksum = Handle::of_blob(pages);
-        let seal = Seal { module: *image, settings, checksum, stamp: None, about: Vec::new() };
-        if self.write_with(&self.path(image, &settings, ""), |file| write_sparse(file, pages)) {
-            self.write(&self.path(image, &settings, ".seal"), &seal.encode());
-        }
+        self.keep(image, PAGES, pages, |file| write_sparse(file, pages));
     }
 
     /// The pages of an image, if they were kept and are sound.
     pub(crate) fn load_pages(&self, image: &Handle) -> Option<fs::File> {
-        self.load(image, &pages_settings()).map(|artifact| artifact.code)
+        self.load(image, &Handle::of_blob(PAGES)).map(|artifact| artifact.code)
+    }
+
+    /// Keeps what is known of an image's pages.
+    pub(crate) fn store_touched(&self, image: &Handle, touched: &[u8]) {
+        self.keep(image, TOUCHED, touched, |mut file| file.write_all(touched));
+    }
+
+    /// What was kept of that.
+    pub(crate) fn load_touched(&self, image: &Handle) -> Option<Vec<u8>> {
+        let mut file = self.load(image, &Handle::of_blob(TOUCHED))?.code;
+        let mut bytes = Vec::new();
+        file.rewind().and_then(|()| file.read_to_end(&mut bytes)).ok()?;
+        Some(bytes)
+    }
+
+    fn keep(
+        &self,
+        image: &Handle,
+        what: &[u8],
+        bytes: &[u8],
+        write: impl FnOnce(&fs::File) -> io::Result<()>,
+    ) {
+        let (settings, checksum) = (Handle::of_blob(what), Handle::of_blob(bytes));
+        let seal = Seal { module: *image, settings, checksum, stamp: None, about: Vec::new() };
+        if self.write_with(&self.path(image, &settings, ""), write) {
+            self.write(&self.path(image, &settings, ".seal"), &seal.encode());
+        }
     }
 
     /// Waits until no other process compiles this module, as far as one can
@@ -148,10 +170,9 @@ impl Artifacts {
     }
 }
 
-/// Under which the pages of images are kept: they depend on nothing else.
-fn pages_settings() -> Handle {
-    Handle::of_blob(b"the pages of an image, as they are in memory")
-}
+/// Under which settings images are kept: they depend on no compiler.
+const PAGES: &[u8] = b"the pages of an image, as they are in memory, 1";
+const TOUCHED: &[u8] = b"what runs from an image write first, 1";
 
 /// A file of the user alone.
 fn open_ours(path: &Path) -> Option<fs::File> {

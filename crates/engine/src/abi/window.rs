@@ -10,6 +10,7 @@
 //! the next function can tell that there was something else.
 
 use std::fs::File;
+use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -89,8 +90,8 @@ impl Windows {
     pub(crate) fn map_image(
         &mut self,
         target: &mut [u8],
-        image: &Arc<Loaded>,
-        offset: u64,
+        (image, offset): (&Arc<Loaded>, u64),
+        touched: &[Range<usize>],
     ) -> bool {
         let is_whole = |bytes: usize| bytes.is_multiple_of(page_bytes());
         if !self.may_map || !is_whole(target.as_ptr().addr()) || !is_whole(target.len()) {
@@ -104,6 +105,7 @@ impl Windows {
         let window = Window { start, bytes: target.len(), source };
         let is_mapped = self.mapped.try_reserve(1).is_ok() && window.map();
         if is_mapped {
+            touched.iter().for_each(|range| window.write(range));
             self.mapped.push(window);
         }
         is_mapped
@@ -132,6 +134,22 @@ impl Window {
         let (Some(file), Ok(offset)) = (self.source.file(), offset) else { return false };
         self.lay(0, file.as_raw_fd(), offset)
     }
+
+    /// Has pages copied that will be written, all at once instead of one by one as
+    /// each is.
+    #[cfg(target_os = "linux")]
+    fn write(&self, range: &Range<usize>) {
+        if range.start >= range.end || range.end > self.bytes {
+            return;
+        }
+        let start = self.start.as_ptr().wrapping_add(range.start).cast();
+        // SAFETY: the range is within the mapping, whose content it does not change.
+        // It is advice: if it cannot be followed, pages are copied as they are written.
+        unsafe { libc::madvise(start, range.len(), libc::MADV_POPULATE_WRITE) };
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn write(&self, _: &Range<usize>) {}
 
     /// Pages as the pool has them.
     fn unmap(&self) -> bool {

@@ -2,8 +2,9 @@
 //! zeros take no room.
 
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use wasmtime::Val;
 use weft_object::Handle;
@@ -31,7 +32,12 @@ pub(crate) struct Loaded {
     pub(super) suspended: Suspended,
     pub(super) memories: Vec<Pages>,
     file: File,
+    /// What the first run from it has written of each memory.
+    touched: OnceLock<Vec<Touched>>,
 }
+
+/// Ranges of a memory, in bytes, one behind the other.
+pub(super) type Touched = Vec<Range<usize>>;
 
 /// Where a memory stands in the file.
 pub(super) struct Pages {
@@ -84,6 +90,11 @@ fn load(run: &Run<'_>, image: Handle, artifacts: Option<&Artifacts>) -> Result<L
         let detail = format!("image/1: the image has {end} bytes of memory, above {limit}");
         return Err(super::ill_formed_memory(detail));
     }
+    let touched = OnceLock::new();
+    if let Some(known) = artifacts.and_then(|artifacts| artifacts.load_touched(&image.content())) {
+        let known = decode(&known).filter(|known| known.len() == memories.len());
+        known.into_iter().for_each(|known| _ = touched.set(known));
+    }
     let file = match artifacts {
         None => in_memory(&pages(run, image, &form, end)?),
         Some(artifacts) => match artifacts.load_pages(&image.content()) {
@@ -100,7 +111,7 @@ fn load(run: &Run<'_>, image: Handle, artifacts: Option<&Artifacts>) -> Result<L
         let detail = format!("the image has no room in memory: {error}");
         Refusal::NoAnswer(NoAnswerKind::HostMemory, detail)
     })?;
-    Ok(Loaded { target, globals: form.globals, suspended: form.suspended, memories, file })
+    Ok(Loaded { target, globals: form.globals, suspended: form.suspended, memories, file, touched })
 }
 
 /// All memories, one behind the other.
@@ -149,6 +160,62 @@ pub(crate) fn write_sparse(file: &File, bytes: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Of each memory how many ranges there are (8 bytes, little-endian), and where
+/// each begins and ends (8 each).
+fn encode(all: &[Touched]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for ranges in all {
+        bytes.extend_from_slice(&(ranges.len() as u64).to_le_bytes());
+        for range in ranges {
+            bytes.extend_from_slice(&(range.start as u64).to_le_bytes());
+            bytes.extend_from_slice(&(range.end as u64).to_le_bytes());
+        }
+    }
+    bytes
+}
+
+fn decode(bytes: &[u8]) -> Option<Vec<Touched>> {
+    let (numbers, rest) = bytes.as_chunks::<8>();
+    let mut numbers = numbers.iter().map(|raw| u64::from_le_bytes(*raw) as usize);
+    let mut all = Vec::new();
+    while let Some(count) = numbers.next() {
+        let ranges = (0..count).map(|_| Some(numbers.next()?..numbers.next()?));
+        all.push(ranges.collect::<Option<Touched>>()?);
+    }
+    rest.is_empty().then_some(all)
+}
+
+// A page between two that are written costs less than another system call.
+const GAP_PAGES: usize = 2;
+
+/// What of a private mapping was written: pages that are no longer the file's.
+#[cfg(target_os = "linux")]
+pub(super) fn written(memory: &[u8]) -> std::io::Result<Touched> {
+    const PRESENT: u64 = 1 << 63;
+    const OF_FILE: u64 = 1 << 61;
+    let mut entries = vec![0; memory.len() / PAGE_BYTES * 8];
+    let at = (memory.as_ptr().addr() / PAGE_BYTES * 8) as u64;
+    File::open("/proc/self/pagemap")?.read_exact_at(&mut entries, at)?;
+    let mut ranges = Touched::new();
+    for (page, entry) in entries.as_chunks::<8>().0.iter().enumerate() {
+        if u64::from_ne_bytes(*entry) & (PRESENT | OF_FILE) != PRESENT {
+            continue;
+        }
+        let (start, end) = (page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
+        match ranges.last_mut() {
+            Some(last) if start - last.end <= GAP_PAGES * PAGE_BYTES => last.end = end,
+            _ => ranges.push(start..end),
+        }
+    }
+    Ok(ranges)
+}
+
+/// Nothing tells.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn written(_: &[u8]) -> std::io::Result<Touched> {
+    Ok(Touched::new())
+}
+
 #[cfg(target_os = "linux")]
 fn in_memory(bytes: &[u8]) -> std::io::Result<File> {
     use std::os::fd::FromRawFd;
@@ -173,6 +240,29 @@ fn in_memory(_: &[u8]) -> std::io::Result<File> {
 }
 
 impl Loaded {
+    /// What runs from it write of a memory, as far as that is known.
+    pub(super) fn touched(&self, memory: usize) -> &[Range<usize>] {
+        self.touched.get().and_then(|all| all.get(memory)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether that is still to be found out.
+    pub(super) fn wants_touched(&self) -> bool {
+        self.touched.get().is_none()
+    }
+
+    /// Notes it, for the next process too.
+    pub(super) fn note_touched(
+        &self,
+        image: Handle,
+        found: Vec<Touched>,
+        artifacts: Option<&Artifacts>,
+    ) {
+        if let Some(artifacts) = artifacts {
+            artifacts.store_touched(&image.content(), &encode(&found));
+        }
+        let _ = self.touched.set(found);
+    }
+
     /// What the memories come to.
     pub(super) fn memory_bytes(&self) -> u64 {
         self.memories.iter().map(|pages| pages.bytes).sum()

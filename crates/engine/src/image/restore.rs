@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use wasmtime::{Instance, Store};
+use wasmtime::{Instance, ModuleExport, Store};
 use weft_object::{Handle, Kind};
 use weft_wasi::Process;
 
 use super::call::Call;
 use super::form::Form;
-use super::pages::Loaded;
+use super::pages::{Loaded, Pages, Touched, written};
 use super::{FIRST, Imaged, Linked, RESTORE, failed, ill_formed, target_of};
 use crate::apply::{interruptible, without_run};
 use crate::limits::Limits;
@@ -68,6 +68,8 @@ pub(super) fn perform(
         Ok(given) => given,
         Err(refusal) => return Ok(without_run(refusal.into())),
     };
+    // The same that was asked for.
+    let name = run.entries.entries()[2];
     if image.memory_bytes() > run.memory_limit_bytes {
         let (bytes, limit) = (image.memory_bytes(), run.memory_limit_bytes);
         let detail = format!("the image has {bytes} bytes of memory and the limit is {limit}");
@@ -93,12 +95,35 @@ pub(super) fn perform(
         let instance = linked.pre.instantiate(&mut store)?;
         put(&image, linked, &instance, &mut store)?;
         let side = linked.beside.memory(&instance, &mut store);
-        interruptible((run.interrupt, side), &mut store, |store| what.perform(&instance, store))
+        let called = interruptible((run.interrupt, side), &mut store, |store| {
+            what.perform(&instance, store)
+        });
+        if image.wants_touched() && !store.data().base.windows.is_empty() {
+            let touched = touched(&image, linked, &instance, &mut store);
+            image.note_touched(name, touched, engine.artifacts.as_deref());
+        }
+        called
     });
     let fuel_left = run.fuel.and_then(|_| store.get_fuel().ok());
     // The memory goes back before the state is there.
     store.data_mut().base.windows.close();
     end(run, prepared, store.into_data(), result, fuel_left)
+}
+
+/// What a run has written, of each memory.
+fn touched(
+    image: &Loaded,
+    linked: &Linked,
+    instance: &Instance,
+    store: &mut Store<Running>,
+) -> Vec<Touched> {
+    let of = |(export, pages): (&ModuleExport, &Pages)| {
+        let memory = instance.get_module_export(&mut *store, export);
+        let memory = memory.and_then(wasmtime::Extern::into_memory)?;
+        written(memory.data(&*store).get(..pages.bytes as usize)?).ok()
+    };
+    let all = linked.memories.iter().zip(&image.memories).map(of);
+    all.map(Option::unwrap_or_default).collect()
 }
 
 /// Puts the image into an instance that has nothing yet.
@@ -118,7 +143,7 @@ fn put(
         let global = global.and_then(wasmtime::Extern::into_global).ok_or_else(other)?;
         global.set(&mut *store, *value).map_err(|_| other())?;
     }
-    for (export, pages) in linked.memories.iter().zip(&image.memories) {
+    for (number, (export, pages)) in linked.memories.iter().zip(&image.memories).enumerate() {
         let memory = instance.get_module_export(&mut *store, export);
         let memory = memory.and_then(wasmtime::Extern::into_memory).ok_or_else(other)?;
         let now = memory.data_size(&*store) as u64;
@@ -134,7 +159,7 @@ fn put(
         }
         let (target, running) = memory.data_and_store_mut(&mut *store);
         let target = &mut target[..pages.bytes as usize];
-        if !running.base.windows.map_image(target, image, pages.offset) {
+        if !running.base.windows.map_image(target, (image, pages.offset), image.touched(number)) {
             image.read(pages, target)?;
         }
     }
