@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use weft_object::{Content, Handle};
 
-use super::compressed::decompress;
+use super::compressed::{decompress, is_whole};
 use super::home::Home;
 use super::location::Location;
 use super::record::{HEADER, Header, SMALL_MAX, Sort, StoreId, content_length, digest, number};
@@ -222,24 +222,17 @@ impl Pack {
     }
 
     /// Whether the content record at an offset holds this, as far as it can be
-    /// read; for what is short.
+    /// read; for what is short. One that is compressed does if it is what was
+    /// written.
     pub(crate) fn holds(&self, offset: u64, header: &Header, content: &Content) -> bool {
-        let is_damage = |error: &io::Error| {
-            matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidData)
-        };
-        if let (Sort::Compressed(_), Content::Blob(blob)) = (header.sort, content) {
-            return match self.content_bytes(offset, header) {
-                Ok(found) => found == blob.bytes(),
-                Err(error) => !is_damage(&error),
-            };
-        }
         let mut raw = [0; 4096];
-        let Some(found) = raw.get_mut(..content.bytes_len() as usize) else { return true };
+        let Some(found) = raw.get_mut(..header.length as usize) else { return true };
         match self.file().and_then(|file| file.read_exact_at(found, offset + HEADER as u64)) {
             Ok(()) => {}
-            Err(error) => return !is_damage(&error),
+            Err(error) => return error.kind() != ErrorKind::UnexpectedEof,
         }
         match content {
+            _ if matches!(header.sort, Sort::Compressed(_)) => is_whole(found),
             Content::Blob(blob) => found == blob.bytes(),
             Content::Tree(tree) | Content::Tag(tree) => {
                 let entries = tree.entries().iter().map(|entry| &entry.as_bytes()[..]);
