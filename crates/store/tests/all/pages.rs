@@ -69,7 +69,7 @@ fn records(disk: &CrashDisk, name: &Handle) -> Vec<(PathBuf, usize, u8, Vec<u8>)
     found
 }
 
-fn check(disk: &CrashDisk) -> weft_store::Checked {
+fn fsck_of(disk: &CrashDisk) -> weft_store::Checked {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     fsck(&disk, Path::new(PLACE), options(), &|_, _| {}).unwrap()
 }
@@ -130,7 +130,7 @@ proptest! {
         same(&read(&disk));
         let disk = disk.restart(1);
         same(&open(&disk).unwrap());
-        assert!(check(&disk).is_sound());
+        assert!(fsck_of(&disk).is_sound());
         for (name, content) in all.iter().filter(|(name, _)| !name.is_literal()) {
             for (_, _, sort, payload) in records(&disk, name) {
                 let length = bytes(content).len();
@@ -182,7 +182,7 @@ fn each_flipped_bit_of_a_record_is_found_and_mended_by_a_put() {
         flipped[byte] ^= 1 << (byte % 8);
         disk.plant(path, &flipped);
         let what = format!("byte {} of the record", byte - at);
-        let (in_header, problems) = (byte < at + HEADER, check(&disk).problems);
+        let (in_header, problems) = (byte < at + HEADER, fsck_of(&disk).problems);
         let [problem] = &problems[..] else { panic!("{what}: {problems:?}") };
         assert_eq!((&problem.path, problem.offset), (path, at as u64), "{what}");
         match problem.what {
@@ -204,6 +204,40 @@ fn each_flipped_bit_of_a_record_is_found_and_mended_by_a_put() {
         drop(store);
         let found = open(&disk).unwrap().get(&name).unwrap().unwrap();
         assert!(found.handle() == name && bytes(&found) == bytes(&page(1).1), "{what}");
+    }
+}
+
+/// What somebody made so, with checks that are right.
+#[test]
+fn a_frame_of_other_bytes_or_of_too_many_is_damage() {
+    let (disk, name) = with_one();
+    let [(path, at, _, payload)] = &records(&disk, &name)[..] else { panic!("one record") };
+    let file = packs(&disk).remove(0).1;
+    let mut many = zstd::bulk::compress(&vec![1; 64 << 20], 1).unwrap();
+    many.truncate(payload.len() - 8);
+    let too_few = zstd::bulk::compress(&[1; PAGE - 1], 1).unwrap();
+    let other = zstd::bulk::compress(&[1; PAGE], 1).unwrap();
+    for frame in [many, too_few, other] {
+        // A frame that is skipped fills up.
+        let fill = payload.len() - 8 - frame.len();
+        let mut forged = frame;
+        if fill >= 8 {
+            forged.extend(0x184d_2a50_u32.to_le_bytes());
+            forged.extend((fill as u32 - 8).to_le_bytes());
+        }
+        forged.resize(payload.len() - 8, 0);
+        let check = blake3::hash(&forged);
+        let forged = [&check.as_bytes()[..8], &forged].concat();
+        let mut changed = file.clone();
+        changed[at + HEADER..at + HEADER + payload.len()].copy_from_slice(&forged);
+        let disk = disk.copy();
+        disk.plant(path, &changed);
+        let problems = fsck_of(&disk).problems;
+        assert!(matches!(problems[..], [ref one] if one.what == Wrong::Content(name)));
+        let store = open(&disk).unwrap();
+        assert!(matches!(store.get(&name), Err(StoreError::Corrupt { .. })));
+        store.put(&[page(1)]).unwrap();
+        assert!(has(&store, &name));
     }
 }
 
@@ -242,7 +276,7 @@ fn a_repair_keeps_the_others_as_they_were() {
     let own: Arc<dyn Disk> = Arc::new(disk.clone());
     let repaired = repair(&own, Path::new(PLACE), options(), &|_, _| {}).unwrap().unwrap();
     assert!(matches!(repaired.found.problems[..], [ref one] if one.offset == *at as u64));
-    assert!(check(&disk).is_sound());
+    assert!(fsck_of(&disk).is_sound());
     for (number, (name, _)) in pages.iter().enumerate() {
         assert_eq!(has(&read(&disk), name), number != 5, "{number}");
         if number != 5 {
@@ -300,7 +334,7 @@ fn a_power_cut_at_any_operation_loses_no_page_that_was_synced() {
         assert!(synced.iter().all(|name| has(&store, name)), "cut at {operation}");
         put(&store, &mut Vec::new()).unwrap();
         drop(store);
-        assert!(check(&disk).is_sound(), "cut at {operation}");
+        assert!(fsck_of(&disk).is_sound(), "cut at {operation}");
     }
 }
 
