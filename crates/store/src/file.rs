@@ -3,6 +3,7 @@
 mod backend;
 mod broken;
 mod collect;
+mod compressed;
 mod flush;
 mod fsck;
 mod home;
@@ -20,6 +21,7 @@ mod store;
 mod synced;
 mod touched;
 mod trouble;
+mod version;
 mod walk;
 
 use std::fmt;
@@ -33,10 +35,10 @@ use collect::{Budgeting, Collecting};
 pub use fsck::{Affected, Checked, Needs, Problem, Repaired, Wrong, fsck, repair};
 pub use home::Options;
 pub(crate) use large::path_in as large_path;
-pub(crate) use manifest::VERSION;
 use store::Store;
 pub(crate) use trouble::Tell;
 pub use trouble::{Chore, Trouble};
+pub(crate) use version::{OLDEST, VERSION};
 pub use walk::Damage;
 
 /// What a [`FileBackend`] is opened for.

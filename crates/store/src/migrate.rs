@@ -9,8 +9,9 @@ use std::sync::Arc;
 use weft_object::{Content, Handle};
 
 use crate::disk::{Access, Disk};
+use crate::file::{OLDEST, VERSION};
 use crate::moving::Moving;
-use crate::{Affected, Backend, Expect, FileBackend, Options, StoreError};
+use crate::{Affected, Backend, Expect, FileBackend, Mode, Options, StoreError};
 use v1::{Old, Record, Sort};
 
 /// What has become of an older store.
@@ -52,7 +53,7 @@ impl Migrated {
 }
 
 const MAGIC: &[u8; 8] = b"weftstor";
-/// The one older version.
+/// The one version that cannot be opened.
 const OLD: u32 = 1;
 
 /// The version of the store in a directory, whether it can be opened or not.
@@ -81,7 +82,7 @@ pub fn version(disk: &dyn Disk, directory: &Path) -> Result<u32, StoreError> {
 }
 
 /// Makes the store in a directory one of this version; `None` if it is that
-/// already.
+/// already, or needs no more for it than to be opened.
 ///
 /// The new one is made beside the old one, which stays as it is until the new
 /// one is durable: whenever this is interrupted, it can be run again. So there
@@ -99,14 +100,19 @@ pub fn migrate(
 ) -> Result<Option<Migrated>, StoreError> {
     // Looked at before the lock is made: what is no store stays without.
     version(&*disk, directory)?;
-    let _lock = disk.lock(directory)?;
+    let lock = disk.lock(directory)?;
     let path = directory.join("store");
     let new = directory.join("migrating");
     let moving = Moving::new(&*disk);
     match version(&*disk, directory)? {
         OLD => {}
-        found if found == crate::file::VERSION => {
+        found if (OLDEST..=VERSION).contains(&found) => {
             moving.clear(&new)?;
+            drop(lock);
+            if found < VERSION {
+                // Who opens it for writing makes it one.
+                FileBackend::open_on(disk, directory, Mode::Write, options)?;
+            }
             return Ok(None);
         }
         found => return Err(StoreError::Version { path, found }),

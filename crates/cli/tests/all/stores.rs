@@ -120,9 +120,9 @@ fn a_store_of_another_version_is_left_alone() {
         refused(&changed, "store is damaged, the list of the store's parts");
     }
     let mut other = bytes.clone();
-    other[8] = 3;
+    other[8] = 4;
     other.extend([0; 8]);
-    refused(&other, "is a store of version 3, and this program knows version 2");
+    refused(&other, "is a store of version 4, and this program knows version 3");
     fs::write(&path, &bytes).unwrap();
     world.is_intact();
 }

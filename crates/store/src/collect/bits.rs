@@ -26,6 +26,15 @@ impl Bits {
         *word != before
     }
 
+    /// Adds any number: the bound grows.
+    pub(crate) fn add_some(&mut self, number: u32) {
+        let words = number as usize / 64 + 1;
+        if self.0.len() < words {
+            self.0.resize(words, 0);
+        }
+        self.add(number);
+    }
+
     pub(crate) fn remove(&mut self, number: u32) {
         self.0[number as usize / 64] &= !(1 << (number % 64));
     }

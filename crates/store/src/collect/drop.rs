@@ -25,7 +25,7 @@ struct Group {
 pub(super) fn drop(ledger: &mut Ledger<'_>, recipe: &[u32], aim: &Aim) -> Dropped {
     let mut members: Vec<(u32, u32)> = (0..recipe.len() as u32)
         .filter(|object| recipe[*object as usize] != NONE && ledger.objects.has(*object))
-        .filter(|object| ledger.graph.bytes(*object) >= aim.worth_bytes)
+        .filter(|object| ledger.graph.is_worth(*object, aim.worth_bytes))
         .map(|object| (recipe[object as usize], object))
         .collect();
     members.sort_unstable();

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use hashbrown::HashTable;
 use weft_object::{Handle, Kind};
 
+use super::bits::Bits;
 use crate::hash::HandleHash;
 use crate::{Outcome, Relation};
 
@@ -40,6 +41,8 @@ pub(crate) struct Graph {
     notes: HashMap<u32, u32>,
     gone: Vec<Gone>,
     gone_of: HashMap<u32, u32>,
+    // Beyond what takes as much as is worth it.
+    worth: Bits,
     full: bool,
 }
 
@@ -106,6 +109,18 @@ impl Graph {
             self.edges.last_mut().into_iter().for_each(|last| *last |= LAST);
         }
         Some(object)
+    }
+
+    /// Notes that it is worth dropping some content, however little it takes.
+    pub(crate) fn note_worth(&mut self, name: &Handle) {
+        if let Some(object) = self.find(name) {
+            self.worth.add_some(object);
+        }
+    }
+
+    /// Whether it is worth dropping content, for which it has to take so much.
+    pub(crate) fn is_worth(&self, object: u32, bytes: u64) -> bool {
+        self.bytes(object) >= bytes || self.worth.has_some(object)
     }
 
     /// Notes that content is not here any more; it may be noted again.

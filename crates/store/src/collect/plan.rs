@@ -21,7 +21,8 @@ pub(crate) struct Aim {
     pub(crate) budget_bytes: Option<u64>,
     /// What it takes to remember that one object was dropped.
     pub(crate) record_bytes: u64,
-    /// What has to go for each object that is remembered, at least.
+    /// What has to go for each object that is remembered, at least; unless the
+    /// graph says that it is worth it.
     pub(crate) worth_bytes: u64,
 }
 

@@ -16,6 +16,7 @@ use weft_object::Handle;
 use super::Mode;
 use super::home::Home;
 use super::record::digest;
+use super::version::{self, VERSION};
 use crate::StoreError;
 use crate::disk::{Access, DiskFile};
 use crate::hash::HandleHash;
@@ -26,7 +27,6 @@ const NOTED_MAX: usize = 4096;
 const NOTE: usize = 40;
 
 const MAGIC: &[u8; 8] = b"weftlost";
-const VERSION: u32 = 2;
 /// As long as a note.
 const START: usize = NOTE;
 
@@ -64,7 +64,11 @@ impl Broken {
             file => file?,
         };
         let raw = read(&*file).map_err(StoreError::io("read", home.broken()))?;
-        let notes = raw.strip_prefix(&start(home)).unwrap_or(&[]).chunks_exact(NOTE);
+        let notes = match raw.split_first_chunk() {
+            Some((found, notes)) if is_start(home, found) => notes,
+            _ => &[],
+        };
+        let notes = notes.chunks_exact(NOTE);
         let handles = notes.filter_map(|raw| decode(home, raw));
         let known = handles.map(|handle| (handle, Known::Noted)).collect();
         let broken = Self { any: AtomicBool::new(true), ..Self::default() };
@@ -137,7 +141,7 @@ fn append(home: &Home, handle: &Handle) -> Result<(), StoreError> {
     let write = || {
         let mut found = [0; START];
         let end = match file.read_exact_at(&mut found, 0) {
-            Ok(()) if found == start(home) => file.length()?.next_multiple_of(NOTE as u64),
+            Ok(()) if is_start(home, &found) => file.length()?.next_multiple_of(NOTE as u64),
             // Just made, or of another version, which nobody needs.
             Ok(()) => 0,
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => 0,
@@ -148,15 +152,19 @@ fn append(home: &Home, handle: &Handle) -> Result<(), StoreError> {
             return file.write_at(&note, end);
         }
         file.set_length(0)?;
-        file.write_at(&[&start(home)[..], &note].concat(), 0)
+        file.write_at(&[&start(home, VERSION)[..], &note].concat(), 0)
     };
     write().map_err(StoreError::io("write", path))
 }
 
-fn start(home: &Home) -> [u8; START] {
+fn is_start(home: &Home, found: &[u8; START]) -> bool {
+    *found == start(home, version::stated(found))
+}
+
+fn start(home: &Home, version: u32) -> [u8; START] {
     let mut raw = [0; START];
     raw[..8].copy_from_slice(MAGIC);
-    raw[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    raw[8..12].copy_from_slice(&version.to_le_bytes());
     raw[16..32].copy_from_slice(&home.id);
     let check = digest(&raw[..32]);
     raw[32..].copy_from_slice(&check);

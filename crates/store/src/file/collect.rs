@@ -53,6 +53,10 @@ const DROPPED_BYTES: u64 = 48 + 32 + ENTRY_BYTES;
 /// Dropping less than this is not worth that.
 const WORTH_BYTES: u64 = 4096;
 
+/// What has this length only when it is not compressed is worth it as long as a
+/// good part goes: a program's image is many such pages.
+const COMPRESSED_WORTH_BYTES: u64 = 4 * DROPPED_BYTES;
+
 /// A longer pack than [`short_bytes_max`](super::Options::short_bytes_max) is
 /// rewritten for a sixteenth of it.
 const DEAD_SHARE: u64 = 16;

@@ -19,6 +19,7 @@ use super::manifest::Manifest;
 use super::state::State;
 use super::store::Store;
 use super::trouble::Chore;
+use super::version::VERSION;
 use crate::StoreError;
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
@@ -341,6 +342,7 @@ fn commit(
     runs: &[Arc<SortedRun>],
 ) -> Result<(), StoreError> {
     let manifest = Manifest {
+        version: VERSION,
         indexed: covers.end,
         packs: packs_until(parts, covers.end),
         runs: runs.iter().map(|run| run.number).collect(),

@@ -10,6 +10,7 @@ use super::location::Location;
 use super::pack::{Follows, Pack, START};
 use super::record::{Header, Sort};
 use super::state::State;
+use super::version::VERSION;
 use crate::StoreError;
 use crate::disk::DiskFile;
 
@@ -232,7 +233,7 @@ impl Appender<'_> {
         let offset = self.place().offset();
         let full = offset >= self.home.options.pack_bytes_max
             || offset + header.size() > Location::OFFSET_MAX;
-        match (full && offset > START) || self.pack.is_missing() {
+        match (full && offset > START) || self.pack.is_missing() || self.pack.version < VERSION {
             true => self.next(),
             false => Ok(()),
         }

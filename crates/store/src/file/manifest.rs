@@ -7,11 +7,9 @@ use super::location::Location;
 use super::log::Counters;
 use super::record::{HEADER, Header, StoreId, number};
 use super::state::State;
+use super::version::{self, VERSION};
 use crate::StoreError;
 use crate::disk::{Access, Disk};
-
-/// The version of the store that this program reads and writes.
-pub(crate) const VERSION: u32 = 2;
 
 const MAGIC: &[u8; 8] = b"weftstor";
 const FIXED: usize = 96;
@@ -20,6 +18,8 @@ const CHECK: usize = 32;
 /// What the file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Manifest {
+    /// That it had; what is written has this program's.
+    pub(crate) version: u32,
     /// Everything before this place of the log is in the runs and the state,
     /// and is durable.
     pub(crate) indexed: Location,
@@ -44,7 +44,7 @@ pub(crate) enum Start {
 pub(crate) fn read_start(found: &[u8]) -> Start {
     match found.first_chunk::<16>() {
         Some(first) if first.starts_with(MAGIC) => match number(&first[8..12]) as u32 {
-            VERSION => Start::Known,
+            known if version::is_known(known) => Start::Known,
             other => Start::Other(other),
         },
         _ => Start::Foreign,
@@ -114,17 +114,20 @@ impl Manifest {
         };
         let state = decode_state(&id, rest).filter(|_| rest.len() as u64 == word(88))?;
         let indexed = Location::from_raw(word(32));
-        Some((id, Self { indexed, packs, runs, counters, state: Arc::new(state) }))
+        let version = version::stated(fixed);
+        Some((id, Self { version, indexed, packs, runs, counters, state: Arc::new(state) }))
     }
 
-    /// Whether this is a manifest of the known version but for its first bytes: what
+    /// Whether this is a manifest of a known version but for its first bytes: what
     /// these say is not to be believed then.
     pub(crate) fn has_damaged_start(raw: &[u8]) -> bool {
         let mut mended = raw.to_vec();
-        let Some(start) = mended.first_chunk_mut::<12>() else { return false };
-        start[..8].copy_from_slice(MAGIC);
-        start[8..].copy_from_slice(&VERSION.to_le_bytes());
-        Self::decode(&mended).is_some()
+        (version::OLDEST..=VERSION).any(|version| {
+            let Some(start) = mended.first_chunk_mut::<12>() else { return false };
+            start[..8].copy_from_slice(MAGIC);
+            start[8..].copy_from_slice(&version.to_le_bytes());
+            Self::decode(&mended).is_some()
+        })
     }
 
     /// Puts this in the place of what the file said, durably.
@@ -202,6 +205,7 @@ mod tests {
             assert!(state.apply(sort, payload));
         }
         Manifest {
+            version: VERSION,
             indexed: Location::new(4, 4800),
             packs: vec![(1, Some(300)), (7, Some(96)), (4, None)],
             runs: vec![9, 12],

@@ -16,6 +16,7 @@ use super::pack::{Follows, Pack, START};
 use super::record::{Header, Sort, StoreId, digest};
 use super::store::Store;
 use super::synced;
+use super::version::VERSION;
 use super::walk::{Damage, Item, Replayed, Walk, replay};
 use super::{Mode, StoreError};
 use crate::disk::{Access, Disk};
@@ -62,6 +63,7 @@ pub(crate) fn begin(home: &Home, number: u32) -> Result<(), StoreError> {
     // The names of these, too: a manifest without its packs is a damaged store.
     home.disk.sync_directory(&home.directory)?;
     let manifest = Manifest {
+        version: VERSION,
         indexed: Location::new(number, START),
         packs: vec![(number, None)],
         runs: Vec::new(),
@@ -274,9 +276,21 @@ fn open_once(
         .last()
         .max(manifest.runs.iter().max())
         .map_or(1, |last| last + 1);
+    let (manifest, manifest_bytes) = match mode {
+        Mode::Write if manifest.version < VERSION => raise(&home, manifest)?,
+        _ => (manifest, manifest_bytes),
+    };
     let store =
         Store::new(home, mode, index, tail, next_run, (manifest, manifest_bytes), (note, broken));
     Ok(Some(Opened { store, damage: found }))
+}
+
+// Makes a store of an older version one of this. What it consists of stays as it
+// is, and the log goes on in a new pack: so who knows the older version only
+// meets another one, whichever file is read first, before what it cannot read.
+fn raise(home: &Home, manifest: Manifest) -> Result<(Manifest, u64), StoreError> {
+    let bytes = manifest.write(home)?;
+    Ok((Manifest { version: VERSION, ..manifest }, bytes))
 }
 
 // Whether nothing follows.

@@ -6,9 +6,11 @@ use std::sync::{Arc, OnceLock};
 
 use weft_object::{Content, Handle};
 
+use super::compressed::{decompress, is_whole};
 use super::home::Home;
 use super::location::Location;
-use super::record::{HEADER, Header, SMALL_MAX, StoreId, content_length, digest, number};
+use super::record::{HEADER, Header, SMALL_MAX, Sort, StoreId, content_length, digest, number};
+use super::version::{self, VERSION};
 use crate::StoreError;
 use crate::disk::{Access, DiskFile};
 
@@ -16,7 +18,6 @@ use crate::disk::{Access, DiskFile};
 pub(crate) const START: u64 = 48;
 
 const MAGIC: &[u8; 8] = b"weftpack";
-const VERSION: u32 = 2;
 
 /// Why a pack exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub(crate) struct Pack {
     pub(crate) number: u32,
     pub(crate) path: PathBuf,
     pub(crate) follows: Follows,
+    /// One of an older version gets no more records.
+    pub(crate) version: u32,
     /// Whether its first bytes are what they should be.
     pub(crate) is_sound: bool,
     /// `None` if it is gone; that shows when something is read from it.
@@ -53,7 +56,7 @@ impl Pack {
             _ => {}
         }
         let file = home.disk.open(&path, Access::New)?;
-        let raw = encode_start(home, number, follows);
+        let raw = encode_start(home, number, follows, VERSION);
         if let Err(error) = file.write_at(&raw, 0) {
             let _ = home.disk.remove(&path);
             return Err(StoreError::io("write", path)(error));
@@ -62,6 +65,7 @@ impl Pack {
             number,
             path,
             follows,
+            version: VERSION,
             is_sound: true,
             file: Some(file),
             sealed: OnceLock::new(),
@@ -88,11 +92,12 @@ impl Pack {
             _ => {}
         }
         let follows = decode_start(home, number, &raw);
-        refuse_other_version(&path, &raw, MAGIC, VERSION)?;
+        refuse_other_version(&path, &raw, MAGIC)?;
         Ok(Some(Self {
             number,
             path,
             follows: follows.unwrap_or(Follows::Nothing),
+            version: version::stated(&raw),
             is_sound: follows.is_some(),
             file: Some(file),
             sealed: OnceLock::new(),
@@ -105,6 +110,7 @@ impl Pack {
             number,
             path: home.pack(number),
             follows: Follows::Nothing,
+            version: VERSION,
             is_sound: true,
             file: None,
             sealed: OnceLock::new(),
@@ -189,29 +195,44 @@ impl Pack {
         }
     }
 
-    /// The payload of the content record at an offset, checked against the
-    /// handle.
-    pub(crate) fn content(&self, offset: u64, handle: &Handle) -> Result<Content, StoreError> {
+    /// What the content record at an offset holds, checked against the handle.
+    pub(crate) fn content(
+        &self,
+        offset: u64,
+        handle: &Handle,
+        header: &Header,
+    ) -> Result<Content, StoreError> {
         let corrupt = || self.corrupt(handle, offset);
-        let read = || read_payload(self.file()?, offset + HEADER as u64, content_length(handle));
-        let bytes = read().map_err(|error| match error.kind() {
+        let bytes = self.content_bytes(offset, header).map_err(|error| match error.kind() {
             // The end of the file inside of a record is damage like any other.
-            ErrorKind::UnexpectedEof | ErrorKind::NotFound => corrupt(),
+            ErrorKind::UnexpectedEof | ErrorKind::NotFound | ErrorKind::InvalidData => corrupt(),
             _ => StoreError::io("read", &self.path)(error),
         })?;
         Content::check(handle, bytes).map_err(|_| corrupt())
     }
 
-    /// Whether the payload of the content record at an offset is this, as far as
-    /// it can be read; for what is short.
-    pub(crate) fn holds(&self, offset: u64, content: &Content) -> bool {
+    // Of the length that they should have, and not checked.
+    fn content_bytes(&self, offset: u64, header: &Header) -> io::Result<Vec<u8>> {
+        let bytes = read_payload(self.file()?, offset + HEADER as u64, header.length)?;
+        match header.sort {
+            Sort::Compressed(handle) => decompress(&bytes, content_length(&handle))
+                .ok_or_else(|| ErrorKind::InvalidData.into()),
+            _ => Ok(bytes),
+        }
+    }
+
+    /// Whether the content record at an offset holds this, as far as it can be
+    /// read; for what is short. One that is compressed does if it is what was
+    /// written.
+    pub(crate) fn holds(&self, offset: u64, header: &Header, content: &Content) -> bool {
         let mut raw = [0; 4096];
-        let Some(found) = raw.get_mut(..content.bytes_len() as usize) else { return true };
+        let Some(found) = raw.get_mut(..header.length as usize) else { return true };
         match self.file().and_then(|file| file.read_exact_at(found, offset + HEADER as u64)) {
             Ok(()) => {}
             Err(error) => return error.kind() != ErrorKind::UnexpectedEof,
         }
         match content {
+            _ if matches!(header.sort, Sort::Compressed(_)) => is_whole(found),
             Content::Blob(blob) => found == blob.bytes(),
             Content::Tree(tree) | Content::Tag(tree) => {
                 let entries = tree.entries().iter().map(|entry| &entry.as_bytes()[..]);
@@ -280,7 +301,7 @@ pub(crate) fn id_in(home: &Home, number: u32) -> Result<Option<StoreId>, StoreEr
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
         read => read.map_err(StoreError::io("read", &path))?,
     }
-    refuse_other_version(&path, &raw, MAGIC, VERSION)?;
+    refuse_other_version(&path, &raw, MAGIC)?;
     let id = raw[16..32].first_chunk().copied();
     Ok(id.filter(|id| decode_start(&Home { id: *id, ..home.clone() }, number, &raw).is_some()))
 }
@@ -292,20 +313,19 @@ pub(crate) fn refuse_other_version(
     path: &Path,
     start: &[u8],
     magic: &[u8; 8],
-    known: u32,
 ) -> Result<(), StoreError> {
     let Some((raw, check)) = start.split_last_chunk::<8>() else { return Ok(()) };
-    let found = raw.get(8..12).map_or(known, |raw| number(raw) as u32);
-    match raw.starts_with(magic) && found != known && digest(raw) == *check {
+    let found = raw.get(8..12).map_or(VERSION, |raw| number(raw) as u32);
+    match raw.starts_with(magic) && !version::is_known(found) && digest(raw) == *check {
         true => Err(StoreError::PartVersion { path: path.into(), found }),
         false => Ok(()),
     }
 }
 
-fn encode_start(home: &Home, pack: u32, follows: Follows) -> [u8; START as usize] {
+fn encode_start(home: &Home, pack: u32, follows: Follows, version: u32) -> [u8; START as usize] {
     let mut raw = [0; START as usize];
     raw[..8].copy_from_slice(MAGIC);
-    raw[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    raw[8..12].copy_from_slice(&version.to_le_bytes());
     raw[12..15].copy_from_slice(&pack.to_le_bytes()[..3]);
     let (kind, place) = match follows {
         Follows::Nothing => (0, Location::default()),
@@ -328,7 +348,7 @@ fn decode_start(home: &Home, pack: u32, raw: &[u8; START as usize]) -> Option<Fo
         2 => Follows::Collection(place),
         _ => return None,
     };
-    (*raw == encode_start(home, pack, follows)).then_some(follows)
+    (*raw == encode_start(home, pack, follows, version::stated(raw))).then_some(follows)
 }
 
 /// Reads so many bytes.

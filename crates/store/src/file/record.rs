@@ -2,6 +2,7 @@
 
 use weft_object::{Handle, Kind};
 
+use super::compressed;
 use super::location::Location;
 
 /// Which store: a record counts in the one only that it was written for.
@@ -20,6 +21,8 @@ const CHECKED: usize = 40;
 pub(crate) enum Sort {
     /// The content of this handle follows, and the handle is its check.
     Content(Handle),
+    /// The same, compressed; see [`compressed`](super::compressed).
+    Compressed(Handle),
     /// The content of this handle is in a file of its own.
     Large(Handle),
     /// What is known under this key.
@@ -62,12 +65,14 @@ impl Sort {
             Self::Budget => 11,
             Self::Reset => 12,
             Self::Commit(_) => 13,
+            Self::Compressed(_) => 14,
         }
     }
 
     fn name(&self) -> [u8; 32] {
         match self {
             Self::Content(handle)
+            | Self::Compressed(handle)
             | Self::Large(handle)
             | Self::Relation(handle)
             | Self::Dropped(handle)
@@ -87,10 +92,11 @@ impl Sort {
     fn decode(code: u8, name: &[u8; 32]) -> Option<Self> {
         let handle = || Handle::decode(name).ok();
         let object = || handle().filter(|found| *found == found.content() && !found.is_literal());
+        let blob = || object().filter(|found| found.kind() == Kind::Blob);
         let zeros = |sort| (*name == [0; 32]).then_some(sort);
         match code {
             1 => object().map(Self::Content),
-            2 => object().filter(|found| found.kind() == Kind::Blob).map(Self::Large),
+            2 => blob().map(Self::Large),
             3 => handle().map(Self::Relation),
             4 => object().map(Self::Dropped),
             5 => handle().map(Self::Label),
@@ -104,6 +110,15 @@ impl Sort {
             13 if name[8..] == [0; 24] => {
                 Some(Self::Commit(Location::from_raw(number(&name[..8]))))
             }
+            14 => blob().map(Self::Compressed),
+            _ => None,
+        }
+    }
+
+    /// Of content that is in the record: whose.
+    pub(crate) fn content(&self) -> Option<Handle> {
+        match self {
+            Self::Content(handle) | Self::Compressed(handle) => Some(*handle),
             _ => None,
         }
     }
@@ -111,7 +126,10 @@ impl Sort {
     /// Of content in any of its forms: whose.
     pub(crate) fn object(&self) -> Option<Handle> {
         match self {
-            Self::Content(handle) | Self::Large(handle) | Self::Dropped(handle) => Some(*handle),
+            Self::Content(handle)
+            | Self::Compressed(handle)
+            | Self::Large(handle)
+            | Self::Dropped(handle) => Some(*handle),
             _ => None,
         }
     }
@@ -148,7 +166,7 @@ impl Header {
     /// content none.
     pub(crate) fn checked(&self) -> usize {
         match self.sort {
-            Sort::Content(_) => 0,
+            Sort::Content(_) | Sort::Compressed(_) => 0,
             _ => self.length as usize,
         }
     }
@@ -176,6 +194,7 @@ impl Header {
         let length = number(&raw[2..8]);
         let fits = match sort {
             Sort::Content(handle) => content_length(&handle) == length,
+            Sort::Compressed(handle) => compressed::fits(content_length(&handle), length),
             Sort::Large(_) | Sort::Unpin(_) | Sort::Reset | Sort::Commit(_) => length == 0,
             Sort::Dropped(_) => length == 32,
             Sort::Pin(_) | Sort::Budget => length == 8,
@@ -250,6 +269,7 @@ mod tests {
         };
         vec![
             (Header::content(blob), vec![0; 100]),
+            small(Sort::Compressed(Handle::of_blob(&[0; 4096])), 3584),
             small(Sort::Large(blob), 0),
             small(Sort::Relation(tree), 88),
             small(Sort::Dropped(tree), 32),

@@ -33,6 +33,7 @@ use super::pack::{Follows, Pack, START};
 use super::record::Header;
 use super::state::State;
 use super::store::Store;
+use super::version::VERSION;
 use crate::StoreError;
 
 /// A store up to a place of the log: none of it changes any more.
@@ -236,6 +237,7 @@ impl Store {
         after.runs = by.run.into_iter().collect();
         after.runs.extend_from_slice(&parts.runs[snapshot.runs.len()..]);
         let manifest = Manifest {
+            version: VERSION,
             indexed: indexed.end,
             packs: packs_until(&after, indexed.end),
             runs: after.runs.iter().map(|run| run.number).collect(),

@@ -53,7 +53,11 @@ impl State {
                 self.budget_bytes = Some(number(payload)).filter(|budget| *budget != NEVER);
             }
             Sort::Reset => *self = Self::default(),
-            Sort::Content(_) | Sort::Large(_) | Sort::Relation(_) | Sort::Dropped(_) => {}
+            Sort::Content(_)
+            | Sort::Compressed(_)
+            | Sort::Large(_)
+            | Sort::Relation(_)
+            | Sort::Dropped(_) => {}
             Sort::Commit(_) => {}
         }
         Some(())

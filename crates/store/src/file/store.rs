@@ -1,6 +1,6 @@
 //! What is behind an open store, and shared with the thread that writes runs.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -9,6 +9,7 @@ use weft_object::{Content, Handle, Kind as ObjectKind, Prefix};
 
 use super::Mode;
 use super::broken::{Broken, Known};
+use super::compressed::{PAGE, compress};
 use super::flush::Flushing;
 use super::home::Home;
 use super::index::{Entry, Found, Index, Kind};
@@ -50,6 +51,32 @@ pub(crate) struct Store {
     /// What failed that nobody waited for.
     pub(crate) troubles: Troubles,
     removals: AtomicU64,
+}
+
+/// Content that is to be appended, and what there is in its place.
+struct New<'a> {
+    object: Handle,
+    form: Form<'a>,
+    old: Option<Found>,
+}
+
+/// What becomes its record.
+enum Form<'a> {
+    Plain(&'a Content),
+    /// A payload that stands for it.
+    Compressed(Vec<u8>),
+    /// A file of its own has it.
+    File,
+}
+
+/// Payloads of pages; `None` of one that does not get shorter.
+type Pages = HashMap<Handle, Option<Vec<u8>>, HandleHash>;
+
+fn compress_page(content: &Content) -> Option<Vec<u8>> {
+    match content {
+        Content::Blob(blob) if blob.bytes().len() as u64 == PAGE => compress(blob.bytes()),
+        _ => None,
+    }
 }
 
 /// Takes a record of the log into the index, but not into what is counted.
@@ -121,7 +148,7 @@ fn count(tail: &mut Tail, sort: &Sort, old: Option<&Found>) {
     }
     let counter = |sort: &Sort| match sort {
         Sort::Relation(_) => Some(0),
-        Sort::Content(_) | Sort::Large(_) => Some(1),
+        Sort::Content(_) | Sort::Compressed(_) | Sort::Large(_) => Some(1),
         Sort::Dropped(_) => Some(2),
         _ => None,
     };
@@ -221,7 +248,9 @@ impl Store {
     fn get_as_known(&self, object: &Handle) -> Result<Option<Content>, StoreError> {
         let Some(found) = self.index.find(Kind::Content, object)? else { return Ok(None) };
         match found.header.sort {
-            Sort::Content(_) => found.pack.content(found.at.offset(), object).map(Some),
+            Sort::Content(_) | Sort::Compressed(_) => {
+                found.pack.content(found.at.offset(), object, &found.header).map(Some)
+            }
             Sort::Large(_) => match self.read_large(object) {
                 // A collection may have removed the file meanwhile.
                 Err(_) if self.is_gone(object, found.at) => self.get_as_known(object),
@@ -336,8 +365,9 @@ impl Store {
     fn put_part(&self, batch: &[(Handle, Content)]) -> Result<(), StoreError> {
         let mut large = Vec::new();
         let result = self.write_large(batch, &mut large).and_then(|()| {
-            let small = batch.iter().filter(|(handle, _)| !self.is_large(handle));
-            self.put_written(small, &mut large)
+            let small = || batch.iter().filter(|(handle, _)| !self.is_large(handle));
+            let pages = self.compress(small())?;
+            self.put_written(small(), pages, &mut large)
         });
         for unused in large {
             let _ = unused.give_up(&self.home);
@@ -369,6 +399,24 @@ impl Store {
         Ok(())
     }
 
+    // The same for pages: what of them is to be kept compressed, and how.
+    fn compress<'a>(
+        &self,
+        batch: impl Iterator<Item = &'a (Handle, Content)>,
+    ) -> Result<Pages, StoreError> {
+        let mut pages = Pages::default();
+        for (handle, content) in batch {
+            let object = handle.content();
+            if content.bytes_len() == PAGE
+                && !pages.contains_key(&object)
+                && self.absent(&object)?.is_some()
+            {
+                pages.insert(object, compress_page(content));
+            }
+        }
+        Ok(pages)
+    }
+
     /// Keeps a Blob as it is read; whether it was that.
     pub(crate) fn put_stream(
         &self,
@@ -382,7 +430,7 @@ impl Store {
         if self.is_large(object) {
             let Some(new) = large::write(&self.home, object, bytes)? else { return Ok(false) };
             let mut large = vec![new];
-            let result = self.put_written([].iter(), &mut large);
+            let result = self.put_written([].iter(), Pages::default(), &mut large);
             for unused in large {
                 let _ = unused.give_up(&self.home);
             }
@@ -403,20 +451,27 @@ impl Store {
     fn put_written<'a>(
         &self,
         small: impl Iterator<Item = &'a (Handle, Content)>,
+        mut pages: Pages,
         large: &mut Vec<NewFile>,
     ) -> Result<(), StoreError> {
         if !large.is_empty() {
             self.relieve()?;
         }
         let mut tail = self.writable()?;
-        let mut new: Vec<(Handle, Option<&Content>, Option<Found>)> = Vec::new();
+        let mut new: Vec<New<'_>> = Vec::new();
         let mut seen = HashSet::<Handle, HandleHash>::default();
         for (handle, content) in small.filter(|(handle, _)| !handle.is_literal()) {
             let object = handle.content();
             if let Some(old) = self.absent_or_other(&object, content)?
                 && seen.insert(object)
             {
-                new.push((object, Some(content), old));
+                // What only now was found to be damaged is not among them.
+                let page = pages.remove(&object).unwrap_or_else(|| compress_page(content));
+                let form = match page {
+                    Some(payload) => Form::Compressed(payload),
+                    None => Form::Plain(content),
+                };
+                new.push(New { object, form, old });
             }
         }
         let mut directories = Vec::new();
@@ -425,7 +480,7 @@ impl Store {
         for file in large.drain(..) {
             match self.absent(&file.handle) {
                 Ok(Some(old)) if seen.insert(file.handle) => {
-                    new.push((file.handle, None, old));
+                    new.push(New { object: file.handle, form: Form::File, old });
                     files.push(file);
                 }
                 _ => unused.push(file),
@@ -465,8 +520,8 @@ impl Store {
         let (old, mut there) = self.look_for(object)?;
         if let Some(old) = old.as_ref().filter(|_| there)
             && content.bytes_len() <= COMPARED_MAX
-            && matches!(old.header.sort, Sort::Content(_))
-            && !old.pack.holds(old.at.offset(), content)
+            && old.header.sort.content().is_some()
+            && !old.pack.holds(old.at.offset(), &old.header, content)
         {
             self.note_broken(object);
             there = false;
@@ -488,28 +543,30 @@ impl Store {
         Ok((old, there))
     }
 
-    fn append_new(
-        &self,
-        tail: &mut Tail,
-        new: &[(Handle, Option<&Content>, Option<Found>)],
-    ) -> Result<(), StoreError> {
+    fn append_new(&self, tail: &mut Tail, new: &[New<'_>]) -> Result<(), StoreError> {
         if new.is_empty() {
             return Ok(());
         }
-        for entry in new.iter().filter_map(|(_, content, _)| content.as_ref()?.tree()) {
-            entry.entries().iter().for_each(|entry| self.touched.note(&entry.content()));
+        for New { form, .. } in new {
+            if let Form::Plain(Content::Tree(tree) | Content::Tag(tree)) = form {
+                tree.entries().iter().for_each(|entry| self.touched.note(&entry.content()));
+            }
         }
         let places = self.append(tail, |appender| {
-            let place =
-                |(object, content, _): &(Handle, Option<&Content>, Option<Found>)| match content {
-                    Some(content) => appender.content(*object, content),
-                    None => appender.small(Sort::Large(*object), &[]),
-                };
+            let place = |New { object, form, .. }: &New<'_>| match form {
+                Form::Plain(content) => appender.content(*object, content),
+                Form::Compressed(payload) => appender.small(Sort::Compressed(*object), payload),
+                Form::File => appender.small(Sort::Large(*object), &[]),
+            };
             new.iter().map(place).collect::<Result<Vec<_>, _>>()
         })?;
         let mut entries = Vec::with_capacity(new.len());
-        for ((object, content, old), at) in new.iter().zip(places) {
-            let sort = if content.is_some() { Sort::Content } else { Sort::Large };
+        for (New { object, form, old }, at) in new.iter().zip(places) {
+            let sort = match form {
+                Form::Plain(_) => Sort::Content,
+                Form::Compressed(_) => Sort::Compressed,
+                Form::File => Sort::Large,
+            };
             count(tail, &sort(*object), old.as_ref());
             let entry = Entry { print: Kind::Content.print(object), at };
             entries.push((Kind::Content, entry, old.as_ref().map(|old| old.at)));

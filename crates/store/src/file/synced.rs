@@ -12,12 +12,12 @@ use super::home::Home;
 use super::location::Location;
 use super::pack::START;
 use super::record::{digest, number};
+use super::version::{self, VERSION};
 use crate::StoreError;
 use crate::disk::{Access, DiskFile};
 use crate::sync::Mutex;
 
 const MAGIC: &[u8; 8] = b"weftsync";
-const VERSION: u32 = 2;
 const LENGTH: usize = 48;
 
 /// The file `synced`, kept open by who writes.
@@ -57,7 +57,8 @@ impl Synced {
             Some(file) => file.clone(),
             None => known.insert(home.disk.open(&home.synced(), Access::New)?).clone(),
         };
-        file.write_at(&encode(home, until), 0).map_err(StoreError::io("write", home.synced()))
+        file.write_at(&encode(home, until, VERSION), 0)
+            .map_err(StoreError::io("write", home.synced()))
     }
 
     /// Makes what was read durable.
@@ -69,10 +70,10 @@ impl Synced {
     }
 }
 
-fn encode(home: &Home, until: Location) -> [u8; LENGTH] {
+fn encode(home: &Home, until: Location, version: u32) -> [u8; LENGTH] {
     let mut raw = [0; LENGTH];
     raw[..8].copy_from_slice(MAGIC);
-    raw[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    raw[8..12].copy_from_slice(&version.to_le_bytes());
     raw[16..32].copy_from_slice(&home.id);
     raw[32..40].copy_from_slice(&until.raw().to_le_bytes());
     let check = digest(&raw[..40]);
@@ -83,5 +84,6 @@ fn encode(home: &Home, until: Location) -> [u8; LENGTH] {
 fn decode(home: &Home, raw: &[u8; LENGTH]) -> Option<Location> {
     let until = Location::from_raw(number(&raw[32..40]));
     let is_place = until.offset() >= START && until.offset().is_multiple_of(8);
-    (is_place && *raw == encode(home, until)).then_some(until)
+    let sound = is_place && *raw == encode(home, until, version::stated(raw));
+    sound.then_some(until)
 }

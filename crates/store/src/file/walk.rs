@@ -276,8 +276,8 @@ impl Replay<'_> {
         let pack = &self.packs[place];
         match item {
             Item::Damage(_) => Ok(false),
-            Item::Record(Header { sort: Sort::Content(handle), .. }, _) => {
-                content_is_sound(pack, offset, handle)
+            Item::Record(header, _) if let Some(handle) = header.sort.content() => {
+                content_is_sound(pack, offset, &handle, header)
             }
             Item::Record(Header { sort: Sort::Large(handle), .. }, _) => {
                 large::is_sound(self.home, handle)
@@ -287,15 +287,16 @@ impl Replay<'_> {
     }
 }
 
-/// Whether the payload of a content record is what its handle names; without
-/// holding a long Blob.
+/// Whether what a content record holds is what its handle names; without holding
+/// a long Blob.
 pub(crate) fn content_is_sound(
     pack: &Pack,
     offset: u64,
     handle: &Handle,
+    header: &Header,
 ) -> Result<bool, StoreError> {
-    if handle.kind() != Kind::Blob {
-        return match pack.content(offset, handle) {
+    if handle.kind() != Kind::Blob || matches!(header.sort, Sort::Compressed(_)) {
+        return match pack.content(offset, handle, header) {
             Ok(_) => Ok(true),
             Err(StoreError::Corrupt { .. }) => Ok(false),
             Err(error) => Err(error),

@@ -185,10 +185,10 @@ fn a_part_of_another_version_is_refused_by_name_and_left_alone() {
         disk.plant(&path, &of_another_version(&bytes, start));
         let before = disk.files();
         let says = |error: StoreError| {
-            assert!(matches!(error, StoreError::PartVersion { found: 3, .. }), "{error}");
+            assert!(matches!(error, StoreError::PartVersion { found: 4, .. }), "{error}");
             let name = path.display();
             let text = format!(
-                "{name} is a part of a store, of version 3, and this program knows version 2; use \
+                "{name} is a part of a store, of version 4, and this program knows version 3; use \
                  the program that wrote it"
             );
             assert_eq!(error.to_string(), text);

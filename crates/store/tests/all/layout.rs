@@ -34,7 +34,7 @@ fn records(id: &[u8], pack: u64, raw: &[u8], found: &mut Records) {
         let payload = &raw[at + 48..at + 48 + length];
         let location = pack << 40 | at as u64;
         let place = location.to_le_bytes();
-        let covered = if head[0] == 1 { &[][..] } else { payload };
+        let covered = if [1, 14].contains(&head[0]) { &[][..] } else { payload };
         assert_eq!(head[40..], check(&[id, &place, &head[..40], covered]));
         let name = head[8..40].try_into().unwrap();
         found.insert(location, (head[0], name, payload.to_vec()));
@@ -55,7 +55,7 @@ fn log(directory: &Path, id: &[u8]) -> Records {
     for name in numbers {
         let raw = fs::read(directory.join("packs").join(&name)).unwrap();
         let pack: u64 = name.parse().unwrap();
-        assert_eq!((&raw[..8], number(&raw[8..12])), (&b"weftpack"[..], 2));
+        assert_eq!((&raw[..8], number(&raw[8..12])), (&b"weftpack"[..], 3));
         assert_eq!((number(&raw[12..15]), &raw[16..32]), (pack, id));
         assert_eq!(raw[40..48], check(&[&raw[..40]]));
         assert_eq!((u64::from(raw[15]), number(&raw[32..40])), before);
@@ -68,7 +68,7 @@ fn log(directory: &Path, id: &[u8]) -> Records {
 /// Locations by print, of content and of relations.
 fn run(path: &Path, id: &[u8]) -> [Vec<(u64, u64)>; 2] {
     let raw = fs::read(path).unwrap();
-    assert_eq!((&raw[..8], number(&raw[8..12]), &raw[16..32]), (&b"weftindx"[..], 2, id));
+    assert_eq!((&raw[..8], number(&raw[8..12]), &raw[16..32]), (&b"weftindx"[..], 3, id));
     assert_eq!(raw[96..104], check(&[&raw[..96]]));
     let word = |at: usize| number(&raw[32 + 8 * at..40 + 8 * at]) as usize;
     let (entries, room) = ([word(0), word(1)], [word(2), word(3)]);
@@ -112,6 +112,11 @@ fn in_filter(filter: &[u8], print: u64) -> bool {
     })
 }
 
+fn page() -> (Handle, Content) {
+    let content = Content::Blob(Blob::new([3, 5, 7, 9].repeat(1024)));
+    (content.handle(), content)
+}
+
 fn fill(store: &FileBackend, big: &Content) {
     for number in 0..200 {
         let batch = [long(number), tree(&[long(number).0])];
@@ -119,7 +124,7 @@ fn fill(store: &FileBackend, big: &Content) {
         let relation = Relation::new(Outcome::Value(batch[0].0), Cost::default());
         store.put_relations(&[(batch[1].0, relation)]).unwrap();
     }
-    store.put(&[(big.handle(), big.clone())]).unwrap();
+    store.put(&[(big.handle(), big.clone()), page()]).unwrap();
     let full = Relation {
         outcome: Outcome::Failure(long(1).0),
         notes: Some(long(2).0),
@@ -154,7 +159,7 @@ fn the_bytes_are_those_of_the_page() {
     let options = Options {
         pack_bytes_max: 20_000,
         flush_entries: 100,
-        large_bytes_min: 1000,
+        large_bytes_min: 5000,
         background: false,
         ..Options::default()
     };
@@ -166,7 +171,7 @@ fn the_bytes_are_those_of_the_page() {
     let manifest = fs::read(scratch.join("store")).unwrap();
     let (body, digest) = manifest.split_at(manifest.len() - 32);
     assert_eq!(digest, blake3::hash(body).as_bytes());
-    assert_eq!((&body[..8], number(&body[8..16])), (&b"weftstor"[..], 2));
+    assert_eq!((&body[..8], number(&body[8..16])), (&b"weftstor"[..], 3));
     let id = &body[16..32];
     let log = log(scratch.path(), id);
     let word = |at: usize| number(&body[at..at + 8]);
@@ -184,20 +189,20 @@ fn the_bytes_are_those_of_the_page() {
                 let (sort, name, _) = &log[location];
                 let first = u64::from_be_bytes(name[..8].try_into().unwrap());
                 let expected = if kind == 0 { first } else { first ^ u64::from(name[31]) };
-                assert_eq!((kind == 0, expected), ([1, 2, 4].contains(sort), *print));
+                assert_eq!((kind == 0, expected), ([1, 2, 4, 14].contains(sort), *print));
                 assert!(*location < indexed);
                 prints += 1;
             }
         }
     }
-    let named = log.range(..indexed).filter(|(_, (sort, ..))| *sort <= 4).count();
+    let named = log.range(..indexed).filter(|(_, (sort, ..))| *sort <= 4 || *sort == 14).count();
     assert_eq!(prints, named);
     payloads(&log, &big.handle());
     let large = format!("large/{:.2}/{}", big.handle().to_string(), big.handle());
     assert!(fs::read(scratch.join(&large)).unwrap() == [7; 5000]);
     assert!(fs::metadata(scratch.join(&large)).unwrap().permissions().readonly());
     let again = FileBackend::open_on(disk, scratch.path(), Mode::Read, options).unwrap();
-    assert_eq!(again.len(), 401);
+    assert_eq!(again.len(), 402);
 }
 
 fn payloads(log: &Records, big: &Handle) {
@@ -217,6 +222,11 @@ fn payloads(log: &Records, big: &Handle) {
     assert_eq!(of(9)[0].2, [run, raw(7), b"team/a".to_vec()].concat());
     assert_eq!(of(10)[0].2, b"\x01weft");
     assert_eq!(of(11)[0].2, (1_u64 << 40).to_le_bytes());
+    let (name, payload) = (of(14)[0].1, &of(14)[0].2);
+    assert!(name == *page().0.as_bytes() && payload.len() < 100);
+    assert_eq!(payload[..8], check(&[&payload[8..]]));
+    let bytes = zstd::bulk::decompress(&payload[8..], 4096).unwrap();
+    assert!(bytes == [3, 5, 7, 9].repeat(1024));
     let commit = of(13)[of(13).len() - 1];
     assert!(log.contains_key(&number(&commit.1[..8])) && commit.1[8..] == [0; 24]);
 }

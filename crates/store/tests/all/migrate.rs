@@ -76,7 +76,7 @@ fn all_of(store: &FileBackend) -> All {
 }
 
 #[test]
-fn a_store_of_version_1_becomes_one_of_version_2() {
+fn a_store_of_version_1_becomes_one_of_this() {
     let scratch = Scratch::new();
     let path = scratch.join("store");
     std::fs::write(&path, GOLDEN).unwrap();
@@ -93,7 +93,7 @@ fn a_store_of_version_1_becomes_one_of_version_2() {
         (1, THERE.0, THERE.1, THERE.2)
     });
     assert!(told.get().0 > 0 && told.get().1 == GOLDEN.len() as u64);
-    assert_eq!(version(&RealDisk, scratch.path()).unwrap(), 2);
+    assert_eq!(version(&RealDisk, scratch.path()).unwrap(), 3);
     assert!(!scratch.join("migrating").exists() && !scratch.join("store.v1").exists());
 
     let store = FileBackend::open(scratch.path(), Mode::Write).unwrap();
@@ -121,7 +121,7 @@ fn an_interrupted_migration_can_be_run_again() {
     let whole = in_memory(GOLDEN);
     migrate_on(&whole).unwrap().unwrap();
     let expected = all_of(&opened(&whole));
-    let mut versions = [0; 3];
+    let mut versions = [0; 4];
     for operation in 0..whole.operations() {
         let disk = in_memory(GOLDEN);
         disk.fail_at(operation, Fault::PowerCut, 0);
@@ -147,7 +147,7 @@ fn an_interrupted_migration_can_be_run_again() {
             assert!(!after.files().iter().any(left), "{what}: something is left");
         }
     }
-    assert!(versions[1] > 50 && versions[2] > 5, "{versions:?}");
+    assert!(versions[1] > 50 && versions[3] > 5, "{versions:?}");
 }
 
 /// Who goes on with what there is then has it for good when it has synced.
@@ -272,9 +272,9 @@ fn a_file_that_was_cut_is_told_of() {
 #[test]
 fn what_is_no_older_store_is_refused_and_left_alone() {
     let mut newer = GOLDEN.to_vec();
-    newer[8] = 3;
+    newer[8] = 4;
     for (bytes, says) in [
-        (&newer[..], "a store of version 3"),
+        (&newer[..], "a store of version 4"),
         (&b"#!/bin/sh\nexit 0 or so"[..], "is not a weft store"),
         (&b"weft"[..], "is not a weft store"),
     ] {

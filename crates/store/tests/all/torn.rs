@@ -243,8 +243,8 @@ fn what_is_no_store_of_ours_is_refused_by_name() {
     let (image, _) = example(&scratch);
     let path = scratch.join("other").join("store");
     for (version, remedy) in [
-        (1, "and this program knows version 2; make it one of that with `weft migrate`"),
-        (3, "and this program knows version 2; use the program that wrote it"),
+        (1, "and this program knows version 3; make it one of that with `weft migrate`"),
+        (4, "and this program knows version 3; use the program that wrote it"),
     ] {
         let mut other = image.clone();
         other.manifest[8] = version;

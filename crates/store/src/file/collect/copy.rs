@@ -166,7 +166,7 @@ impl<'a> Copy<'a> {
     fn counts(&mut self, part: usize, record: &Record<'_>, only: &Only) -> bool {
         let Survey { graph, later, gone, .. } = self.survey;
         match record.header.sort {
-            Sort::Content(name) | Sort::Large(name) => {
+            Sort::Content(name) | Sort::Compressed(name) | Sort::Large(name) => {
                 let Some(object) = graph.find(&name).filter(|object| graph.is_here(*object)) else {
                     return false;
                 };

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use weft_object::{Handle, Kind};
 
-use super::Watch;
 use super::records::{Record, Records};
+use super::{COMPRESSED_WORTH_BYTES, WORTH_BYTES, Watch};
 use crate::collect::Phase;
 use crate::collect::graph::Graph;
 use crate::file::home::Home;
 use crate::file::location::Location;
 use crate::file::pack::Pack;
-use crate::file::record::{Sort, content_length};
+use crate::file::record::{Header, Sort, content_length};
 use crate::hash::HandleHash;
 use crate::{Finder, Relation, StoreError};
 
@@ -113,6 +113,14 @@ impl Survey {
                     }
                 },
             },
+            Sort::Compressed(name) => {
+                self.object(part, record.at, &name, bytes, &[]);
+                // What would have to be computed is longer than what it takes.
+                let plain = Header::content(name).size() + ENTRY_BYTES;
+                if plain >= WORTH_BYTES && bytes >= COMPRESSED_WORTH_BYTES {
+                    self.graph.note_worth(&name);
+                }
+            }
             Sort::Large(name) => {
                 let large = content_length(&name);
                 self.object(part, record.at, &name, bytes + large, &[]);

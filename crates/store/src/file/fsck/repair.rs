@@ -174,7 +174,9 @@ impl Repair<'_> {
                 Held::At(_) | Held::Damaged(..) => {
                     let pack = scanned.from.packs.iter().find(|pack| pack.number == at.pack());
                     let Some(pack) = pack else { continue };
-                    let content = pack.content(at.offset(), &handle)?;
+                    let record = pack.record(self.home, at.offset())?;
+                    let (header, _) = record.ok_or_else(|| pack.corrupt(&handle, at.offset()))?;
+                    let content = pack.content(at.offset(), &handle, &header)?;
                     batch_bytes += content.bytes_len();
                     batch.push((handle, content));
                 }

@@ -142,8 +142,8 @@ impl Scanned {
     ) -> Result<(), StoreError> {
         self.bytes += header.size();
         match header.sort {
-            Sort::Content(handle) => {
-                let sound = self.content_at(pack, at, &handle)?;
+            Sort::Content(handle) | Sort::Compressed(handle) => {
+                let sound = self.content_at(pack, at, &handle, header)?;
                 let held = if sound { Held::At(at) } else { self.bad(&handle, Bad::Record(at)) };
                 self.content.insert(handle, held);
             }
@@ -188,11 +188,12 @@ impl Scanned {
         pack: &Pack,
         at: Location,
         handle: &Handle,
+        header: &Header,
     ) -> Result<bool, StoreError> {
         if handle.kind() == ObjectKind::Blob {
-            return unless_unreadable(content_is_sound(pack, at.offset(), handle));
+            return unless_unreadable(content_is_sound(pack, at.offset(), handle, header));
         }
-        let found = pack.content(at.offset(), handle);
+        let found = pack.content(at.offset(), handle, header);
         let tree = match found {
             Ok(Content::Tree(tree) | Content::Tag(tree)) => tree,
             Ok(Content::Blob(_)) => return Ok(true),
@@ -331,7 +332,7 @@ impl Scanned {
             pack.map(|pack| (pack, at.offset()))
         });
         let Some((pack, offset)) = pack else { return Ok(Vec::new()) };
-        let content = pack.content(offset, handle)?;
+        let content = pack.content(offset, handle, &Header::content(*handle))?;
         Ok(content.tree().map_or(Vec::new(), |tree| {
             tree.entries().iter().map(|entry| entry.content()).collect()
         }))

@@ -4,9 +4,9 @@ use super::filter::Filter;
 use super::table::{Entry, Kind};
 use crate::file::location::Location;
 use crate::file::record::{StoreId, digest, number};
+use crate::file::version;
 
 pub(super) const MAGIC: &[u8; 8] = b"weftindx";
-pub(super) const VERSION: u32 = 2;
 
 /// Entries stand in blocks of so many bytes; so does the header.
 pub(super) const BLOCK: usize = 4096;
@@ -63,10 +63,11 @@ pub(super) fn encode_header(
     run: u32,
     counts: &Counts,
     resident: &blake3::Hash,
+    version: u32,
 ) -> [u8; HEADER] {
     let mut raw = [0; HEADER];
     raw[..8].copy_from_slice(MAGIC);
-    raw[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    raw[8..12].copy_from_slice(&version.to_le_bytes());
     raw[12..16].copy_from_slice(&run.to_le_bytes());
     raw[16..32].copy_from_slice(id);
     for (at, number) in counts.entries.iter().chain(&counts.room).enumerate() {
@@ -88,7 +89,8 @@ pub(super) fn decode_header(
     let counts = Counts { entries: [word(0), word(1)], room: [word(2), word(3)] };
     let resident = blake3::Hash::from_bytes(*raw[64..].first_chunk()?);
     let small = counts.entries.iter().chain(&counts.room).all(|number| *number < ENTRIES_MAX);
-    let sound = small && *raw == encode_header(id, run, &counts, &resident);
+    let again = encode_header(id, run, &counts, &resident, version::stated(raw));
+    let sound = small && *raw == again;
     sound.then_some((counts, resident))
 }
 

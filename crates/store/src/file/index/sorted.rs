@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::filter::Filter;
 use super::layout::{
-    BLOCK, Counts, ENTRIES, ENTRY, HEADER, MAGIC, VERSION, block_check, decode_entry, decode_header,
+    BLOCK, Counts, ENTRIES, ENTRY, HEADER, MAGIC, block_check, decode_entry, decode_header,
 };
 use super::table::{Entry, Kind};
 use crate::StoreError;
@@ -49,7 +49,7 @@ impl SortedRun {
         };
         let mut raw = [0; HEADER];
         if file.read_exact_at(&mut raw, 0).is_ok() {
-            refuse_other_version(&path, &raw, MAGIC, VERSION)?;
+            refuse_other_version(&path, &raw, MAGIC)?;
         }
         match Self::read(home, number, file, path.clone()) {
             Ok(run) => Ok(run),

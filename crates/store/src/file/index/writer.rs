@@ -7,6 +7,7 @@ use super::table::{Entry, Kind};
 use crate::StoreError;
 use crate::disk::{Access, DiskFile};
 use crate::file::home::Home;
+use crate::file::version::VERSION;
 
 /// Writes a run: all content in order of its prints, then all relations.
 ///
@@ -111,7 +112,8 @@ impl<'a> RunWriter<'a> {
         }
         self.write(&resident, self.at)?;
         let digest = blake3::hash(&resident);
-        let mut header = encode_header(&self.home.id, self.number, &self.counts, &digest).to_vec();
+        let header = encode_header(&self.home.id, self.number, &self.counts, &digest, VERSION);
+        let mut header = header.to_vec();
         header.resize(BLOCK, 0);
         self.write(&header, 0)?;
         self.file.sync_data().map_err(StoreError::io("sync", &self.path))?;
