@@ -84,7 +84,7 @@ impl Image {
         Ok(bytes)
     }
 
-    /// All pages that are not zeros, in order.
+    /// All pages that are its own, in order: neither zeros nor the program's data.
     pub(crate) fn pages(&self, backend: &dyn Backend) -> Result<Vec<Page>, Exit> {
         let mut pages = Vec::new();
         for (memory, root) in self.memories.iter().enumerate() {
@@ -93,7 +93,8 @@ impl Image {
                     continue;
                 }
                 for (at, page) in (0..).zip(tree(backend, *chunk)?.entries()) {
-                    if page.literal_bytes() != Some(b"") {
+                    // Zeros, and what the program's data is.
+                    if page.literal_bytes().is_none() {
                         pages.push(((memory, number * 256 + at), *page));
                     }
                 }

@@ -11,6 +11,7 @@ use crate::Run;
 use crate::digest::ByDigest;
 use crate::modules::Refusal;
 use crate::outcome::NoAnswerKind;
+use crate::rewrite::image::data;
 
 /// What the first entry says.
 pub(super) const VERSION: &[u8] = b"weft image 1";
@@ -20,7 +21,10 @@ const FAMILY: &[u8] = b"weft image ";
 pub(super) const PAGE_BYTES: usize = 4096;
 
 /// Pages in a Tree: two images that differ in a page have two such Trees more.
-pub(super) const CHUNK_PAGES: usize = 256;
+const CHUNK_PAGES: usize = 256;
+
+/// What they come to.
+pub(super) const CHUNK_BYTES: usize = CHUNK_PAGES * PAGE_BYTES;
 
 /// An image, but for its pages.
 pub(super) struct Form {
@@ -59,17 +63,57 @@ impl Made {
         handle
     }
 
-    /// The pages of some memory; one of zeros is the empty Blob.
-    pub(super) fn chunk(&mut self, memory: &[u8]) -> Handle {
-        let pages = memory.chunks(PAGE_BYTES).map(|page| match is_zero(page) {
-            true => Handle::of_blob(b""),
-            false => self.blob(page),
+    /// The pages of some memory. One of zeros is the empty Blob, and one that is
+    /// as the program's data is says so.
+    pub(super) fn chunk(&mut self, memory: &[u8], data: &Data<'_>, at: usize) -> Handle {
+        let starts = (at..).step_by(PAGE_BYTES);
+        let pages = memory.chunks(PAGE_BYTES).zip(starts).map(|(page, at)| match page {
+            page if is_zero(page) => Handle::of_blob(b""),
+            page if data.is(page, at) => Handle::of_blob(OF_DATA),
+            page => self.blob(page),
         });
         let pages: Vec<_> = pages.collect();
         match pages.iter().all(|page| page.literal_bytes() == Some(b"")) {
             true => Handle::of_blob(b""),
             false => self.tree(pages),
         }
+    }
+}
+
+/// A page in the place of which the program's data stands: of what has much of that
+/// half a memory, which need not be kept twice.
+pub(super) const OF_DATA: &[u8] = b"data";
+
+/// What a program's memory begins with, in segments.
+#[derive(Default)]
+pub(super) struct Data<'a>(Vec<(u32, &'a [u8])>);
+
+impl<'a> Data<'a> {
+    pub(super) fn of(module: &'a [u8]) -> Option<Self> {
+        data(module).ok().map(Self)
+    }
+
+    /// Puts it into a memory, or a part of one that begins at an address.
+    pub(super) fn put(&self, memory: &mut [u8], at: usize) {
+        for (address, bytes) in &self.0 {
+            let (begin, end) = (*address as usize, *address as usize + bytes.len());
+            let from = begin.max(at);
+            let to = end.min(at + memory.len());
+            if from < to {
+                memory[from - at..to - at].copy_from_slice(&bytes[from - begin..to - begin]);
+            }
+        }
+    }
+
+    /// Whether all of it is within so many bytes.
+    pub(super) fn fits(&self, memory_bytes: usize) -> bool {
+        self.0.iter().all(|(at, bytes)| *at as usize + bytes.len() <= memory_bytes)
+    }
+
+    fn is(&self, page: &[u8], at: usize) -> bool {
+        let mut begun = [0; PAGE_BYTES];
+        self.put(&mut begun[..page.len()], at);
+        begun[..page.len()] == *page
     }
 }
 
@@ -226,7 +270,7 @@ impl Reader<'_> {
         let length = memory.entries().first().and_then(Handle::literal_bytes);
         let length = length.and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
         let length = length.ok_or_else(wrong)?;
-        let chunks = length.div_ceil((CHUNK_PAGES * PAGE_BYTES) as u64);
+        let chunks = length.div_ceil(CHUNK_BYTES as u64);
         let is_whole = length.is_multiple_of(1 << 16);
         match is_whole && memory.entries().len() as u64 == chunks + 1 {
             true => Ok(length),

@@ -5,13 +5,12 @@ use weft_object::{Handle, Kind};
 use weft_wasi::{Invocation, Process, Suspended};
 
 use super::call::Call;
-use super::form::{CHUNK_PAGES, Made, PAGE_BYTES, tree};
+use super::form::{CHUNK_BYTES, Data, Made, tree};
 use super::{FIRST, Imaged, Linked, MAKE, failed, ill_formed, target_of};
 use crate::apply::{function, interruptible, without_run};
 use crate::limits::Limits;
 use crate::modules::{PoolFull, Prepared, Refusal, Target, module};
 use crate::outcome::{Applied, NoAnswerKind, Outcome, Stop};
-use crate::rewrite::image::data;
 use crate::state::State;
 use crate::trap::outcome as outcome_of;
 use crate::wasi::{Exit, Reading, Running, arm, form, stop};
@@ -84,7 +83,7 @@ pub(super) fn perform(
     let bound = engine.config.bounds.made_max_bytes;
     let result = arm(run, &mut store)
         .and_then(|()| begun(run, &prepared.linked, &given, &mut store))
-        .and_then(|instance| taken(run, &prepared.linked, &instance, &mut store, bound));
+        .and_then(|instance| taken(run, (&prepared.linked, &given), &instance, &mut store, bound));
     let fuel_left = run.fuel.and_then(|_| store.get_fuel().ok());
     let Running { base, process, mut why } = store.into_data();
     let memory_peak_bytes = base.limits.memory_peak_bytes();
@@ -126,11 +125,13 @@ fn begun(
     if let Some(export) = linked.memories.first() {
         let memory = instance.get_module_export(&mut *store, export);
         let memory = memory.and_then(wasmtime::Extern::into_memory);
-        for (at, bytes) in data(given.binary.bytes()).map_err(wasmtime::Error::new)? {
-            let there = memory.and_then(|memory| {
-                memory.data_mut(&mut *store).get_mut(at as usize..)?.get_mut(..bytes.len())
-            });
-            there.ok_or(wasmtime::Trap::MemoryOutOfBounds)?.copy_from_slice(bytes);
+        let data = Data::of(given.binary.bytes());
+        if let (Some(memory), Some(data)) = (memory, data) {
+            let memory = memory.data_mut(&mut *store);
+            if !data.fits(memory.len()) {
+                return Err(wasmtime::Trap::MemoryOutOfBounds.into());
+            }
+            data.put(memory, 0);
         }
     }
     interruptible((run.interrupt, side), store, |store| {
@@ -161,7 +162,7 @@ struct Taken {
 
 fn taken(
     run: &Run<'_>,
-    linked: &Linked,
+    (linked, given): (&Linked, &Given),
     instance: &Instance,
     store: &mut Store<Running>,
     bound: u64,
@@ -172,16 +173,18 @@ fn taken(
         let global = global.and_then(wasmtime::Extern::into_global);
         globals.extend(global.map(|global| global.get(&mut *store)));
     }
-    for export in &linked.memories {
+    for (number, export) in linked.memories.iter().enumerate() {
+        // All of it is memory 0's.
+        let data = Data::of(given.binary.bytes()).filter(|_| number == 0).unwrap_or_default();
         let memory = instance.get_module_export(&mut *store, export);
         let Some(memory) = memory.and_then(wasmtime::Extern::into_memory) else { continue };
         let bytes = memory.data(&*store);
         let mut entries = vec![Handle::of_u64(bytes.len() as u64)];
-        for chunk in bytes.chunks(CHUNK_PAGES * PAGE_BYTES) {
+        for (number, chunk) in bytes.chunks(CHUNK_BYTES).enumerate() {
             if run.interrupt.is_set() {
                 return Err(crate::state::interrupted().into());
             }
-            entries.push(made.chunk(chunk));
+            entries.push(made.chunk(chunk, &data, number * CHUNK_BYTES));
             if made.bytes > bound {
                 let detail = format!("the image has more than {bound} bytes that are not zero");
                 return Err(Stop::NoAnswer(NoAnswerKind::MadeBytes, detail).into());

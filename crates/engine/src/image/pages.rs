@@ -7,15 +7,15 @@ use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use wasmtime::Val;
-use weft_object::Handle;
+use weft_object::{Blob, Handle};
 use weft_wasi::Suspended;
 
-use super::form::{CHUNK_PAGES, Form, PAGE_BYTES, Reader};
+use super::form::{CHUNK_BYTES, Data, Form, OF_DATA, PAGE_BYTES, Reader};
 use super::{Imaged, target_of};
 use crate::Run;
 use crate::abi::window::Mapped;
 use crate::artifact::Artifacts;
-use crate::modules::{Refusal, Target};
+use crate::modules::{Abi, Refusal, Target};
 use crate::outcome::NoAnswerKind;
 
 /// Images that are kept ready.
@@ -96,11 +96,11 @@ fn load(run: &Run<'_>, image: Handle, artifacts: Option<&Artifacts>) -> Result<L
         known.into_iter().for_each(|known| _ = touched.set(known));
     }
     let file = match artifacts {
-        None => in_memory(&pages(run, image, &form, end)?),
+        None => in_memory(&pages(run, image, (&form, &target), end)?),
         Some(artifacts) => match artifacts.load_pages(&image.content()) {
             Some(file) => Ok(file),
             None => {
-                let bytes = pages(run, image, &form, end)?;
+                let bytes = pages(run, image, (&form, &target), end)?;
                 artifacts.store_pages(&image.content(), &bytes);
                 // A full disk is no reason not to go on.
                 artifacts.load_pages(&image.content()).map_or_else(|| in_memory(&bytes), Ok)
@@ -115,7 +115,12 @@ fn load(run: &Run<'_>, image: Handle, artifacts: Option<&Artifacts>) -> Result<L
 }
 
 /// All memories, one behind the other.
-fn pages(run: &Run<'_>, image: Handle, form: &Form, end: u64) -> Result<Vec<u8>, Refusal> {
+fn pages(
+    run: &Run<'_>,
+    image: Handle,
+    (form, target): (&Form, &Target<Imaged>),
+    end: u64,
+) -> Result<Vec<u8>, Refusal> {
     let reader = Reader { run, image };
     let mut all = Vec::new();
     let length = usize::try_from(end).unwrap_or(usize::MAX);
@@ -123,17 +128,29 @@ fn pages(run: &Run<'_>, image: Handle, form: &Form, end: u64) -> Result<Vec<u8>,
         let detail = format!("the image has no room in memory: {error}");
         Refusal::NoAnswer(NoAnswerKind::HostMemory, detail)
     })?;
-    for (bytes, memory) in &form.memories {
+    let module = match Imaged::module(run, &target.module) {
+        Some(module) => module?,
+        None => Blob::new(target.module.literal_bytes().unwrap_or_default().to_vec()),
+    };
+    for (number, (bytes, memory)) in form.memories.iter().enumerate() {
+        let data = Data::of(module.bytes()).filter(|_| number == 0).unwrap_or_default();
+        let begin = all.len();
         let end = all.len() + *bytes as usize;
         let tree = reader.tree(*memory, "a memory")?;
         for chunk in tree.entries().iter().skip(1) {
-            let chunk_end = end.min(all.len() + CHUNK_PAGES * PAGE_BYTES);
+            let chunk_end = end.min(all.len() + CHUNK_BYTES);
             if chunk.literal_bytes() == Some(b"") {
                 all.resize(chunk_end, 0);
                 continue;
             }
             let pages = reader.tree(*chunk, "a part of a memory")?;
             for page in pages.entries() {
+                if page.literal_bytes() == Some(OF_DATA) && all.len() < chunk_end {
+                    let at = all.len();
+                    all.resize(at + PAGE_BYTES, 0);
+                    data.put(&mut all[at..], at - begin);
+                    continue;
+                }
                 let page = reader.blob(*page, "a page")?;
                 if !matches!(page.bytes().len(), 0 | PAGE_BYTES) || all.len() >= chunk_end {
                     return Err(reader.broken("a page of it is none"));
