@@ -6,6 +6,7 @@ use crate::EngineError;
 use crate::apply::Codelet;
 use crate::artifact::Artifacts;
 use crate::compiling::{Compiling, Counts};
+use crate::fixpoint::Fixpoint;
 use crate::modules::Caches;
 use crate::recycle;
 use crate::wasi::Program;
@@ -110,6 +111,7 @@ pub struct Engine {
     /// sees.
     pub(crate) kept: Arc<AtomicU32>,
     pub(crate) codelets: Caches<Codelet>,
+    pub(crate) fixpoint: Caches<Fixpoint>,
     pub(crate) programs: Caches<Program>,
     pub(crate) components: Caches<Command>,
     version: String,
@@ -152,6 +154,7 @@ impl Engine {
             pool_refused,
             kept: Arc::default(),
             codelets: Caches::new(config.module_cache_bytes),
+            fixpoint: Caches::new(config.module_cache_bytes),
             programs: Caches::new(config.module_cache_bytes),
             components: Caches::new(config.module_cache_bytes),
             version: format!("weft {} wasmtime {WASMTIME}", env!("CARGO_PKG_VERSION")),
@@ -174,7 +177,8 @@ impl Engine {
     /// What was compiled and loaded so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let counts = [self.codelets.counts(), self.programs.counts(), self.components.counts()];
+        let (codelets, fixpoint) = (self.codelets.counts(), self.fixpoint.counts());
+        let counts = [codelets, fixpoint, self.programs.counts(), self.components.counts()];
         Stats {
             compiled: counts.iter().map(|counts| counts.0).sum(),
             loaded: counts.iter().map(|counts| counts.1).sum(),

@@ -21,6 +21,7 @@
 //! hold, since that contains its digest.
 
 mod body;
+pub(crate) mod handles;
 mod places;
 mod polls;
 mod reset;
