@@ -19,7 +19,7 @@ use crate::engine::Reuse;
 use crate::limits::Limits;
 use crate::modules::Ready;
 use crate::outcome::{Applied, Outcome};
-use crate::recycle::KEPT_MAX;
+use crate::recycle::{COMPARED, KEPT_MAX};
 use crate::rewrite::handles::END_AT;
 use crate::{Engine, Run};
 
@@ -41,6 +41,7 @@ struct Kept {
     globals: Vec<(Global, Val)>,
     /// How many instances it counts as.
     weight: u32,
+    runs: u64,
 }
 
 /// A memory, and what it began with up to the last byte that is not zero.
@@ -133,6 +134,7 @@ pub(super) fn begin(
         written,
         globals,
         weight,
+        runs: 0,
     };
     Some(perform(run, engine, kept))
 }
@@ -177,8 +179,10 @@ fn perform(run: &Run<'_>, engine: &Engine, mut kept: Kept) -> Applied {
     let applied = applied(run, prepared, &mut kept.store.data_mut().base, result);
     let is_value = matches!(applied.outcome, Outcome::Value(_));
     if kept.store.data_mut().base.clear() && returned && is_value && put_back(&mut kept).is_ok() {
-        if engine.config.compare_reused {
-            compare(&mut kept);
+        kept.runs += 1;
+        let compared = kept.runs <= COMPARED || kept.runs.is_multiple_of(COMPARED);
+        if engine.config.compare_reused && compared {
+            compare(&kept);
         }
         keep(kept);
     }
@@ -222,10 +226,10 @@ fn put(there: &mut [u8], began: &[u8], end: usize) {
 
 /// # Panics
 /// If a memory is not as it was.
-fn compare(kept: &mut Kept) {
+fn compare(kept: &Kept) {
     let Kept { store, tables, written, .. } = kept;
-    for Began { memory, bytes } in std::iter::once(&*tables).chain(&*written) {
-        let there = memory.data(&*store);
+    for Began { memory, bytes } in std::iter::once(tables).chain(written) {
+        let there = memory.data(store);
         let is_back =
             there.starts_with(bytes) && there[bytes.len()..].iter().all(|byte| *byte == 0);
         assert!(is_back, "an instance was not put back");

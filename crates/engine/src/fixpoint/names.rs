@@ -128,10 +128,13 @@ pub(super) const NAMES: &[&str] = &[
     "rw_mem_0_unsafe_io",
 ];
 
+/// What comes before a number, and what it is the number of.
+type Numbered = (&'static str, fn(u32) -> Call);
+
 impl Call {
     /// The call of a name, which may depend on the type that is wanted of it.
     pub(super) fn of(name: &str, params: usize) -> Option<Self> {
-        let numbers: [(&str, fn(u32) -> Self); 7] = [
+        let numbers: [Numbered; 7] = [
             ("attach_tree_ro_table_", Self::AttachTree),
             ("attach_blob_ro_mem_", Self::AttachBlob),
             ("get_attached_tree_ro_table_", Self::AttachedTree),
@@ -140,7 +143,7 @@ impl Call {
             ("create_blob_rw_mem_", Self::DetachBlob),
             ("create_tree_rw_table_", Self::DetachTree),
         ];
-        let number = |(prefix, call): (&str, fn(u32) -> Self)| numbered(name, prefix).map(call);
+        let number = |(prefix, call): Numbered| numbered(name, prefix).map(call);
         if let Some(call) = numbers.into_iter().find_map(number) {
             return Some(call);
         }

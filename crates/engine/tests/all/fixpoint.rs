@@ -183,9 +183,13 @@ fn works() -> Vec<(&'static str, &'static str, Handle)> {
              (call $num (i32.add (i32.load $ro0 (i32.const 40)) (memory.size $ro0)))",
             n(0),
         ),
-        ("get_attached_tree_ro_table_0", "(call $get_attached_tree_ro_table_0)", {
-            fixture("(call $get_attached_tree_ro_table_0)").entries().handle()
-        }),
+        (
+            "get_attached_tree_ro_table_0",
+            "(call $attach_tree_ro_table_1 (call $get_attached_tree_ro_table_0))
+             (call $num (i32.add (table.size $t1)
+               (call $is_equal (call $get_attached_tree_ro_table_1) (local.get $app))))",
+            n(19),
+        ),
         ("get_attached_tree_ro_table_1", "(call $get_attached_tree_ro_table_1)", nil),
         (
             "get_attached_blob_ro_mem_0",
