@@ -5,6 +5,7 @@ pub(crate) mod chase;
 pub(crate) mod cold;
 pub(crate) mod collect;
 pub(crate) mod files;
+pub(crate) mod fixpoint;
 pub(crate) mod fork;
 pub(crate) mod helpers;
 pub(crate) mod idle;
@@ -45,6 +46,9 @@ pub(crate) const ALL: &[Bench] = &[
     Bench { name: "tail_1m", run: tail::tail_1m },
     Bench { name: "cold_cached", run: cold::cached },
     Bench { name: "cold_compile", run: cold::compile },
+    Bench { name: "fixpoint_add", run: fixpoint::add },
+    Bench { name: "fixpoint_blob", run: fixpoint::blob },
+    Bench { name: "fixpoint_fib", run: fixpoint::fib },
     Bench { name: "wordcount", run: wordcount::wordcount },
     Bench { name: "wordcount_1gib", run: wordcount::wordcount_1gib },
     Bench { name: "image_32m", run: image::restore },

@@ -32,6 +32,8 @@ enum Function {
     Chase,
     Spin,
     Wordcount,
+    Blob,
+    Fib,
     Cold(u64),
 }
 
@@ -43,6 +45,11 @@ static FUNCTIONS: LazyLock<HashMap<Handle, Function>> = LazyLock::new(|| {
         (guests::CHASE, Function::Chase),
         (guests::SPIN, Function::Spin),
         (guests::WORDCOUNT, Function::Wordcount),
+        (guests::BLOB, Function::Blob),
+        (guests::FIB, Function::Fib),
+        (guests::FIXPOINT_ADD, Function::Add),
+        (guests::FIXPOINT_BLOB, Function::Blob),
+        (guests::FIXPOINT_FIB, Function::Fib),
     ];
     all.map(|(module, function)| (Handle::of_blob(module), function)).into()
 });
@@ -138,6 +145,8 @@ impl Expect {
             Function::Count => return self.count(procedure, (number(2)?, number(3)?)),
             Function::Chase => return self.chase(entries),
             Function::Wordcount => return self.wordcount(entries),
+            Function::Blob => return Some(self.keep(native::blob(number(2)?, number(3)?))),
+            Function::Fib => return self.fib(entries),
         };
         Some(Handle::of_u64(sum))
     }
@@ -145,6 +154,20 @@ impl Expect {
     fn count(&mut self, procedure: Handle, (n, total): (u64, u64)) -> Option<Handle> {
         let Some(less) = n.checked_sub(1) else { return Some(Handle::of_u64(total)) };
         Some(guests::of_two(&mut |entries| self.put(entries), procedure, (less, total + 1)))
+    }
+
+    fn fib(&mut self, entries: &[Handle]) -> Option<Handle> {
+        let [limits, procedure, n, salt, add] = *entries else { return None };
+        let number = n.literal_u64()?;
+        if number < 2 {
+            return Some(n);
+        }
+        let mut less = |by: u64| {
+            let n = Handle::of_u64(number - by);
+            self.put(&[limits, procedure, n, salt, add]).application()?.strict()
+        };
+        let [a, b] = [less(1)?, less(2)?];
+        self.put(&[limits, add, a, b]).application()
     }
 
     fn chase(&mut self, entries: &[Handle]) -> Option<Handle> {

@@ -60,6 +60,17 @@ pub(crate) fn image_with_data() -> Vec<u8> {
     module
 }
 
+/// `blob(a, b)`: a Blob of the 1 KiB that it writes.
+pub(crate) const BLOB: &[u8] = include_bytes!("../guests/blob.wasm");
+
+/// `fib(n, salt, add)`: by additions of what it asks itself for.
+pub(crate) const FIB: &[u8] = include_bytes!("../guests/fib.wasm");
+
+/// The same for the interface of Fixpoint, of these two and of [`ADD`].
+pub(crate) const FIXPOINT_ADD: &[u8] = include_bytes!("../guests/fixpoint_add.wasm");
+pub(crate) const FIXPOINT_BLOB: &[u8] = include_bytes!("../guests/fixpoint_blob.wasm");
+pub(crate) const FIXPOINT_FIB: &[u8] = include_bytes!("../guests/fixpoint_fib.wasm");
+
 const COLD: &[u8] = include_bytes!("../guests/cold.wasm");
 
 /// One of many modules of a kilobyte that differ in a number: `cold(a, b)`.
@@ -79,6 +90,16 @@ pub(crate) type Put<'a> = &'a mut dyn FnMut(&[Handle]) -> Handle;
 pub(crate) fn of_two(put: Put<'_>, procedure: Handle, (a, b): (u64, u64)) -> Handle {
     let entries = [Handle::of_blob(b""), procedure, Handle::of_u64(a), Handle::of_u64(b)];
     thunk(put(&entries))
+}
+
+/// The number of Fibonacci that is asked for: by so many and one applications of
+/// [`FIB`], and additions.
+pub(crate) const FIB_OF: u64 = 8;
+
+/// The Thunk that applies [`FIB`] or its like.
+pub(crate) fn fib(put: Put<'_>, fib: Handle, (n, salt): (u64, u64), add: Handle) -> Handle {
+    let [n, salt] = [n, salt].map(Handle::of_u64);
+    thunk(put(&[Handle::of_blob(b""), fib, n, salt, add]))
 }
 
 /// The Tree that asks for a sum for each pair.

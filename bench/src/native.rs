@@ -71,6 +71,11 @@ pub(crate) fn add_memory(a: u64, b: u64) -> u64 {
     a.wrapping_add(b.wrapping_mul((a ^ b) % 512))
 }
 
+/// `blob`: the words that it writes.
+pub(crate) fn blob(a: u64, b: u64) -> Vec<u8> {
+    (0..128).flat_map(|i| a.wrapping_add(b.wrapping_mul(i)).to_le_bytes()).collect()
+}
+
 /// `spin`: so many steps of a generator.
 pub(crate) fn spin(turns: u64, seed: u64) -> u64 {
     let step = |state: u64| {

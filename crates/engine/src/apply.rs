@@ -8,6 +8,7 @@ use weft_object::{Blob, Content, Handle, Kind, Tree};
 use crate::abi::table::EXPORT;
 use crate::abi::window::Mapped;
 use crate::check::{Shape, check};
+use crate::fixpoint::{self, Fixpoint};
 use crate::image::{self, Imaged};
 use crate::limits::Limits;
 use crate::modules::{
@@ -200,6 +201,10 @@ impl Abi for Codelet {
         })
     }
 
+    fn of_another_sort(module: &[u8]) -> Option<Refusal> {
+        fixpoint::is_one(module).then_some(Refusal::Fixpoint)
+    }
+
     fn caches(engine: &Engine) -> &Caches<Self> {
         &engine.codelets
     }
@@ -241,24 +246,59 @@ impl Engine {
             Some(Ok(Sort::Component(target))) => self.apply_as::<Command>(&run, Ok(target)),
             Some(Ok(Sort::Module(target))) => self.apply_as::<Program>(&run, Ok(target)),
             Some(Err(refusal)) => without_run(refusal.into()),
-            None => recycle::again(&run, self)
-                .unwrap_or_else(|| self.apply_as::<Codelet>(&run, procedure(&run).map(codelet))),
+            None => recycle::again(&run, self).unwrap_or_else(|| self.apply_unkept(&run)),
         }
     }
 
-    fn apply_as<A: Abi>(&self, run: &Run<'_>, target: Result<Target<A>, Refusal>) -> Applied {
+    /// By a function that this thread has no instance of. Which sort it is of is
+    /// found out when it is made ready as one of ours.
+    fn apply_unkept(&self, run: &Run<'_>) -> Applied {
+        if let Some(applied) = fixpoint::again(run, self) {
+            return applied;
+        }
+        if let Some(named) = fixpoint::named(run) {
+            return self.apply_as::<Fixpoint>(run, named);
+        }
+        let procedure = match procedure(run) {
+            Ok(procedure) => procedure,
+            Err(refusal) => return without_run(refusal.into()),
+        };
+        let given = self.ready(run, codelet(procedure));
+        match given {
+            Err(Refusal::Fixpoint) => {
+                self.apply_as::<Fixpoint>(run, Ok(fixpoint::target(procedure)))
+            }
+            given => self.apply_ready(run, given),
+        }
+    }
+
+    /// A module, ready for how it is to run.
+    fn ready<A: Abi>(
+        &self,
+        run: &Run<'_>,
+        target: Target<A>,
+    ) -> Result<(Target<A>, Arc<Ready<A>>), Refusal> {
         let caches = A::caches(self);
         let modules = match run.fuel {
             Some(_) => &caches.metered,
             None => &caches.standard,
         };
-        let found = target.and_then(|target| {
-            let ready = modules.get(target.name, run.interrupt, || match run.fuel {
-                Some(_) => self.prepare(run, &target, A::ways(self).metered().map_err(no_way)?),
-                None => self.prepare(run, &target, A::ways(self).standard().map_err(no_way)?),
-            })?;
-            Ok((target, ready))
-        });
+        let ready = modules.get(target.name, run.interrupt, || match run.fuel {
+            Some(_) => self.prepare(run, &target, A::ways(self).metered().map_err(no_way)?),
+            None => self.prepare(run, &target, A::ways(self).standard().map_err(no_way)?),
+        })?;
+        Ok((target, ready))
+    }
+
+    fn apply_as<A: Abi>(&self, run: &Run<'_>, target: Result<Target<A>, Refusal>) -> Applied {
+        self.apply_ready(run, target.and_then(|target| self.ready(run, target)))
+    }
+
+    fn apply_ready<A: Abi>(
+        &self,
+        run: &Run<'_>,
+        found: Result<(Target<A>, Arc<Ready<A>>), Refusal>,
+    ) -> Applied {
         let (target, ready) = match found {
             Ok(found) => found,
             Err(refusal) => return without_run(refusal.into()),
@@ -323,6 +363,9 @@ impl Engine {
             let detail =
                 format!("the module has {bytes} bytes and this engine compiles up to {most}");
             return Err(Refusal::NoAnswer(NoAnswerKind::ModuleTooLarge, detail));
+        }
+        if let Some(refusal) = A::of_another_sort(module.bytes()) {
+            return Err(refusal);
         }
         let (target, artifacts) = (target.clone(), self.artifacts.clone());
         let compiling = Arc::clone(&self.compiling);
@@ -489,10 +532,15 @@ pub(crate) fn applied(
         Ok(index) => result_of(state, index),
         Err(error) => outcome_of(&error, places),
     };
+    finished(state, outcome)
+}
+
+/// The same, with what the value reaches.
+pub(crate) fn finished(state: &mut State, outcome: Outcome) -> Applied {
     let (outcome, made) = match outcome {
         Outcome::Value(result) => match state.reachable(result) {
             Ok(made) => (Outcome::Value(result), made),
-            Err(stop) => (outcome_of(&stop.into(), places), Vec::new()),
+            Err(stop) => (outcome_of(&stop.into(), || None), Vec::new()),
         },
         other => (other, Vec::new()),
     };

@@ -6,6 +6,7 @@ use crate::EngineError;
 use crate::apply::Codelet;
 use crate::artifact::Artifacts;
 use crate::compiling::{Compiling, Counts};
+use crate::fixpoint::Fixpoint;
 use crate::image::{Imaged, Images};
 use crate::modules::Caches;
 use crate::recycle;
@@ -111,6 +112,7 @@ pub struct Engine {
     /// sees.
     pub(crate) kept: Arc<AtomicU32>,
     pub(crate) codelets: Caches<Codelet>,
+    pub(crate) fixpoint: Caches<Fixpoint>,
     pub(crate) programs: Caches<Program>,
     pub(crate) components: Caches<Command>,
     pub(crate) imaged: Caches<Imaged>,
@@ -155,6 +157,7 @@ impl Engine {
             pool_refused,
             kept: Arc::default(),
             codelets: Caches::new(config.module_cache_bytes),
+            fixpoint: Caches::new(config.module_cache_bytes),
             programs: Caches::new(config.module_cache_bytes),
             components: Caches::new(config.module_cache_bytes),
             imaged: Caches::new(config.module_cache_bytes),
@@ -181,6 +184,7 @@ impl Engine {
     pub fn stats(&self) -> Stats {
         let counts = [
             self.codelets.counts(),
+            self.fixpoint.counts(),
             self.programs.counts(),
             self.components.counts(),
             self.imaged.counts(),

@@ -24,6 +24,7 @@ mod digest;
 mod effort;
 mod engine;
 mod error;
+mod fixpoint;
 #[doc(hidden)]
 pub mod fuzz;
 mod image;

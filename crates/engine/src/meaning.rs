@@ -47,6 +47,13 @@ pub(crate) fn program_features() -> WasmFeatures {
     features() | WasmFeatures::EXCEPTIONS
 }
 
+/// The same for modules for Fixpoint's interface: with `externref`, which is what
+/// a handle is there. They never have a heap of collected objects (see
+/// [`handles`](crate::rewrite::handles)).
+pub(crate) fn fixpoint_features() -> WasmFeatures {
+    features() | WasmFeatures::GC_TYPES
+}
+
 /// The same for the modules in a component, and the component itself.
 pub(crate) fn component_features() -> WasmFeatures {
     program_features() | WasmFeatures::COMPONENT_MODEL

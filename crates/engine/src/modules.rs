@@ -46,6 +46,17 @@ pub(crate) trait Abi: Sized + 'static {
     /// Whether a module is one of these.
     fn check(module: &[u8], entry: &Self::Entry) -> Result<Shape, Failure>;
 
+    /// What is to be done with a module that is not even looked at as one of these.
+    fn of_another_sort(_module: &[u8]) -> Option<Refusal> {
+        None
+    }
+
+    /// What a checked module is compiled as, and where its instructions were;
+    /// `None` if that is as it is.
+    fn lower(_module: &[u8], _name: &Handle) -> wasmtime::Result<Option<(Vec<u8>, Places)>> {
+        Ok(None)
+    }
+
     /// Links a module that was checked.
     fn link(code: &Self::Code, target: &Target<Self>, way: &Way) -> wasmtime::Result<Self::Linked>;
 
@@ -138,13 +149,20 @@ impl<A: Abi> Prepared<A> {
     /// Where its instructions were before it was rewritten, which is found out
     /// when something fails for the first time.
     pub(crate) fn places(&self, run: &Run<'_>) -> Option<&Places> {
-        let what = self.way.what?;
         let places = self.places.get_or_init(|| {
             let module = match A::module(run, &self.module) {
                 Some(module) => module.ok()?,
                 None => module(&self.module, run.objects)?,
             };
-            Some(rewrite(module.bytes(), &self.module, what).ok()??.1)
+            let lowered = A::lower(module.bytes(), &self.module).ok()?;
+            let binary = lowered.as_ref().map_or(module.bytes(), |(binary, _)| binary);
+            let rewritten =
+                self.way.what.and_then(|what| rewrite(binary, &self.module, what).ok()?);
+            match (rewritten, lowered) {
+                (Some((_, places)), Some((_, before))) => Some(places.after(before)),
+                (Some((_, places)), None) | (None, Some((_, places))) => Some(places),
+                (None, None) => None,
+            }
         });
         places.as_ref()
     }
@@ -170,6 +188,8 @@ pub(crate) struct Ready<A: Abi> {
 pub(crate) enum Refusal {
     Failure(Failure),
     NoAnswer(NoAnswerKind, String),
+    /// It is a module for Fixpoint's interface, and was not looked at as such.
+    Fixpoint,
 }
 
 impl From<Refusal> for Outcome {
@@ -177,6 +197,9 @@ impl From<Refusal> for Outcome {
         match refusal {
             Refusal::Failure(failure) => Self::Failure(failure),
             Refusal::NoAnswer(kind, detail) => Self::NoAnswer { kind, detail },
+            Refusal::Fixpoint => {
+                Refusal::bad_module("a module for Fixpoint's interface is applied alone").into()
+            }
         }
     }
 }
@@ -494,6 +517,11 @@ impl<A: Abi> Source<A> {
     fn compile(&self, binary: &[u8], shape: Shape) -> Made<A> {
         let about = shape.encode(&self.checked_for());
         let mut last = String::from("no way to run it");
+        let lowered = match A::lower(binary, &self.target.module) {
+            Ok(lowered) => lowered,
+            Err(error) => return too_much(&error.to_string()),
+        };
+        let binary = lowered.as_ref().map_or(binary, |(binary, _)| binary);
         for way in &self.ways {
             match self
                 .code(binary, &about, way)
@@ -510,12 +538,7 @@ impl<A: Abi> Source<A> {
                 },
             }
         }
-        // Valid by the meaning, refused by the compiler.
-        Refusal::NoAnswer(
-            NoAnswerKind::ModuleTooLarge,
-            format!("the compiler refuses this valid module: {last}"),
-        )
-        .into()
+        too_much(&last)
     }
 
     fn code(&self, binary: &[u8], about: &[u8], way: &Way) -> wasmtime::Result<(A::Code, Origin)> {
@@ -541,6 +564,12 @@ impl<A: Abi> Source<A> {
         let answer = Ok(Arc::new(Ready { shape, tally: Tally::default(), prepared }));
         Ok(Made { answer, bytes: code.bytes(), origin })
     }
+}
+
+/// Valid by the meaning, and not compiled here.
+fn too_much<A: Abi>(why: &str) -> Made<A> {
+    let detail = format!("the compiler refuses this valid module: {why}");
+    Refusal::NoAnswer(NoAnswerKind::ModuleTooLarge, detail).into()
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ pub(crate) const KEPT_MAX: u32 = 64;
 
 /// Where instances are compared, so many runs of each are, and then one in as many:
 /// two megabytes are looked at, and some tests make a million runs.
-const COMPARED: u64 = 200;
+pub(crate) const COMPARED: u64 = 200;
 
 /// An instance in the state in which it began.
 struct Kept {

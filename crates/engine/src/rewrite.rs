@@ -21,6 +21,7 @@
 //! hold, since that contains its digest.
 
 mod body;
+pub(crate) mod handles;
 pub(crate) mod image;
 mod places;
 mod polls;

@@ -134,6 +134,11 @@ impl State {
         self.limits = limits;
     }
 
+    /// Says whose Tags it makes, where that is not what stands in the application.
+    pub(crate) fn set_procedure(&mut self, procedure: Handle) {
+        self.procedure = Some(procedure);
+    }
+
     /// Clears the state and keeps it for the thread's next run.
     pub(crate) fn end(mut self: Box<Self>) {
         debug_assert!(self.windows.is_empty(), "the memory is back in the pool");
@@ -411,17 +416,28 @@ impl State {
     /// Makes a Tree of the handles at these indices, as they stand in memory,
     /// and puts it into the table.
     pub(crate) fn make_tree(&mut self, call: &str, indices: &[u8]) -> Result<i32, Stop> {
+        let index = |raw: &[u8]| i32::from_le_bytes(raw.try_into().unwrap_or_default());
+        let entry = |state: &Self, nth: usize| {
+            state.handle(call, index(indices.get(4 * nth..4 * nth + 4).unwrap_or_default()))
+        };
+        self.make_tree_of(indices.len() / 4, entry)
+    }
+
+    /// Makes a Tree of so many entries and puts it into the table.
+    pub(crate) fn make_tree_of(
+        &mut self,
+        count: usize,
+        entry: impl Fn(&Self, usize) -> Result<Handle, Stop>,
+    ) -> Result<i32, Stop> {
         const STEP: usize = STEP_BYTES / size_of::<Handle>();
         // Most Trees that functions make are short; those are put together here.
         const FEW: usize = 16;
-        let index = |raw: &[u8]| i32::from_le_bytes(raw.try_into().unwrap_or_default());
-        let count = indices.len() / 4;
         self.charge(32 * count as u64 + MADE_BYTES)?;
         let zero = Handle::of_u64(0);
         let tree = if count <= FEW {
             let mut entries = [zero; FEW];
-            for (entry, raw) in entries.iter_mut().zip(indices.chunks_exact(4)) {
-                *entry = self.handle(call, index(raw))?;
+            for (nth, slot) in entries[..count].iter_mut().enumerate() {
+                *slot = entry(self, nth)?;
             }
             Tree::new(&entries[..count])
         } else {
@@ -431,9 +447,9 @@ impl State {
             let mut shared: Arc<[Handle]> = std::iter::repeat_n(zero, count).collect();
             // Nobody else has it yet.
             let entries = Arc::get_mut(&mut shared).unwrap_or_default();
-            for (entries, indices) in entries.chunks_mut(STEP).zip(indices.chunks(4 * STEP)) {
-                for (entry, raw) in entries.iter_mut().zip(indices.chunks_exact(4)) {
-                    *entry = self.handle(call, index(raw))?;
+            for (step, entries) in entries.chunks_mut(STEP).enumerate() {
+                for (nth, slot) in entries.iter_mut().enumerate() {
+                    *slot = entry(self, step * STEP + nth)?;
                 }
                 if count > STEP {
                     self.go_on()?;

@@ -26,9 +26,10 @@ pub(crate) const WASM_STACK_BYTES: usize = 1 << 20;
 pub(crate) const POOL_MEMORY_BYTES: u64 = 4 << 30;
 
 // Modules with more memories or tables than this are rare enough to be run
-// without the pool.
-const POOL_MEMORIES_PER_MODULE: u32 = 5;
-const POOL_TABLES_PER_MODULE: u32 = 4;
+// without the pool. Those for Fixpoint in C declare eight of each, and have a
+// memory of their own and two beside.
+const POOL_MEMORIES_PER_MODULE: u32 = 12;
+const POOL_TABLES_PER_MODULE: u32 = 12;
 
 // A program with its adapter is five instances with two or three tables.
 const POOL_INSTANCES_PER_COMPONENT: u32 = 12;
@@ -163,9 +164,13 @@ fn config(kind: Kind, ended: Ended, debug: bool) -> wasmtime::Config {
 
 /// What the compiler takes; what a codelet or program may use is decided before,
 /// by the [meaning](crate::meaning). Exceptions want the heap of collected types
-/// but not those types.
+/// but not those types; the handles of modules for Fixpoint are of one of them that
+/// needs no heap.
 fn compiled() -> WasmFeatures {
-    component_features() | WasmFeatures::GC_TYPES
+    component_features()
+        | WasmFeatures::GC_TYPES
+        | WasmFeatures::GC
+        | WasmFeatures::FUNCTION_REFERENCES
 }
 
 const PAGE_BYTES: usize = 4096;

@@ -66,7 +66,7 @@ fn part(content: &[u8], offset: u64, len: u32) -> &[u8] {
 }
 
 /// Copies all of `source`, looking at the flag now and then.
-fn copy(target: &mut [u8], source: &[u8], watch: Option<Interrupt>) -> Result<(), Stop> {
+pub(crate) fn copy(target: &mut [u8], source: &[u8], watch: Option<Interrupt>) -> Result<(), Stop> {
     let Some(interrupt) = watch else {
         target.copy_from_slice(source);
         return Ok(());

@@ -30,7 +30,7 @@ pub(super) struct Marking {
 
 /// The type of what a store takes beside the address.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stored {
+pub(super) enum Stored {
     I32,
     I64,
     F32,
@@ -220,7 +220,7 @@ fn is_bulk(operator: &Operator<'_>) -> bool {
 }
 
 /// What a store takes, and where it puts it.
-fn stored(operator: &Operator<'_>) -> Option<(Stored, wasmparser::MemArg)> {
+pub(super) fn stored(operator: &Operator<'_>) -> Option<(Stored, wasmparser::MemArg)> {
     Some(match *operator {
         Operator::I32Store { memarg }
         | Operator::I32Store8 { memarg }

@@ -13,6 +13,8 @@ pub(crate) struct Places {
     /// Ascending.
     pieces: Vec<Piece>,
     functions: u32,
+    /// Where that was, of a module that was rewritten twice.
+    before: Option<Box<Places>>,
 }
 
 impl Places {
@@ -20,14 +22,23 @@ impl Places {
         for piece in &mut pieces {
             piece.new += bodies_at;
         }
-        Self { pieces, functions }
+        Self { pieces, functions, before: None }
     }
 
     /// Where an instruction was; of what was put before one, where that was.
     pub(crate) fn old(&self, new: usize) -> Option<usize> {
         let at = self.pieces.partition_point(|piece| piece.new <= new).checked_sub(1)?;
         let piece = self.pieces[at];
-        Some(piece.old + (new - piece.new).min(piece.length))
+        let old = piece.old + (new - piece.new).min(piece.length);
+        match &self.before {
+            Some(before) => before.old(old),
+            None => Some(old),
+        }
+    }
+
+    /// The same for a module that others had been rewritten to.
+    pub(crate) fn after(self, before: Self) -> Self {
+        Self { functions: before.functions, before: Some(Box::new(before)), ..self }
     }
 
     /// Whether a function was there before.

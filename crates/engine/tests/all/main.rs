@@ -6,6 +6,7 @@ mod abi;
 mod artifacts;
 mod components;
 mod determinism;
+mod fixpoint;
 mod generated;
 mod guests;
 mod harness;

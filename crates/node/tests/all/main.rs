@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod collection;
+mod fixpoint;
 mod guests;
 mod mapped;
 mod outcomes;

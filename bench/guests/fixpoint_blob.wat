@@ -1,0 +1,22 @@
+;; fixpoint_blob(a, b): what `blob` makes, for the interface of Fixpoint.
+(module
+  (import "fixpoint" "attach_tree_ro_table_0" (func $tree (param externref)))
+  (import "fixpoint" "attach_blob_ro_mem_0" (func $attach (param externref)))
+  (import "fixpoint" "create_blob_rw_mem_0" (func $detach (param i32) (result externref)))
+  (table $in (export "ro_table_0") 0 externref)
+  (memory $number (export "ro_mem_0") 0)
+  (memory $out (export "rw_mem_0") 1)
+  (func $arg (param $at i32) (result i64)
+    (call $attach (table.get $in (local.get $at)))
+    (i64.load $number (i32.const 0)))
+  (func (export "_fixpoint_apply") (param $app externref) (result externref)
+    (local $next i64) (local $b i64) (local $ptr i32)
+    (call $tree (local.get $app))
+    (local.set $next (call $arg (i32.const 2)))
+    (local.set $b (call $arg (i32.const 3)))
+    (loop $turn
+      (i64.store $out (local.get $ptr) (local.get $next))
+      (local.set $next (i64.add (local.get $next) (local.get $b)))
+      (local.set $ptr (i32.add (local.get $ptr) (i32.const 8)))
+      (br_if $turn (i32.lt_u (local.get $ptr) (i32.const 1024))))
+    (call $detach (i32.const 1024))))
