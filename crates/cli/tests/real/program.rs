@@ -49,6 +49,17 @@ impl Program {
         ran(command.args(arguments).stdin(Stdio::null()).output().unwrap())
     }
 
+    /// Makes an image of it.
+    pub(crate) fn image(&self, flags: &[&str]) -> Ran {
+        let path = self.path.to_string_lossy();
+        self.weft(&[&["image", "--quiet", &path][..], flags].concat())
+    }
+
+    /// A command of `weft`.
+    pub(crate) fn weft(&self, arguments: &[&str]) -> Ran {
+        ran(self.command().args(arguments).stdin(Stdio::null()).output().unwrap())
+    }
+
     /// `weft`, with what is compiled already.
     pub(crate) fn command(&self) -> Command {
         let mut command = self.world.command(WEFT);

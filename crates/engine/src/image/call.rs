@@ -1,6 +1,6 @@
 //! What is called of a program: a function that takes nothing, or bytes.
 
-use wasmtime::{Func, Instance, Store};
+use wasmtime::{Func, Instance, Store, ValType};
 use weft_object::{Blob, Handle, Kind};
 
 use super::{failed, ill_formed};
@@ -19,6 +19,15 @@ struct Given {
     /// What the bytes' place in memory comes from, as from `malloc`.
     allocator: String,
     bytes: Blob,
+}
+
+/// What a function takes and returns.
+#[derive(Clone, Copy)]
+enum Shape {
+    Plain,
+    Code,
+    OfBytes,
+    CodeOfBytes,
 }
 
 impl Call {
@@ -48,37 +57,43 @@ impl Call {
         instance: &Instance,
         store: &mut Store<Running>,
     ) -> wasmtime::Result<u32> {
-        let function = instance.get_func(&mut *store, &self.name);
-        let Some(function) = function.filter(|function| self.fits(function, store)) else {
-            return Err(self.wrong(instance, store, function));
+        let found = instance.get_func(&mut *store, &self.name);
+        let shape = found.and_then(|function| self.shape(&function, store));
+        let (Some(function), Some(shape)) = (found, shape) else {
+            return Err(self.wrong(instance, store, found));
         };
-        let Some(given) = &self.given else {
-            return match function.typed::<(), ()>(&*store) {
-                Ok(function) => function.call(store, ()).map(|()| 0),
-                Err(_) => {
-                    function.typed::<(), i32>(&*store)?.call(store, ()).map(i32::cast_unsigned)
-                }
-            };
+        let place = match &self.given {
+            Some(given) => given.put(instance, store)?,
+            None => (0, 0),
         };
-        let place = given.put(instance, store)?;
-        match function.typed::<(i32, i32), ()>(&*store) {
-            Ok(function) => function.call(store, place).map(|()| 0),
-            Err(_) => {
-                let function = function.typed::<(i32, i32), i32>(&*store)?;
-                function.call(store, place).map(i32::cast_unsigned)
+        let code = match shape {
+            Shape::Plain => {
+                function.typed::<(), ()>(&*store)?.call(store, ())?;
+                0
             }
-        }
+            Shape::Code => function.typed::<(), i32>(&*store)?.call(store, ())?,
+            Shape::OfBytes => {
+                function.typed::<(i32, i32), ()>(&*store)?.call(store, place)?;
+                0
+            }
+            Shape::CodeOfBytes => function.typed::<(i32, i32), i32>(&*store)?.call(store, place)?,
+        };
+        Ok(code.cast_unsigned())
     }
 
-    fn fits(&self, function: &Func, store: &Store<Running>) -> bool {
-        match self.given {
-            None => {
-                function.typed::<(), ()>(store).is_ok() || function.typed::<(), i32>(store).is_ok()
-            }
-            Some(_) => {
-                function.typed::<(i32, i32), ()>(store).is_ok()
-                    || function.typed::<(i32, i32), i32>(store).is_ok()
-            }
+    /// Of which of the types that fit a function is. To try them one after the other
+    /// would make an error for each that it is not.
+    fn shape(&self, function: &Func, store: &Store<Running>) -> Option<Shape> {
+        let ty = function.ty(store);
+        let (params, results) = (ty.params().len(), ty.results().len());
+        let is_plain = ty.params().chain(ty.results()).all(|ty| matches!(ty, ValType::I32));
+        match (self.given.is_some(), params, results) {
+            _ if !is_plain => None,
+            (false, 0, 0) => Some(Shape::Plain),
+            (false, 0, 1) => Some(Shape::Code),
+            (true, 2, 0) => Some(Shape::OfBytes),
+            (true, 2, 1) => Some(Shape::CodeOfBytes),
+            _ => None,
         }
     }
 
@@ -96,7 +111,7 @@ impl Call {
             .collect();
         let fit = functions.into_iter().filter(|(name, function)| {
             let is_ours = name.starts_with("weft ") || name == INITIALIZE;
-            !is_ours && self.fits(function, store)
+            !is_ours && self.shape(function, store).is_some()
         });
         let fit: Vec<_> = fit.map(|(name, _)| name).take(TOLD_MAX).collect();
         let name = &self.name;

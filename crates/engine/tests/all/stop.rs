@@ -325,7 +325,7 @@ fn content_that_is_not_there_is_no_answer() {
 
 #[test]
 fn an_unknown_builtin_is_no_answer() {
-    for name in ["wasi/9", "image/1", "mpi2/10"] {
+    for name in ["wasi/9", "image/2", "mpi2/10"] {
         let mut case = Case::body("(i32.const 0)");
         case.module = Handle::of_blob(name.as_bytes());
         assert_eq!(case.no_answer(), Unsupported, "{name}");

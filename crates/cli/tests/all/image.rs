@@ -1,0 +1,134 @@
+//! Images by `weft image`, and programs that go on from them.
+
+use crate::world::World;
+
+/// `start` takes a text and keeps it, `more` too; `say` says all of it, and `args`
+/// how many arguments there are.
+const KEEPER: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_write"
+      (func $write (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "args_sizes_get"
+      (func $args_sizes_get (param i32 i32) (result i32)))
+    (memory (export "memory") 3)
+    (global $end (mut i32) (i32.const 1024))
+    (data (i32.const 100000) "some data of the program")
+    (func (export "malloc") (param $bytes i32) (result i32) (local $at i32)
+      (local.set $at (global.get $end))
+      (global.set $end (i32.add (global.get $end) (local.get $bytes)))
+      (local.get $at))
+    (func (export "keep") (param i32 i32))
+    (func (export "start") (i32.store (i32.const 8192) (i32.const 7)))
+    (func (export "say")
+      (i32.store (i32.const 0) (i32.const 1024))
+      (i32.store (i32.const 4) (i32.sub (global.get $end) (i32.const 1024)))
+      (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))))
+    (func (export "args") (result i32)
+      (drop (call $args_sizes_get (i32.const 0) (i32.const 4)))
+      (i32.load (i32.const 0)))
+    (func (export "fails") (result i32) (i32.const 1))
+    (func (export "traps") (unreachable)))"#;
+
+fn world() -> World {
+    let world = World::new();
+    world.wat("keeper.wasm", KEEPER);
+    world
+}
+
+#[test]
+fn a_program_goes_on_from_its_image() {
+    let world = world();
+    let made = world.weft(["image", "keeper.wasm", "--init", "keep=one ", "--label", "one"]);
+    let image = made.text().trim().to_owned();
+    assert!(image.starts_with('#') && image.len() == 65, "{image}");
+    assert_eq!(world.weft(["run", "@one", "--invoke", "say"]).text(), "one ");
+    assert_eq!(world.weft(["run", &image, "--invoke", "keep=two"]).code, Some(0));
+    assert_eq!(world.weft(["run", "@one", "--invoke", "say"]).text(), "one ");
+    let ran = world.weft(["run", "@one", "--invoke", "args", "--", "a", "b"]);
+    assert_eq!(ran.code, Some(3), "its name and two: {ran:?}");
+    // The same again, elsewhere, is the same.
+    let other = self::world();
+    let again = other.weft(["image", "keeper.wasm", "--init", "keep=one "]);
+    assert_eq!(again.text().trim(), image);
+    // It travels as any Tree does.
+    world.weft(["export", "@one", "one.weft"]).ok();
+    let third = World::new();
+    std::fs::copy(world.path("one.weft"), third.path("one.weft")).unwrap();
+    third.weft(["import", "one.weft"]).ok();
+    assert_eq!(third.weft(["run", &image, "--invoke", "say"]).text(), "one ");
+}
+
+#[test]
+fn images_are_listed_explained_and_compared() {
+    let world = world();
+    world.weft(["image", "keeper.wasm", "--init", "keep=one", "--label", "one"]).ok();
+    world
+        .weft(["image", "keeper.wasm", "--init", "keep=one", "--init", "start", "--label", "two"])
+        .ok();
+    let unnamed = world.weft(["image", "keeper.wasm", "--init", "start"]).text().trim().to_owned();
+    let list = world.weft(["image", "ls"]);
+    let lines: Vec<&str> = list.text().lines().collect();
+    assert_eq!(lines.len(), 3, "{list:?}");
+    assert!(lines.iter().any(|line| line.ends_with("192.0 KiB    4.0 KiB @one")), "{list:?}");
+    assert!(lines.iter().any(|line| line.ends_with("192.0 KiB    8.0 KiB @two")), "{list:?}");
+    assert!(lines.iter().any(|line| line.starts_with(&unnamed)), "{list:?}");
+    let json = world.weft(["image", "ls", "-o", "json"]);
+    let first: serde_json::Value =
+        serde_json::from_str(json.text().lines().next().unwrap()).unwrap();
+    assert_eq!(first["memory_bytes"], 3 << 16);
+    let diff = world.weft(["image", "diff", "@one", "@two"]);
+    assert_eq!(
+        diff.text(),
+        "memory 0 0x00002000..0x00003000 1 page\n\
+         1 page differ; both have 4.0 KiB, only the first 0 B, only the second 4.0 KiB\n"
+    );
+    let why = world.weft(["image", "why", "@one"]);
+    assert!(why.text().contains("snapshot/1"), "{why:?}");
+    assert_eq!(why.text(), world.weft(["why", "@one"]).text());
+    let none = world.weft(["image", "diff", "@one", "./keeper.wasm"]);
+    assert_eq!(none.code, Some(1));
+    assert!(none.stderr.contains("is no image: it is blob; `weft image` makes one"), "{none:?}");
+}
+
+/// A collection drops it where it can be had again, and it comes back.
+#[test]
+fn what_is_dropped_comes_back() {
+    let world = world();
+    let image = world.weft(["image", "keeper.wasm", "--init", "keep=one"]).text().trim().to_owned();
+    world.weft(["gc"]).ok();
+    assert_eq!(world.weft(["run", &image, "--invoke", "say"]).text(), "one");
+}
+
+#[test]
+fn what_is_wrong_is_said_and_nothing_is_made() {
+    let world = world();
+    let refused = |arguments: &[&str], code: i32, words: &str| {
+        let ran = world.weft(arguments);
+        assert_eq!(ran.code, Some(code), "{ran:?}");
+        assert!(ran.stderr.contains(words), "{ran:?}");
+    };
+    refused(&["image", "keeper.wasm", "--init", "fails"], 3, "fails returned 1, not 0");
+    refused(&["image", "keeper.wasm", "--init", "traps"], 3, "unreachable");
+    refused(
+        &["image", "keeper.wasm", "--init", "nothing"],
+        3,
+        "the program exports no nothing; there is start, say, args, fails, traps",
+    );
+    refused(
+        &["image", "keeper.wasm", "--init", "keep=x", "--alloc", "calloc"],
+        3,
+        "the program exports no calloc that takes a length; name another",
+    );
+    refused(&["image", "keeper.wasm"], 2, "--init");
+    refused(&["image", "none.wasm", "--init", "start"], 1, "none.wasm");
+    world.write("text.wasm", "text");
+    refused(&["image", "text.wasm", "--init", "start"], 3, "not a WebAssembly module");
+    assert_eq!(world.weft(["image", "ls"]).text(), "");
+    world.weft(["image", "keeper.wasm", "--init", "start", "--label", "it"]).ok();
+    refused(&["run", "@it"], 2, "an image goes on with a function; name it with --invoke NAME");
+    refused(&["run", "@it", "--invoke", "say", "--stub", "a.b"], 2, "leave --stub out");
+    refused(&["run", "@none", "--invoke", "say"], 5, "none");
+    world.weft(["label", "file", "./keeper.wasm"]).ok();
+    refused(&["run", "@file", "--invoke", "say"], 1, "is no image: it is blob");
+    let small = ["run", "@it", "--invoke", "say", "--memory", "64KiB"];
+    refused(&small, 3, "the image has 196608 bytes of memory and the limit is 65536");
+}
