@@ -11,9 +11,12 @@
 
 mod call;
 mod form;
+mod kept;
 mod make;
 mod pages;
 mod restore;
+
+use std::sync::Arc;
 
 use wasmtime::{ExternType, InstancePre, Module, ModuleExport};
 use weft_object::{Blob, Handle, Kind};
@@ -23,7 +26,8 @@ pub(crate) use pages::{Images, Loaded, Place, write_sparse};
 
 use crate::apply::Beside;
 use crate::check::{Shape, bad};
-use crate::modules::{Abi, Caches, PoolFull, Prepared, Refusal, Target};
+use crate::engine::Reuse;
+use crate::modules::{Abi, Caches, PoolFull, Prepared, Ready, Refusal, Target};
 use crate::outcome::{Applied, Failure, FailureKind, NoAnswerKind};
 use crate::rewrite::{For, image::unfit};
 use crate::wasi::{Entry, Running, check_imports, ill_formed_as, initialize, pre};
@@ -119,10 +123,21 @@ impl Abi for Imaged {
         prepared: &Prepared<Self>,
         engine: &Engine,
     ) -> Result<Applied, PoolFull> {
-        let is_made = run.entries.entries().get(1).and_then(Handle::literal_bytes) == Some(MAKE);
-        match is_made {
+        match is_made(run) {
             true => make::perform(run, prepared, engine),
-            false => restore::perform(run, prepared, engine),
+            false => restore::fresh(run, prepared, engine),
+        }
+    }
+
+    fn perform_measured(
+        run: &Run<'_>,
+        ready: &Arc<Ready<Self>>,
+        engine: &Engine,
+    ) -> Result<Applied, PoolFull> {
+        match engine.config.reuse {
+            Reuse::Never => Self::perform(run, &ready.prepared, engine),
+            _ if is_made(run) => make::perform(run, &ready.prepared, engine),
+            _ => restore::kept(run, ready, engine),
         }
     }
 
@@ -138,6 +153,10 @@ impl Abi for Imaged {
             blob.ok_or_else(|| Refusal::bad_module("the program is no blob"))
         }))
     }
+}
+
+fn is_made(run: &Run<'_>) -> bool {
+    run.entries.entries().get(1).and_then(Handle::literal_bytes) == Some(MAKE)
 }
 
 /// What was exported when the module was rewritten, by its index.

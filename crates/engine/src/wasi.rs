@@ -46,6 +46,13 @@ pub(crate) struct Running {
     pub(crate) why: Option<String>,
 }
 
+impl Running {
+    /// What a store holds between two runs.
+    pub(crate) fn hollow() -> Self {
+        Self { base: Box::default(), process: Process::hollow(), why: None }
+    }
+}
+
 /// What is to be run, by what it is compiled to.
 pub(crate) enum Sort {
     Module(Target<Program>),

@@ -71,6 +71,26 @@ impl Process {
         })
     }
 
+    /// One that has nothing, where no program runs.
+    #[must_use]
+    pub fn hollow() -> Self {
+        Self {
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            asked: Asked::default(),
+            paths: Vec::new(),
+            clock: Clock::new(crate::ClockRule::default()),
+            random: Random::new(&[0; 32]),
+            fds: Fds::new(0),
+            fs: Fs::new(&[], 0, 0),
+            stdin: Blob::new(Vec::new()),
+            stdin_at: 0,
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+            ended: Ended::default(),
+        }
+    }
+
     /// Performs a call, by its position in [`CALLS`]. Integers are given as
     /// their bits, one of 32 bits in the lower half; one that is missing is 0.
     ///

@@ -129,6 +129,13 @@ fn what_is_wrong_is_said_and_nothing_is_made() {
     refused(&["run", "@none", "--invoke", "say"], 5, "none");
     world.weft(["label", "file", "./keeper.wasm"]).ok();
     refused(&["run", "@file", "--invoke", "say"], 1, "is no image: it is blob");
-    let small = ["run", "@it", "--invoke", "say", "--memory", "64KiB"];
-    refused(&small, 3, "the image has 196608 bytes of memory and the limit is 65536");
+    // It has grown by more than that.
+    let text = KEEPER.replace(
+        "(i32.store (i32.const 8192)",
+        "(drop (memory.grow (i32.const 20))) (i32.store (i32.const 8192)",
+    );
+    world.wat("large.wasm", &text);
+    world.weft(["image", "large.wasm", "--init", "start", "--label", "large"]).ok();
+    let small = ["run", "@large", "--invoke", "say", "--memory", "1MiB"];
+    refused(&small, 3, "the image has 1507328 bytes of memory and the limit is 1048576");
 }

@@ -111,6 +111,19 @@ impl Windows {
         is_mapped
     }
 
+    /// Has pages copied that will be written, of each mapping in order.
+    pub(crate) fn prefetch<'a>(&self, touched: impl Fn(usize) -> &'a [Range<usize>]) {
+        for (number, window) in self.mapped.iter().enumerate() {
+            touched(number).iter().for_each(|range| window.write(range));
+        }
+    }
+
+    /// Has everything that is mapped show its file again, whatever was written to it;
+    /// whether it does.
+    pub(crate) fn reset(&self) -> bool {
+        self.mapped.iter().all(Window::reset)
+    }
+
     /// Whether there is anything to [`Windows::close`].
     pub(crate) fn is_empty(&self) -> bool {
         self.mapped.is_empty()
@@ -150,6 +163,20 @@ impl Window {
 
     #[cfg(not(target_os = "linux"))]
     fn write(&self, _: &Range<usize>) {}
+
+    #[cfg(target_os = "linux")]
+    fn reset(&self) -> bool {
+        let start = self.start.as_ptr().cast();
+        // SAFETY: nobody looks at the range, which is a private mapping of a file by
+        // `Window::map`: its pages are dropped, and it shows the file again.
+        unsafe { libc::madvise(start, self.bytes, libc::MADV_DONTNEED) == 0 }
+    }
+
+    /// Elsewhere that advice promises nothing.
+    #[cfg(not(target_os = "linux"))]
+    fn reset(&self) -> bool {
+        false
+    }
 
     /// Pages as the pool has them.
     fn unmap(&self) -> bool {

@@ -8,14 +8,15 @@ use weft_wasi::Process;
 
 use super::call::Call;
 use super::form::Form;
+use super::kept::{self, Kept};
 use super::pages::{Loaded, Pages, Touched, written};
 use super::{FIRST, Imaged, Linked, RESTORE, failed, ill_formed, target_of};
 use crate::apply::{interruptible, without_run};
 use crate::limits::Limits;
-use crate::modules::{PoolFull, Prepared, Refusal, Target};
+use crate::modules::{PoolFull, Prepared, Ready, Refusal, Target};
 use crate::outcome::{Applied, Failure, FailureKind, Outcome, Stop};
 use crate::state::State;
-use crate::wasi::{Running, arm, end, form};
+use crate::wasi::{Exit, Running, arm, end, form};
 use crate::way::Kind as WayKind;
 use crate::{Engine, Run};
 
@@ -59,28 +60,31 @@ fn given(run: &Run<'_>, engine: &Engine) -> Result<(Arc<Loaded>, Process, Call),
     Ok((image, process, what(run)?))
 }
 
-pub(super) fn perform(
-    run: &Run<'_>,
-    prepared: &Prepared<Imaged>,
-    engine: &Engine,
-) -> Result<Applied, PoolFull> {
-    let (image, process, what) = match given(run, engine) {
-        Ok(given) => given,
-        Err(refusal) => return Ok(without_run(refusal.into())),
-    };
-    // The same that was asked for.
-    let name = run.entries.entries()[2];
+/// What a run is about, once it is known that it can begin.
+struct Begin {
+    image: Arc<Loaded>,
+    what: Call,
+    process: Process,
+}
+
+fn begin(run: &Run<'_>, engine: &Engine) -> Result<Begin, Outcome> {
+    let (image, process, what) = given(run, engine)?;
     if image.memory_bytes() > run.memory_limit_bytes {
         let (bytes, limit) = (image.memory_bytes(), run.memory_limit_bytes);
         let detail = format!("the image has {bytes} bytes of memory and the limit is {limit}");
         let kind = FailureKind::MemoryLimit;
-        return Ok(without_run(Outcome::Failure(Failure { kind, detail, note: None })));
+        return Err(Outcome::Failure(Failure { kind, detail, note: None }));
     }
-    let linked = &prepared.linked;
-    let limits = Limits::new(run.memory_limit_bytes, linked.beside.bytes);
-    // SAFETY: the state goes to `end` before `run` does.
-    // JUSTIFICATION: as for codelets, see `State::begin`.
-    let mut base = unsafe {
+    Ok(Begin { image, what, process })
+}
+
+/// The state of a run.
+///
+/// # Safety
+/// As of [`State::begin`], with what `run` borrows.
+unsafe fn running(run: &Run<'_>, engine: &Engine, process: Process, limits: Limits) -> Running {
+    // SAFETY: the contract of this function.
+    let base = unsafe {
         State::begin(
             run.objects,
             run.interrupt,
@@ -89,25 +93,131 @@ pub(super) fn perform(
             engine.config.bounds,
         )
     };
-    base.windows.may_map = matches!(prepared.way.kind, WayKind::Pooled { .. });
-    let mut store = Store::new(&prepared.way.engine, Running { base, process, why: None });
+    Running { base, process, why: None }
+}
+
+/// Goes on in a new instance.
+pub(super) fn fresh(
+    run: &Run<'_>,
+    prepared: &Prepared<Imaged>,
+    engine: &Engine,
+) -> Result<Applied, PoolFull> {
+    match begin(run, engine) {
+        Ok(begin) => new(run, prepared, None, engine, begin),
+        Err(outcome) => Ok(without_run(outcome)),
+    }
+}
+
+/// Goes on in an instance that this thread has kept, or in a new one that is kept
+/// then.
+pub(super) fn kept(
+    run: &Run<'_>,
+    ready: &Arc<Ready<Imaged>>,
+    engine: &Engine,
+) -> Result<Applied, PoolFull> {
+    let begin = match begin(run, engine) {
+        Ok(begin) => begin,
+        Err(outcome) => return Ok(without_run(outcome)),
+    };
+    match kept::take(&begin.image, engine).filter(|_| run.fuel.is_none()) {
+        Some(kept) => again(run, engine, kept, begin),
+        None => {
+            let keep = Some(ready).filter(|_| run.fuel.is_none());
+            new(run, &ready.prepared, keep, engine, begin)
+        }
+    }
+}
+
+fn new(
+    run: &Run<'_>,
+    prepared: &Prepared<Imaged>,
+    keep: Option<&Arc<Ready<Imaged>>>,
+    engine: &Engine,
+    Begin { image, what, process }: Begin,
+) -> Result<Applied, PoolFull> {
+    let linked = &prepared.linked;
+    let limits = Limits::new(run.memory_limit_bytes, linked.beside.bytes);
+    // SAFETY: the state goes to `end` before `run` does.
+    // JUSTIFICATION: as for codelets, see `State::begin`.
+    let mut data = unsafe { running(run, engine, process, limits) };
+    data.base.windows.may_map = matches!(prepared.way.kind, WayKind::Pooled { .. });
+    let mut store = Store::new(&prepared.way.engine, data);
+    let mut begun = None;
     let result = arm(run, &mut store).and_then(|()| {
         let instance = linked.pre.instantiate(&mut store)?;
         put(&image, linked, &instance, &mut store)?;
+        let limits = store.data().base.limits.clone();
+        store.data_mut().base.limits = limits.again(run.memory_limit_bytes);
+        begun = Some((instance, limits));
         let side = linked.beside.memory(&instance, &mut store);
-        let called = interruptible((run.interrupt, side), &mut store, |store| {
-            what.perform(&instance, store)
-        });
-        if image.wants_touched() && !store.data().base.windows.is_empty() {
-            let touched = touched(&image, linked, &instance, &mut store);
-            image.note_touched(name, touched, engine.artifacts.as_deref());
-        }
-        called
+        interruptible((run.interrupt, side), &mut store, |store| what.perform(&instance, store))
     });
     let fuel_left = run.fuel.and_then(|_| store.get_fuel().ok());
+    if let Some((instance, limits)) = begun
+        && !store.data().base.windows.is_empty()
+    {
+        if image.wants_touched() {
+            let touched = touched(&image, linked, &instance, &mut store);
+            let name = run.entries.entries()[2];
+            image.note_touched(name, touched, engine.artifacts.as_deref());
+        }
+        if let Some(ready) = keep.filter(|_| is_whole(&result, &store)) {
+            match Kept::new(engine, &image, ready, (store, instance), limits) {
+                Ok(kept) => return ended(run, engine, kept, result),
+                Err(back) => store = back,
+            }
+        }
+    }
     // The memory goes back before the state is there.
     store.data_mut().base.windows.close();
     end(run, prepared, store.into_data(), result, fuel_left)
+}
+
+fn again(
+    run: &Run<'_>,
+    engine: &Engine,
+    mut kept: Kept,
+    Begin { image, what, process }: Begin,
+) -> Result<Applied, PoolFull> {
+    let limits = kept.begun.again(run.memory_limit_bytes);
+    // SAFETY: the state goes to `end` before `run` does.
+    // JUSTIFICATION: as for codelets, see `State::begin`.
+    let mut data = unsafe { running(run, engine, process, limits) };
+    std::mem::swap(&mut data.base.windows, &mut kept.windows);
+    data.base.windows.prefetch(|window| image.touched(window));
+    *kept.store.data_mut() = data;
+    let (store, instance) = (&mut kept.store, kept.instance);
+    let side = kept.ready.prepared.linked.beside.memory(&instance, store);
+    let result = arm(run, store).and_then(|()| {
+        interruptible((run.interrupt, side), store, |store| what.perform(&instance, store))
+    });
+    ended(run, engine, kept, result)
+}
+
+/// Whether nothing but memory and globals of an instance can have changed.
+fn is_whole(result: &wasmtime::Result<u32>, store: &Store<Running>) -> bool {
+    let returned = match result {
+        Ok(_) => true,
+        Err(error) => error.is::<Exit>(),
+    };
+    returned && !store.data().base.limits.has_grown()
+}
+
+/// What a run has come to, of an instance that is kept if it can be.
+fn ended(
+    run: &Run<'_>,
+    engine: &Engine,
+    mut kept: Kept,
+    result: wasmtime::Result<u32>,
+) -> Result<Applied, PoolFull> {
+    let is_whole = is_whole(&result, &kept.store);
+    let mut data = std::mem::replace(kept.store.data_mut(), Running::hollow());
+    std::mem::swap(&mut data.base.windows, &mut kept.windows);
+    let applied = end(run, &kept.ready.prepared, data, result, None);
+    if is_whole {
+        kept.keep(engine);
+    }
+    applied
 }
 
 /// What a run has written, of each memory.
@@ -133,16 +243,10 @@ fn put(
     instance: &Instance,
     store: &mut Store<Running>,
 ) -> wasmtime::Result<()> {
-    let other = || failed("image/1: the image is of another program".to_owned());
-    if linked.globals.len() != image.globals.len() || linked.memories.len() != image.memories.len()
-    {
+    if linked.memories.len() != image.memories.len() {
         return Err(other());
     }
-    for (export, value) in linked.globals.iter().zip(&image.globals) {
-        let global = instance.get_module_export(&mut *store, export);
-        let global = global.and_then(wasmtime::Extern::into_global).ok_or_else(other)?;
-        global.set(&mut *store, *value).map_err(|_| other())?;
-    }
+    put_globals(image, linked, instance, store)?;
     for (number, (export, pages)) in linked.memories.iter().zip(&image.memories).enumerate() {
         let memory = instance.get_module_export(&mut *store, export);
         let memory = memory.and_then(wasmtime::Extern::into_memory).ok_or_else(other)?;
@@ -162,6 +266,28 @@ fn put(
         if !running.base.windows.map_image(target, (image, pages.offset), image.touched(number)) {
             image.read(pages, target)?;
         }
+    }
+    Ok(())
+}
+
+fn other() -> wasmtime::Error {
+    failed("image/1: the image is of another program".to_owned())
+}
+
+/// Sets the globals to what the image has.
+pub(super) fn put_globals(
+    image: &Loaded,
+    linked: &Linked,
+    instance: &Instance,
+    store: &mut Store<Running>,
+) -> wasmtime::Result<()> {
+    if linked.globals.len() != image.globals.len() {
+        return Err(other());
+    }
+    for (export, value) in linked.globals.iter().zip(&image.globals) {
+        let global = instance.get_module_export(&mut *store, export);
+        let global = global.and_then(wasmtime::Extern::into_global).ok_or_else(other)?;
+        global.set(&mut *store, *value).map_err(|_| other())?;
     }
     Ok(())
 }
