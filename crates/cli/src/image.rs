@@ -16,6 +16,13 @@ pub(crate) const PAGE_BYTES: u64 = 4096;
 
 /// How an image begins, of whatever version.
 const FAMILY: &[u8] = b"weft image ";
+const VERSION: &[u8] = b"weft image 1";
+
+/// Pages in a Tree.
+const CHUNK_PAGES: u64 = 256;
+
+/// More than a program can have here; so much a listing counts.
+const PAGES_MAX: u64 = 1 << 22;
 
 /// An image, but for its pages.
 pub(crate) struct Image {
@@ -52,8 +59,11 @@ impl Image {
         if !is_image(&image) {
             return Err(none("it does not begin as one"));
         }
-        let &[_, program, _, process, _, _, directories, memories] = image.entries() else {
-            return Err(none("it has not eight entries"));
+        if image.entries()[0].literal_bytes() != Some(VERSION) {
+            return Err(none("it is of another version"));
+        }
+        let &[_, program, _, process, _, _, _, _, directories, memories] = image.entries() else {
+            return Err(none("it has not ten entries"));
         };
         let directories = tree(backend, directories)?;
         let (pairs, _) = directories.entries().as_chunks::<2>();
@@ -62,7 +72,8 @@ impl Image {
         let pairs = pairs.collect::<Result<Vec<_>, Exit>>()?;
         let empty = || Blob::new(Vec::new());
         let process = blob(backend, process)?;
-        let suspended = Suspended::decode(process.bytes(), (empty(), empty()), pairs);
+        let strings = (Vec::new(), Vec::new());
+        let suspended = Suspended::decode(process.bytes(), strings, (empty(), empty()), pairs);
         let suspended = suspended.ok_or_else(|| none("its process is none"))?;
         let memories = tree(backend, memories)?.entries().to_vec();
         Ok(Self { handle, program, suspended, memories })
@@ -87,15 +98,25 @@ impl Image {
     /// All pages that are its own, in order: neither zeros nor the program's data.
     pub(crate) fn pages(&self, backend: &dyn Backend) -> Result<Vec<Page>, Exit> {
         let mut pages = Vec::new();
+        if self.memory_bytes(backend)? / PAGE_BYTES > PAGES_MAX {
+            let text = format!("#{} is no image: it says that it is too large", self.handle);
+            return Err(Exit::new(Code::Other, text));
+        }
         for (memory, root) in self.memories.iter().enumerate() {
-            for (number, chunk) in (0..).zip(tree(backend, *root)?.entries().iter().skip(1)) {
+            let memory_tree = tree(backend, *root)?;
+            let length = memory_tree.entries().first().and_then(Handle::literal_u64).unwrap_or(0);
+            let count = length.div_ceil(CHUNK_PAGES * PAGE_BYTES) as usize;
+            let chunks = memory_tree.entries().iter().skip(1).take(count);
+            for (number, chunk) in (0..).zip(chunks) {
                 if chunk.literal_bytes() == Some(b"") {
                     continue;
                 }
-                for (at, page) in (0..).zip(tree(backend, *chunk)?.entries()) {
+                let chunk = tree(backend, *chunk)?;
+                let pages_of = chunk.entries().iter().take(CHUNK_PAGES as usize);
+                for (at, page) in (0..).zip(pages_of) {
                     // Zeros, and what the program's data is.
                     if page.literal_bytes().is_none() {
-                        pages.push(((memory, number * 256 + at), *page));
+                        pages.push(((memory, number * CHUNK_PAGES + at), *page));
                     }
                 }
             }

@@ -79,8 +79,16 @@ fn ill_formed(procedure: &[u8], detail: impl std::fmt::Display) -> Refusal {
     ill_formed_as(&format!("{}: {detail}", procedure.escape_ascii()))
 }
 
-fn ill_formed_memory(detail: String) -> Refusal {
-    Refusal::Failure(Failure { kind: FailureKind::MemoryLimit, detail, note: None })
+/// What is wrong with an invocation, in the name of the procedure that is given it
+/// here.
+fn named(procedure: &[u8], refusal: Refusal) -> Refusal {
+    match refusal {
+        Refusal::Failure(Failure { kind, detail, note }) => match detail.strip_prefix("wasi/1: ") {
+            Some(detail) => ill_formed(procedure, detail),
+            None => Refusal::Failure(Failure { kind, detail, note }),
+        },
+        other => other,
+    }
 }
 
 fn failed(detail: String) -> wasmtime::Error {

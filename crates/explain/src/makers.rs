@@ -205,7 +205,12 @@ pub(crate) fn function(entries: &[Handle]) -> (Vec<Handle>, Vec<Option<Vec<u8>>>
         let text = handle.literal_bytes().filter(|bytes| bytes.len() > 1)?;
         text.iter().all(|byte| byte.is_ascii_alphabetic()).then(|| text.to_vec())
     };
-    let is_program = entries.get(1).and_then(Handle::literal_bytes) == Some(b"wasi/1");
-    let procedure = entries.get(if is_program { 1..3 } else { 1..2 }).unwrap_or_default();
+    let named = match entries.get(1).and_then(Handle::literal_bytes) {
+        Some(b"wasi/1" | b"image/1") => 1..3,
+        // What is called, and of what program.
+        Some(b"snapshot/1") => 1..4,
+        _ => 1..2,
+    };
+    let procedure = entries.get(named).unwrap_or_default();
     (procedure.to_vec(), entries.iter().skip(2).map(word).collect())
 }

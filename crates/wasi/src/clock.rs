@@ -23,11 +23,13 @@ impl Default for ClockRule {
 pub(crate) struct Clock {
     now_ns: u64,
     step_ns: u64,
+    /// Whether it was read, or waited for.
+    asked: bool,
 }
 
 impl Clock {
     pub(crate) const fn new(rule: ClockRule) -> Self {
-        Self { now_ns: rule.start_ns, step_ns: rule.step_ns }
+        Self { now_ns: rule.start_ns, step_ns: rule.step_ns, asked: false }
     }
 
     /// What it shows, without moving it.
@@ -41,9 +43,15 @@ impl Clock {
 
     /// Reads it, which moves it. It stays at the end of time.
     pub(crate) const fn read_ns(&mut self) -> u64 {
+        self.asked = true;
         let shown = self.now_ns;
         self.now_ns = shown.saturating_add(self.step_ns);
         shown
+    }
+
+    /// Whether anybody was told what it shows.
+    pub(crate) const fn is_asked(&self) -> bool {
+        self.asked
     }
 
     /// Goes on from where another stood.
@@ -53,6 +61,7 @@ impl Clock {
 
     /// Goes on to an instant, never back.
     pub(crate) const fn jump_to(&mut self, instant_ns: u64) {
+        self.asked = true;
         if instant_ns > self.now_ns {
             self.now_ns = instant_ns;
         }

@@ -14,6 +14,8 @@ use weft_object::Blob;
 pub(crate) struct Asked {
     pub(crate) arguments: bool,
     pub(crate) environment: bool,
+    /// Of standard input, also how much of it there is.
+    pub(crate) stdin: bool,
 }
 
 /// A program that runs: everything that its calls see and change, beside its

@@ -26,9 +26,11 @@ pub struct Suspended {
     random_bytes: u64,
     /// What was given.
     seed: [u8; 32],
-    asked_arguments: bool,
-    asked_environment: bool,
     asked_clock: bool,
+    /// What it was told, which it is told again; `None` of what it had not asked for.
+    pub arguments: Option<Vec<Vec<u8>>>,
+    /// The same, each as `KEY=VALUE`.
+    pub environment: Option<Vec<Vec<u8>>>,
     /// What had been written, to begin with.
     pub stdout: Blob,
     /// The same of the other stream.
@@ -43,7 +45,7 @@ pub struct Suspended {
 pub enum Unfit {
     /// A descriptor is open that was not, or not open that was.
     Descriptor(u32),
-    /// It has read from standard input.
+    /// It has asked for standard input.
     Stdin,
     /// It has changed a directory, the one of this position.
     Changed(usize),
@@ -55,7 +57,7 @@ impl fmt::Display for Unfit {
             Self::Descriptor(fd) => {
                 write!(f, "descriptor {fd} is not as the program found it; close what is opened")
             }
-            Self::Stdin => f.write_str("it has read from standard input; read that later"),
+            Self::Stdin => f.write_str("it has asked for standard input; read that later"),
             Self::Changed(at) => {
                 write!(f, "it has changed directory {at}; write to directories later")
             }
@@ -79,6 +81,10 @@ pub enum Unlike {
     Clock,
     /// The program has looked at the directory under this path, which is another one.
     Directory(Vec<u8>),
+    /// There are more directories than descriptors.
+    Directories,
+    /// The program has written more than it may.
+    Written,
 }
 
 impl fmt::Display for Unlike {
@@ -100,6 +106,10 @@ impl fmt::Display for Unlike {
                 "looked into {} when its image was made; leave that out or give the same one",
                 path.escape_ascii()
             ),
+            Self::Directories => f.write_str("has more directories than descriptors; give fewer"),
+            Self::Written => f.write_str(
+                "had written more when its image was made than its limit has room for; raise it",
+            ),
         }
     }
 }
@@ -120,13 +130,15 @@ impl Process {
         if let Some(fd) = self.unlike_begin() {
             return Ok(Err(Unfit::Descriptor(fd)));
         }
-        if self.stdin_at > 0 {
+        if self.asked.stdin {
             return Ok(Err(Unfit::Stdin));
         }
-        let mut looked = Vec::new();
-        for (at, preopen) in (0..).zip(&given.preopens) {
-            looked.push((preopen.clone(), self.fs.observed.looked_at(at)));
-        }
+        let looked = self.fs.observed.looked_at();
+        let is_looked = |at: usize| looked.as_ref().is_none_or(|all| all.contains(&at));
+        let directories =
+            given.preopens.iter().enumerate().map(|(at, preopen)| (preopen.clone(), is_looked(at)));
+        let directories = directories.collect();
+        let is_asked = self.clock.is_asked();
         let (clock_ns, random_bytes) = (self.clock.now_ns(), self.random.taken());
         let asked = self.asked;
         let finished = self.finish(source)?;
@@ -142,12 +154,12 @@ impl Process {
             clock_ns,
             random_bytes,
             seed: given.seed,
-            asked_arguments: asked.arguments,
-            asked_environment: asked.environment,
-            asked_clock: clock_ns != given.clock.start_ns,
+            asked_clock: is_asked,
+            arguments: asked.arguments.then(|| given.arguments.clone()),
+            environment: asked.environment.then(|| given.environment.clone()),
             stdout: finished.stdout,
             stderr: finished.stderr,
-            directories: looked,
+            directories,
         }))
     }
 
@@ -176,12 +188,16 @@ impl Process {
         mut given: Invocation,
         (has_seed, has_clock): (bool, bool),
     ) -> Result<Result<Self, crate::InvocationError>, Unlike> {
-        if suspended.asked_arguments && !given.arguments.is_empty() {
-            return Err(Unlike::Arguments);
-        }
-        if suspended.asked_environment && !given.environment.is_empty() {
-            return Err(Unlike::Environment);
-        }
+        let again = |told: &Option<Vec<Vec<u8>>>, given: &mut Vec<Vec<u8>>, unlike| match told {
+            Some(_) if !given.is_empty() => Err(unlike),
+            Some(told) => {
+                given.clone_from(told);
+                Ok(())
+            }
+            None => Ok(()),
+        };
+        again(&suspended.arguments, &mut given.arguments, Unlike::Arguments)?;
+        again(&suspended.environment, &mut given.environment, Unlike::Environment)?;
         if has_seed && suspended.random_bytes > 0 && given.seed != suspended.seed {
             return Err(Unlike::Seed);
         }
@@ -194,7 +210,15 @@ impl Process {
         if !has_clock {
             given.clock.start_ns = suspended.clock_start_ns;
         }
+        let most = given.limits.descriptors as usize;
+        if suspended.directories.len().max(given.preopens.len()) > most {
+            return Err(Unlike::Directories);
+        }
         given.preopens = suspended.with_directories(std::mem::take(&mut given.preopens))?;
+        let written = suspended.stdout.bytes().len() + suspended.stderr.bytes().len();
+        if written as u64 > given.limits.written_bytes {
+            return Err(Unlike::Written);
+        }
         let mut process = match Self::new(given) {
             Ok(process) => process,
             Err(error) => return Ok(Err(error)),
@@ -203,13 +227,9 @@ impl Process {
         if !has_clock {
             process.clock.go_on(suspended.clock_ns);
         }
-        process.asked.arguments = suspended.asked_arguments;
-        process.asked.environment = suspended.asked_environment;
         process.stdout.extend_from_slice(suspended.stdout.bytes());
         process.stderr.extend_from_slice(suspended.stderr.bytes());
-        // What was written counts once more, and what there is no room for was
-        // written all the same.
-        let written = suspended.stdout.bytes().len() + suspended.stderr.bytes().len();
+        // There is room, as was found above.
         let _ = process.fs.budget.take(written as u64);
         Ok(Ok(process))
     }
@@ -219,7 +239,7 @@ impl Suspended {
     /// Whether the program was told its arguments.
     #[must_use]
     pub const fn asked_arguments(&self) -> bool {
-        self.asked_arguments
+        self.arguments.is_some()
     }
 
     /// The directories in their places, each replaced by what is given under its
@@ -242,13 +262,13 @@ impl Suspended {
         Ok(all)
     }
 
-    /// All but the streams and the directories: a version (1 byte, 1), what was
+    /// All but strings, streams and directories: a version (1 byte, 1), what was
     /// asked for (1: arguments 1, environment 2, clock 4), when it began, the clock and
     /// the random bytes that were taken (8 each, little-endian), the seed (32), and of each
     /// directory whether something was asked of it (1).
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let asked = [self.asked_arguments, self.asked_environment, self.asked_clock];
+        let asked = [self.arguments.is_some(), self.environment.is_some(), self.asked_clock];
         let bits = asked.iter().rev().fold(0, |bits, bit| bits << 1 | u8::from(*bit));
         let mut bytes = vec![VERSION, bits];
         for number in [self.clock_start_ns, self.clock_ns, self.random_bytes] {
@@ -263,6 +283,7 @@ impl Suspended {
     #[must_use]
     pub fn decode(
         bytes: &[u8],
+        (arguments, environment): (Vec<Vec<u8>>, Vec<Vec<u8>>),
         (stdout, stderr): (Blob, Blob),
         directories: Vec<(Vec<u8>, Handle)>,
     ) -> Option<Self> {
@@ -282,9 +303,9 @@ impl Suspended {
             clock_ns: number(10)?,
             random_bytes: number(18)?,
             seed: head[26..].try_into().ok()?,
-            asked_arguments: asked(0),
-            asked_environment: asked(1),
             asked_clock: asked(2),
+            arguments: asked(0).then_some(arguments),
+            environment: asked(1).then_some(environment),
             stdout,
             stderr,
             directories: directories

@@ -26,15 +26,15 @@ use crate::units::parse_duration;
 pub(crate) const COMMAND: Command = Command {
     name: "image",
     about: "Begin a program once, and keep it so",
-    details: "PROG is a reactor for WASI preview 1. The functions that --init names are called,\n\
-              in that order, with what is given here; each returns nothing or 0. One that takes the\n\
-              address and length of some bytes is given TEXT, in memory from --alloc. What the\n\
-              program then is, is the image, whose handle is printed: a Tree of pages,\n\
-              which `weft run` goes on from in the place of the program. It can be labelled,\n\
-              pinned, exported and explained as anything else. A program that has asked for\n\
-              its arguments, environment, random numbers or the time, or has looked into a\n\
-              directory, is told the same when it goes on; what it had not asked for can be\n\
-              given then. docs/image.md says which programs an image can be made of.",
+    details: "PROG is a reactor for WASI preview 1. The functions that --init names are\n\
+              called, in that order, with what is given here; each returns nothing or 0. One\n\
+              that takes the address and length of some bytes is given TEXT, in memory from\n\
+              --alloc. What the program then is, is the image, whose handle is printed: a\n\
+              Tree of pages, which `weft run` goes on from in the place of the program. It can\n\
+              be labelled, pinned, exported and explained as anything else. A program that has\n\
+              asked for its arguments, environment, random numbers or the time, or has looked\n\
+              into a directory, is told the same when it goes on; what it had not asked for can\n\
+              be given then. docs/image.md says which programs an image can be made of.",
     examples: &[
         "weft image tool.wasm --init setup --label tool",
         "weft image python.wasm --init wizer.initialize --dir lib:/usr/local/lib",

@@ -33,8 +33,8 @@ pub(crate) const COMMAND: Command = Command {
     details: "PROG is a command for WASI preview 1 or 0.2, or a reactor of which --invoke\n\
               names a function, called after _initialize; an i32 that it returns is the exit\n\
               code. Or it is an image that `weft image` has made, which goes on with the\n\
-              function that --invoke names. It sees its arguments, the environment and standard input that are given\n\
-              here, and the directories, which it changes\n\
+              function that --invoke names. It sees its arguments, the environment and\n\
+              standard input that are given here, and the directories, which it changes\n\
               in memory only: --out writes what it has changed. Clocks and random numbers\n\
               follow from --seed. So the same run again is a lookup. Its output comes when\n\
               it has ended; its exit code is that of `weft run`, which ends with a code of\n\

@@ -25,6 +25,7 @@ Commands:
   verify       Compute again what is known, and compare
   replay       Run one past application again, with its log
   run          Run a program for WASI, and remember what it came to
+  image        Begin a program once, and keep it so
   build        Build a C project with a compiler that is a program for WASI
   label        Give a handle a name, or take the name away
   labels       List the labels and what they stand for

@@ -50,6 +50,8 @@ pub(crate) struct Windows {
 struct Window {
     start: NonNull<u8>,
     bytes: usize,
+    // Which memory, of those that an image has.
+    number: usize,
     // Guards what is mapped, so it goes after that.
     source: Box<dyn Mapped>,
 }
@@ -77,7 +79,7 @@ impl Windows {
         }
         let start = NonNull::from(&mut *target).cast::<u8>();
         let Some(source) = objects.mapped(&bytes[..whole], start.addr().get()) else { return 0 };
-        let window = Window { start, bytes: whole, source };
+        let window = Window { start, bytes: whole, source, number: 0 };
         // If not, zeros are put there again as it is dropped.
         if !window.map() {
             return 0;
@@ -86,9 +88,11 @@ impl Windows {
         whole
     }
 
-    /// Maps an image over memory that nobody has seen; whether it did.
+    /// Maps an image over the memory of a number, which nobody has seen; whether it
+    /// did.
     pub(crate) fn map_image(
         &mut self,
+        number: usize,
         target: &mut [u8],
         (image, offset): (&Arc<Loaded>, u64),
         touched: &[Range<usize>],
@@ -102,7 +106,7 @@ impl Windows {
         }
         let start = NonNull::from(&mut *target).cast::<u8>();
         let source = Box::new(Place { image: Arc::clone(image), offset });
-        let window = Window { start, bytes: target.len(), source };
+        let window = Window { start, bytes: target.len(), source, number };
         let is_mapped = self.mapped.try_reserve(1).is_ok() && window.map();
         if is_mapped {
             touched.iter().for_each(|range| window.write(range));
@@ -111,10 +115,10 @@ impl Windows {
         is_mapped
     }
 
-    /// Has pages copied that will be written, of each mapping in order.
+    /// Has pages copied that will be written, of each memory that is mapped.
     pub(crate) fn prefetch<'a>(&self, touched: impl Fn(usize) -> &'a [Range<usize>]) {
-        for (number, window) in self.mapped.iter().enumerate() {
-            touched(number).iter().for_each(|range| window.write(range));
+        for window in &self.mapped {
+            touched(window.number).iter().for_each(|range| window.write(range));
         }
     }
 
@@ -197,6 +201,12 @@ impl Window {
 
 #[cfg(not(unix))]
 impl Window {
+    fn write(&self, _: &Range<usize>) {}
+
+    fn reset(&self) -> bool {
+        false
+    }
+
     fn map(&self) -> bool {
         false
     }

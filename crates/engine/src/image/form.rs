@@ -63,13 +63,19 @@ impl Made {
         handle
     }
 
+    fn strings(&mut self, strings: Option<&[Vec<u8>]>) -> Handle {
+        let strings = strings.unwrap_or_default().iter().map(|text| self.blob(text)).collect();
+        self.tree(strings)
+    }
+
     /// The pages of some memory. One of zeros is the empty Blob, and one that is
     /// as the program's data is says so.
     pub(super) fn chunk(&mut self, memory: &[u8], data: &Data<'_>, at: usize) -> Handle {
-        let starts = (at..).step_by(PAGE_BYTES);
-        let pages = memory.chunks(PAGE_BYTES).zip(starts).map(|(page, at)| match page {
+        let begun = data.at(at, memory.len());
+        let begun = begun.chunks(PAGE_BYTES);
+        let pages = memory.chunks(PAGE_BYTES).zip(begun).map(|(page, begun)| match page {
             page if is_zero(page) => Handle::of_blob(b""),
-            page if data.is(page, at) => Handle::of_blob(OF_DATA),
+            page if page == begun => Handle::of_blob(OF_DATA),
             page => self.blob(page),
         });
         let pages: Vec<_> = pages.collect();
@@ -79,6 +85,9 @@ impl Made {
         }
     }
 }
+
+/// More than the pool has for a module, and than anybody's compiler makes.
+const MEMORIES_MAX: usize = 16;
 
 /// A page in the place of which the program's data stands: of what has much of that
 /// half a memory, which need not be kept twice.
@@ -110,10 +119,12 @@ impl<'a> Data<'a> {
         self.0.iter().all(|(at, bytes)| *at as usize + bytes.len() <= memory_bytes)
     }
 
-    fn is(&self, page: &[u8], at: usize) -> bool {
-        let mut begun = [0; PAGE_BYTES];
-        self.put(&mut begun[..page.len()], at);
-        begun[..page.len()] == *page
+    /// What so many bytes from an address on begin with. Of a whole chunk at once:
+    /// there may be many segments.
+    pub(super) fn at(&self, at: usize, length: usize) -> Vec<u8> {
+        let mut begun = vec![0; length];
+        self.put(&mut begun, at);
+        begun
     }
 }
 
@@ -143,6 +154,8 @@ pub(super) fn tree(
         program,
         made.blob(&values),
         made.blob(&suspended.encode()),
+        made.strings(suspended.arguments.as_deref()),
+        made.strings(suspended.environment.as_deref()),
         made.blob(suspended.stdout.bytes()),
         made.blob(suspended.stderr.bytes()),
         made.tree(directories),
@@ -198,9 +211,11 @@ impl Form {
             }
             _ => return Err(reader.broken("it does not begin as one")),
         }
-        let &[_, program, globals, process, stdout, stderr, directories, memories] = entries else {
-            return Err(reader.broken("it has not eight entries"));
+        let Ok(entries) = <[Handle; 10]>::try_from(entries) else {
+            return Err(reader.broken("it has not ten entries"));
         };
+        let [_, program, globals, process, arguments, environment, rest @ ..] = entries;
+        let [stdout, stderr, directories, memories] = rest;
         let globals = reader.blob(globals, "its globals")?;
         let (values, rest) = globals.bytes().as_chunks::<VALUE_BYTES>();
         let values: Option<Vec<_>> = values.iter().map(decode).collect();
@@ -217,9 +232,16 @@ impl Form {
             .map(|[path, root]| Ok((reader.blob(*path, "a path")?.bytes().to_vec(), *root)));
         let directories = directories.collect::<Result<Vec<_>, Refusal>>()?;
         let process = reader.blob(process, "its process")?;
-        let suspended = Suspended::decode(process.bytes(), streams, directories);
+        let strings = (
+            reader.strings(arguments, "its arguments")?,
+            reader.strings(environment, "its environment")?,
+        );
+        let suspended = Suspended::decode(process.bytes(), strings, streams, directories);
         let suspended = suspended.ok_or_else(|| reader.broken("its process is none"))?;
         let memories = reader.tree(memories, "its memories")?;
+        if memories.entries().len() > MEMORIES_MAX {
+            return Err(reader.broken("it has more memories than a program can have"));
+        }
         let memories = memories.entries().iter().map(|memory| {
             let tree = reader.tree(*memory, "a memory")?;
             Ok((reader.length(&tree)?, *memory))
@@ -262,6 +284,12 @@ impl Reader<'_> {
         }
         let content = self.content(handle)?;
         content.blob().cloned().ok_or_else(|| self.broken(&format!("{what} is no blob")))
+    }
+
+    fn strings(&self, handle: Handle, what: &str) -> Result<Vec<Vec<u8>>, Refusal> {
+        let tree = self.tree(handle, what)?;
+        let text = |text: &Handle| self.blob(*text, what).map(|blob| blob.bytes().to_vec());
+        tree.entries().iter().map(text).collect()
     }
 
     /// What a memory's Tree says of its length, which is that of its chunks.

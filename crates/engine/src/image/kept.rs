@@ -42,6 +42,8 @@ pub(super) struct Kept {
     pub(super) begun: Limits,
     /// Mapped into its memory.
     pub(super) windows: Windows,
+    /// As how many it counts among those that are kept.
+    weight: u32,
     runs: u64,
 }
 
@@ -50,7 +52,7 @@ impl Drop for Kept {
         // Before the memory goes back to the pool.
         self.windows.close();
         if let Some(kept) = self.engine.upgrade() {
-            kept.fetch_sub(1, Ordering::Relaxed);
+            kept.fetch_sub(self.weight, Ordering::Relaxed);
         }
     }
 }
@@ -80,10 +82,12 @@ impl Kept {
         (store, instance): (Store<Running>, Instance),
         begun: Limits,
     ) -> Result<Self, Store<Running>> {
-        if engine.kept.load(Ordering::Relaxed) >= KEPT_MAX {
+        // The pool has three memories for each that is kept, and one is beside.
+        let weight = (image.memories.len() as u32 + 1).div_ceil(3);
+        if engine.kept.load(Ordering::Relaxed) + weight > KEPT_MAX {
             return Err(store);
         }
-        engine.kept.fetch_add(1, Ordering::Relaxed);
+        engine.kept.fetch_add(weight, Ordering::Relaxed);
         Ok(Self {
             engine: Arc::downgrade(&engine.kept),
             image: Arc::clone(image),
@@ -92,6 +96,7 @@ impl Kept {
             instance,
             begun,
             windows: Windows::default(),
+            weight,
             runs: 0,
         })
     }

@@ -6,7 +6,7 @@ use weft_wasi::{Invocation, Process, Suspended};
 
 use super::call::Call;
 use super::form::{CHUNK_BYTES, Data, Made, tree};
-use super::{FIRST, Imaged, Linked, MAKE, failed, ill_formed, target_of};
+use super::{FIRST, Imaged, Linked, MAKE, failed, ill_formed, named, target_of};
 use crate::apply::{function, interruptible, without_run};
 use crate::limits::Limits;
 use crate::modules::{PoolFull, Prepared, Refusal, Target, module};
@@ -26,7 +26,7 @@ pub(super) fn target(run: &Run<'_>) -> Result<Target<Imaged>, Refusal> {
     if !matches!(program.kind(), Kind::Blob | Kind::Tree) {
         return Err(ill_formed(MAKE, format_args!("the program is {}, not blob", program.kind())));
     }
-    target_of(run, program)
+    target_of(run, program).map_err(|refusal| named(MAKE, refusal))
 }
 
 /// What to call, one after the other.
@@ -48,7 +48,7 @@ struct Given {
 
 fn given(run: &Run<'_>, prepared: &Prepared<Imaged>) -> Result<(Given, Process), Refusal> {
     let calls = calls(run)?;
-    let invocation = form::invocation(run, FIRST)?;
+    let invocation = form::invocation(run, FIRST).map_err(|refusal| named(MAKE, refusal))?;
     let process = Process::new(invocation.clone());
     let process = process.map_err(|error| ill_formed(MAKE, error))?;
     let binary = module(&prepared.module, run.objects).ok_or_else(|| {
@@ -175,7 +175,8 @@ fn taken(
     }
     for (number, export) in linked.memories.iter().enumerate() {
         // All of it is memory 0's.
-        let data = Data::of(given.binary.bytes()).filter(|_| number == 0).unwrap_or_default();
+        let data = if number == 0 { Data::of(given.binary.bytes()) } else { None };
+        let data = data.unwrap_or_default();
         let memory = instance.get_module_export(&mut *store, export);
         let Some(memory) = memory.and_then(wasmtime::Extern::into_memory) else { continue };
         let bytes = memory.data(&*store);

@@ -3,8 +3,8 @@
 
 use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError};
+use std::time::Duration;
 
 use wasmtime::Val;
 use weft_object::{Blob, Handle};
@@ -16,14 +16,23 @@ use crate::Run;
 use crate::abi::window::Mapped;
 use crate::artifact::Artifacts;
 use crate::modules::{Abi, Refusal, Target};
-use crate::outcome::NoAnswerKind;
+use crate::outcome::{Failure, FailureKind, NoAnswerKind};
 
-/// Images that are kept ready.
+/// Images that are kept ready, and what they come to: of those that are in no file
+/// of a directory all of it is memory.
 const KEPT_MAX: usize = 64;
+const KEPT_MAX_BYTES: u64 = 2 << 30;
 
 /// The images that an engine has ready, the last used one last.
 #[derive(Default)]
-pub(crate) struct Images(Mutex<Vec<(Handle, Arc<Loaded>)>>);
+pub(crate) struct Images {
+    ready: Mutex<Vec<(Handle, Arc<Loaded>)>>,
+    /// Held by who makes one ready, so that all who want it do not.
+    loading: Mutex<()>,
+}
+
+// Who waits for another looks this often whether it is to end.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// An image, ready to go on from.
 pub(crate) struct Loaded {
@@ -49,7 +58,7 @@ impl Images {
     /// An image, if it is ready.
     pub(super) fn known(&self, image: Handle) -> Option<Arc<Loaded>> {
         let name = image.content();
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         let at = all.iter().rposition(|(known, _)| *known == name)?;
         let found = all.remove(at);
         let loaded = Arc::clone(&found.1);
@@ -64,17 +73,39 @@ impl Images {
         image: Handle,
         artifacts: Option<&Artifacts>,
     ) -> Result<Arc<Loaded>, Refusal> {
+        let _loading = loop {
+            if let Some(loaded) = self.known(image) {
+                return Ok(loaded);
+            }
+            match self.loading.try_lock() {
+                Ok(loading) => break loading,
+                Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) if run.interrupt.is_set() => {
+                    return Err(interrupted());
+                }
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK_EVERY),
+            }
+        };
+        // Somebody may have been faster.
         if let Some(loaded) = self.known(image) {
             return Ok(loaded);
         }
         let loaded = Arc::new(load(run, image, artifacts)?);
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= KEPT_MAX {
+        let mut all = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push((image.content(), Arc::clone(&loaded)));
+        let bytes = |all: &[(Handle, Arc<Loaded>)]| -> u64 {
+            all.iter().map(|(_, loaded)| loaded.memory_bytes()).sum()
+        };
+        while all.len() > KEPT_MAX || all.len() > 1 && bytes(&all) > KEPT_MAX_BYTES {
             all.remove(0);
         }
-        all.push((image.content(), Arc::clone(&loaded)));
         Ok(loaded)
     }
+}
+
+fn interrupted() -> Refusal {
+    let detail = "interrupted while the image was brought in".to_owned();
+    Refusal::NoAnswer(NoAnswerKind::Interrupted, detail)
 }
 
 fn load(run: &Run<'_>, image: Handle, artifacts: Option<&Artifacts>) -> Result<Loaded, Refusal> {
@@ -85,11 +116,7 @@ fn load(run: &Run<'_>, image: Handle, artifacts: Option<&Artifacts>) -> Result<L
         memories.push(Pages { offset: end, bytes: *bytes });
         end = end.saturating_add(*bytes);
     }
-    if end > run.memory_limit_bytes {
-        let limit = run.memory_limit_bytes;
-        let detail = format!("image/1: the image has {end} bytes of memory, above {limit}");
-        return Err(super::ill_formed_memory(detail));
-    }
+    check_memory(run, end)?;
     let touched = OnceLock::new();
     if let Some(known) = artifacts.and_then(|artifacts| artifacts.load_touched(&image.content())) {
         let known = decode(&known).filter(|known| known.len() == memories.len());
@@ -114,6 +141,17 @@ fn load(run: &Run<'_>, image: Handle, artifacts: Option<&Artifacts>) -> Result<L
     Ok(Loaded { target, globals: form.globals, suspended: form.suspended, memories, file, touched })
 }
 
+/// Whether a run has room for the memory of its image.
+pub(super) fn check_memory(run: &Run<'_>, bytes: u64) -> Result<(), Refusal> {
+    let limit = run.memory_limit_bytes;
+    if bytes <= limit {
+        return Ok(());
+    }
+    let detail = format!("image/1: the image has {bytes} bytes of memory and the limit is {limit}");
+    let kind = FailureKind::MemoryLimit;
+    Err(Refusal::Failure(Failure { kind, detail, note: None }))
+}
+
 /// All memories, one behind the other.
 fn pages(
     run: &Run<'_>,
@@ -133,22 +171,32 @@ fn pages(
         None => Blob::new(target.module.literal_bytes().unwrap_or_default().to_vec()),
     };
     for (number, (bytes, memory)) in form.memories.iter().enumerate() {
-        let data = Data::of(module.bytes()).filter(|_| number == 0).unwrap_or_default();
+        // All of it is memory 0's.
+        let data = if number == 0 { Data::of(module.bytes()) } else { None };
+        let data = data.unwrap_or_default();
         let begin = all.len();
         let end = all.len() + *bytes as usize;
         let tree = reader.tree(*memory, "a memory")?;
         for chunk in tree.entries().iter().skip(1) {
-            let chunk_end = end.min(all.len() + CHUNK_BYTES);
+            if run.interrupt.is_set() {
+                return Err(interrupted());
+            }
+            let chunk_begin = all.len();
+            let chunk_end = end.min(chunk_begin + CHUNK_BYTES);
             if chunk.literal_bytes() == Some(b"") {
                 all.resize(chunk_end, 0);
                 continue;
             }
             let pages = reader.tree(*chunk, "a part of a memory")?;
+            let of_data = |page: &Handle| page.literal_bytes() == Some(OF_DATA);
+            let begun = match pages.entries().iter().any(of_data) {
+                true => data.at(chunk_begin - begin, chunk_end - chunk_begin),
+                false => Vec::new(),
+            };
             for page in pages.entries() {
-                if page.literal_bytes() == Some(OF_DATA) && all.len() < chunk_end {
-                    let at = all.len();
-                    all.resize(at + PAGE_BYTES, 0);
-                    data.put(&mut all[at..], at - begin);
+                if of_data(page) && all.len() < chunk_end {
+                    let at = all.len() - chunk_begin;
+                    all.extend_from_slice(&begun[at..at + PAGE_BYTES]);
                     continue;
                 }
                 let page = reader.blob(*page, "a page")?;
@@ -171,10 +219,30 @@ pub(crate) fn write_sparse(file: &File, bytes: &[u8]) -> std::io::Result<()> {
     file.set_len(bytes.len() as u64)?;
     for (number, page) in bytes.chunks(PAGE_BYTES).enumerate() {
         if page.iter().any(|byte| *byte != 0) {
-            file.write_all_at(page, (number * PAGE_BYTES) as u64)?;
+            write_at(file, page, (number * PAGE_BYTES) as u64)?;
         }
     }
     Ok(())
+}
+
+#[cfg(unix)]
+fn write_at(file: &File, bytes: &[u8], at: u64) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, at)
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, bytes: &mut [u8], at: u64) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, at)
+}
+
+#[cfg(not(unix))]
+fn write_at(_: &File, _: &[u8], _: u64) -> std::io::Result<()> {
+    Err(std::io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(not(unix))]
+fn read_at(_: &File, _: &mut [u8], _: u64) -> std::io::Result<()> {
+    Err(std::io::ErrorKind::Unsupported.into())
 }
 
 /// Of each memory how many ranges there are (8 bytes, little-endian), and where
@@ -208,6 +276,9 @@ fn decode(bytes: &[u8]) -> Option<Vec<Touched>> {
 // A page between two that are written costs less than another system call.
 const GAP_PAGES: usize = 2;
 
+// CPython that prints a line writes six hundred.
+const TOUCHED_PAGES_MAX: usize = 2048;
+
 /// What of a private mapping was written: pages that are no longer the file's.
 #[cfg(target_os = "linux")]
 pub(super) fn written(memory: &[u8]) -> std::io::Result<Touched> {
@@ -215,7 +286,7 @@ pub(super) fn written(memory: &[u8]) -> std::io::Result<Touched> {
     const OF_FILE: u64 = 1 << 61;
     let mut entries = vec![0; memory.len() / PAGE_BYTES * 8];
     let at = (memory.as_ptr().addr() / PAGE_BYTES * 8) as u64;
-    File::open("/proc/self/pagemap")?.read_exact_at(&mut entries, at)?;
+    read_at(&File::open("/proc/self/pagemap")?, &mut entries, at)?;
     let mut ranges = Touched::new();
     for (page, entry) in entries.as_chunks::<8>().0.iter().enumerate() {
         if u64::from_ne_bytes(*entry) & (PRESENT | OF_FILE) != PRESENT {
@@ -226,6 +297,11 @@ pub(super) fn written(memory: &[u8]) -> std::io::Result<Touched> {
             Some(last) if start - last.end <= GAP_PAGES * PAGE_BYTES => last.end = end,
             _ => ranges.push(start..end),
         }
+    }
+    // Nobody who writes less is to pay for who wrote that much.
+    let pages = ranges.iter().map(|range| range.len() / PAGE_BYTES).sum::<usize>();
+    if pages > TOUCHED_PAGES_MAX {
+        ranges.clear();
     }
     Ok(ranges)
 }
@@ -290,7 +366,7 @@ impl Loaded {
 
     /// Reads a memory, where it cannot be mapped.
     pub(super) fn read(&self, pages: &Pages, target: &mut [u8]) -> wasmtime::Result<()> {
-        self.file.read_exact_at(target, pages.offset).map_err(|error| {
+        read_at(&self.file, target, pages.offset).map_err(|error| {
             let detail = format!("the pages of an image cannot be read: {error}");
             crate::outcome::Stop::NoAnswer(NoAnswerKind::Missing, detail).into()
         })

@@ -9,12 +9,12 @@ use weft_wasi::Process;
 use super::call::Call;
 use super::form::Form;
 use super::kept::{self, Kept};
-use super::pages::{Loaded, Pages, Touched, written};
-use super::{FIRST, Imaged, Linked, RESTORE, failed, ill_formed, target_of};
+use super::pages::{Loaded, Pages, Touched, check_memory, written};
+use super::{FIRST, Imaged, Linked, RESTORE, failed, ill_formed, named, target_of};
 use crate::apply::{interruptible, without_run};
 use crate::limits::Limits;
 use crate::modules::{PoolFull, Prepared, Ready, Refusal, Target};
-use crate::outcome::{Applied, Failure, FailureKind, Outcome, Stop};
+use crate::outcome::{Applied, Outcome, Stop};
 use crate::state::State;
 use crate::wasi::{Exit, Running, arm, end, form};
 use crate::way::Kind as WayKind;
@@ -48,7 +48,7 @@ fn what(run: &Run<'_>) -> Result<Call, Refusal> {
 
 fn given(run: &Run<'_>, engine: &Engine) -> Result<(Arc<Loaded>, Process, Call), Refusal> {
     let image = engine.images.get(run, image(run)?, engine.artifacts.as_deref())?;
-    let invocation = form::invocation(run, FIRST)?;
+    let invocation = form::invocation(run, FIRST).map_err(|refusal| named(RESTORE, refusal))?;
     let is_given = |at: usize| {
         let entry = run.entries.entries().get(FIRST + at);
         entry.is_some_and(|entry| entry.literal_bytes() != Some(b""))
@@ -69,12 +69,7 @@ struct Begin {
 
 fn begin(run: &Run<'_>, engine: &Engine) -> Result<Begin, Outcome> {
     let (image, process, what) = given(run, engine)?;
-    if image.memory_bytes() > run.memory_limit_bytes {
-        let (bytes, limit) = (image.memory_bytes(), run.memory_limit_bytes);
-        let detail = format!("the image has {bytes} bytes of memory and the limit is {limit}");
-        let kind = FailureKind::MemoryLimit;
-        return Err(Outcome::Failure(Failure { kind, detail, note: None }));
-    }
+    check_memory(run, image.memory_bytes())?;
     Ok(Begin { image, what, process })
 }
 
@@ -119,7 +114,8 @@ pub(super) fn kept(
         Ok(begin) => begin,
         Err(outcome) => return Ok(without_run(outcome)),
     };
-    match kept::take(&begin.image, engine).filter(|_| run.fuel.is_none()) {
+    let kept = run.fuel.is_none().then(|| kept::take(&begin.image, engine));
+    match kept.flatten() {
         Some(kept) => again(run, engine, kept, begin),
         None => {
             let keep = Some(ready).filter(|_| run.fuel.is_none());
@@ -145,23 +141,23 @@ fn new(
     let mut begun = None;
     let result = arm(run, &mut store).and_then(|()| {
         let instance = linked.pre.instantiate(&mut store)?;
-        put(&image, linked, &instance, &mut store)?;
+        let is_mapped = put(&image, linked, &instance, &mut store)?;
         let limits = store.data().base.limits.clone();
         store.data_mut().base.limits = limits.again(run.memory_limit_bytes);
-        begun = Some((instance, limits));
+        begun = Some((instance, limits, is_mapped));
         let side = linked.beside.memory(&instance, &mut store);
         interruptible((run.interrupt, side), &mut store, |store| what.perform(&instance, store))
     });
     let fuel_left = run.fuel.and_then(|_| store.get_fuel().ok());
-    if let Some((instance, limits)) = begun
-        && !store.data().base.windows.is_empty()
+    if let Some((instance, limits, true)) = begun
+        && is_whole(&result, &store)
     {
         if image.wants_touched() {
             let touched = touched(&image, linked, &instance, &mut store);
             let name = run.entries.entries()[2];
             image.note_touched(name, touched, engine.artifacts.as_deref());
         }
-        if let Some(ready) = keep.filter(|_| is_whole(&result, &store)) {
+        if let Some(ready) = keep {
             match Kept::new(engine, &image, ready, (store, instance), limits) {
                 Ok(kept) => return ended(run, engine, kept, result),
                 Err(back) => store = back,
@@ -236,13 +232,15 @@ fn touched(
     all.map(Option::unwrap_or_default).collect()
 }
 
-/// Puts the image into an instance that has nothing yet.
+/// Puts the image into an instance that has nothing yet; whether all of its memory
+/// was mapped.
 fn put(
     image: &Arc<Loaded>,
     linked: &Linked,
     instance: &Instance,
     store: &mut Store<Running>,
-) -> wasmtime::Result<()> {
+) -> wasmtime::Result<bool> {
+    let mut is_mapped = true;
     if linked.memories.len() != image.memories.len() {
         return Err(other());
     }
@@ -263,11 +261,17 @@ fn put(
         }
         let (target, running) = memory.data_and_store_mut(&mut *store);
         let target = &mut target[..pages.bytes as usize];
-        if !running.base.windows.map_image(target, (image, pages.offset), image.touched(number)) {
+        if !running.base.windows.map_image(
+            number,
+            target,
+            (image, pages.offset),
+            image.touched(number),
+        ) {
+            is_mapped = false;
             image.read(pages, target)?;
         }
     }
-    Ok(())
+    Ok(is_mapped)
 }
 
 fn other() -> wasmtime::Error {

@@ -192,6 +192,9 @@ pub(crate) fn lower(module: &[u8], name: &Handle) -> wasmtime::Result<(Vec<u8>, 
     let lowering = Lowering { plan: &plan };
     let (mut new, mut pieces) = (Vec::with_capacity(module.len()), Vec::new());
     let mut seen = Seen { written: vec![false; survey.memories.len()], spoils: false };
+    // What is attached there covers it for good.
+    seen.spoils |=
+        super::image::data_goes_to(&patched.module, |memory| plan.memories.contains_key(&memory))?;
     for body in bodies(&patched.module)? {
         lowering.body(&body, &mut added, &mut seen, &mut new, &mut pieces)?;
     }

@@ -49,6 +49,21 @@ pub(crate) fn data(module: &[u8]) -> Result<Vec<(u32, &[u8])>> {
     Ok(Survey::of(module)?.data.unwrap_or_default())
 }
 
+/// Whether data is put into one of some memories when an instance begins.
+pub(super) fn data_goes_to(module: &[u8], wanted: impl Fn(u32) -> bool) -> Result<bool> {
+    for payload in Parser::new(0).parse_all(module) {
+        let Payload::DataSection(section) = payload? else { continue };
+        for data in section {
+            if let DataKind::Active { memory_index, .. } = data?.kind
+                && wanted(memory_index)
+            {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
 /// The section of data, each that is put into memory when an instance begins
 /// replaced by one that is empty, as it is for whoever asks for it after that.
 pub(super) fn without_data(module: &[u8]) -> Result<Option<Vec<u8>>> {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use weft_engine::{Applied, Config, Engine, FailureKind, NoAnswerKind, Outcome};
 use weft_object::{Content, Handle};
 
-use crate::harness::{Case, DEBUG, ENGINE, ROOMY, config, made_blob, made_tree, value};
+use crate::harness::{Case, DEBUG, ENGINE, REUSING, ROOMY, config, made_blob, made_tree, value};
 
 /// A case of a procedure and its arguments, over what another case has.
 fn case(of: &Case, procedure: &[u8], arguments: Vec<Handle>) -> Case {
@@ -213,6 +213,8 @@ fn what_was_asked_for_stays_and_what_was_not_can_be_given() {
         "image/1: the program was told its arguments when its image was made; leave them out";
     let given = restored(&program, image, "args", &[three]).failure();
     assert_eq!(given, (FailureKind::BadHandle, words.to_owned()));
+    // What it was told it is told again.
+    assert_eq!(left(&restored(&program, image, "args", &[])).0, 3);
 }
 
 #[test]
@@ -266,8 +268,11 @@ fn what_cannot_go_on_is_told_so() {
     );
     assert_eq!(
         refused("read"),
-        format!("{cannot}it has read from standard input; read that later")
+        format!("{cannot}it has asked for standard input; read that later")
     );
+    // That there is nothing to read is something to know, too.
+    let nothing = snapshot(&program, &["read"], &[]).failure().1;
+    assert!(nothing.starts_with(&format!("{cannot}it has asked for standard input")), "{nothing}");
     assert_eq!(
         refused("exit"),
         "snapshot/1: the program ended itself with exit code 3; nothing goes on"
@@ -367,7 +372,7 @@ fn an_image_of_another_sort_is_refused_by_name() {
     // Memory that is not as long as it says, and pages that are none.
     let memory = |entries: &[Handle]| {
         let memory = program.memory.put_tree(entries);
-        with(7, program.memory.put_tree(&[memory]))
+        with(9, program.memory.put_tree(&[memory]))
     };
     let empty = Handle::of_blob(b"");
     assert!(broken(memory(&[Handle::of_u64(1 << 16)])).ends_with("not as long as it says"));
@@ -377,6 +382,8 @@ fn an_image_of_another_sort_is_refused_by_name() {
     assert!(broken(memory(&[Handle::of_u64(1 << 16), chunk])).ends_with("a page of it is none"));
     let short = program.memory.put_tree(&[empty; 15]);
     assert!(broken(memory(&[Handle::of_u64(1 << 16), short])).ends_with("pages of it are missing"));
+    let many = program.memory.put_tree(&[program.memory.put_tree(&[Handle::of_u64(0)]); 17]);
+    assert!(broken(with(9, many)).ends_with("it has more memories than a program can have"));
     let huge = Handle::of_u64(1 << 40);
     assert!(broken(memory(&[huge, empty])).ends_with("not as long as it says"));
     // What is not here is no failure of the computation.
@@ -386,6 +393,41 @@ fn an_image_of_another_sort_is_refused_by_name() {
     assert!(nothing.starts_with("the program exports no nothing; there is init"), "{nothing}");
     let small = restored(&program, image, "go", &[]).limit(4 << 16).failure();
     assert_eq!(small.0, FailureKind::MemoryLimit);
+}
+
+/// What a run leaves in an instance that is used again no other sees, whichever way
+/// it ended: in either memory, in globals, after an exit and after a trap.
+#[test]
+fn nothing_is_left_for_the_next_run() {
+    let text = r#"(module
+        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (memory (export "memory") 1) (memory $other 2)
+        (global $g (mut i64) (i64.const 3))
+        (func (export "init") (i32.store $other (i32.const 70000) (i32.const 5)))
+        (func $dirty
+          (memory.fill (i32.const 0) (i32.const 9) (i32.const 65536))
+          (memory.fill $other (i32.const 0) (i32.const 9) (i32.const 131072))
+          (global.set $g (i64.const 8)))
+        (func (export "returns") (call $dirty))
+        (func (export "exits") (call $dirty) (call $exit (i32.const 0)))
+        (func (export "traps") (call $dirty) (unreachable))
+        (func (export "grows") (call $dirty) (drop (memory.grow (i32.const 1))))
+        (func (export "look") (result i32)
+          (i32.add (i32.wrap_i64 (global.get $g))
+            (i32.add (i32.load (i32.const 4000))
+              (i32.add (i32.load $other (i32.const 70000))
+                (i32.add (i32.load $other (i32.const 100)) (memory.size)))))))"#;
+    for engine in [&ENGINE, &REUSING, &ROOMY] {
+        let program = Case::text(text).on(engine);
+        let image = made(&snapshot(&program, &["init"], &[]));
+        for function in ["returns", "exits", "traps", "grows", "returns"] {
+            restored(&program, image, function, &[]).apply();
+            assert_eq!(left(&restored(&program, image, "look", &[])).0, 3 + 5 + 1, "{function}");
+        }
+        // Counting fuel takes other code, and leaves what is kept alone.
+        let metered = Case { fuel: Some(1 << 30), ..restored(&program, image, "look", &[]) };
+        assert_eq!(left(&metered).0, 9);
+    }
 }
 
 /// The file of an image's pages is used by the next process, and a broken one is not.

@@ -14,6 +14,7 @@ pub(super) fn fd_read(run: &mut Run<'_>) -> Done {
     let process = &mut *run.process;
     let count = match process.fds.get_mut(fd)? {
         Descriptor::Stdin => {
+            process.asked.stdin = true;
             let rest = &process.stdin.bytes()[process.stdin_at..];
             let count = iovecs.fill(&mut run.memory, rest)?;
             process.stdin_at += count as usize;

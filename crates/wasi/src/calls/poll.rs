@@ -123,7 +123,10 @@ fn look(run: &mut Run<'_>, subscription: &Subscription) -> Result<State, Halt> {
 fn readable(run: &mut Run<'_>, fd: u32) -> Result<State, Halt> {
     let process = &mut *run.process;
     let bytes = match process.fds.get(fd)? {
-        Descriptor::Stdin => (process.stdin.bytes().len() - process.stdin_at) as u64,
+        Descriptor::Stdin => {
+            process.asked.stdin = true;
+            (process.stdin.bytes().len() - process.stdin_at) as u64
+        }
         Descriptor::File(file) if file.read => {
             process.fs.file_size(file.ino)?.saturating_sub(file.at)
         }

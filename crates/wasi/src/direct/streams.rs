@@ -32,6 +32,7 @@ impl Process {
 
     /// Takes up to so many bytes from standard input; none at its end.
     pub fn read_stdin(&mut self, len: u64) -> &[u8] {
+        self.asked.stdin = true;
         let rest = &self.stdin.bytes()[self.stdin_at..];
         let len = usize::try_from(len).unwrap_or(usize::MAX).min(rest.len());
         self.stdin_at += len;

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Answer, Asked, Observation, Question};
@@ -49,10 +49,11 @@ impl Observed {
         *self = Self { overflown: true, ..Self::default() };
     }
 
-    /// Whether something was asked of a preopened directory.
-    pub(crate) fn looked_at(&self, preopen: u32) -> bool {
-        let mut known = self.known.keys();
-        self.overflown || known.any(|(known, ..)| u32::from(*known) == preopen)
+    /// The preopened directories of which something was asked; `None` if that is not
+    /// known any more.
+    pub(crate) fn looked_at(&self) -> Option<BTreeSet<usize>> {
+        let looked = self.known.keys().map(|(preopen, ..)| usize::from(*preopen));
+        (!self.overflown).then(|| looked.collect())
     }
 
     /// All of them, the first first; `None` if they were too many to keep.

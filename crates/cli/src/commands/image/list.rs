@@ -33,10 +33,10 @@ pub(super) fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> 
     }
     let mut made = Vec::new();
     backend.each_relation(&mut |key, relation| {
-        // An application's key has few entries, an image's value has eight.
+        // Few values have as many entries as an image.
         if let Outcome::Value(value) = relation.outcome
             && key.kind() == Kind::Tree
-            && value.length() == Some(8)
+            && value.length() == Some(10)
         {
             made.push(value);
         }
@@ -49,9 +49,19 @@ pub(super) fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> 
     }
     let mut lines = Vec::new();
     for (handle, labels) in found {
-        let image = Image::read(backend, handle)?;
-        let memory = image.memory_bytes(backend)?;
-        let pages = image.pages(backend)?.len() as u64;
+        let read = || -> Result<_, Exit> {
+            let image = Image::read(backend, handle)?;
+            let pages = image.pages(backend)?.len() as u64;
+            Ok((image.memory_bytes(backend)?, pages, image))
+        };
+        // One that is broken, or not all here, hides no other.
+        let (memory, pages, image) = match read() {
+            Ok(read) => read,
+            Err(exit) => {
+                terminal.say("warning", &exit.to_string());
+                continue;
+            }
+        };
         lines.push(match is_json(matches) {
             true => json!({
                 "image": handle.to_string(),
