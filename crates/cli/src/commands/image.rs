@@ -30,11 +30,11 @@ pub(crate) const COMMAND: Command = Command {
               called, in that order, with what is given here; each returns nothing or 0. One\n\
               that takes the address and length of some bytes is given TEXT, in memory from\n\
               --alloc. What the program then is, is the image, whose handle is printed: a\n\
-              Tree of pages, which `weft run` goes on from in the place of the program. It can\n\
-              be labelled, pinned, exported and explained as anything else. A program that has\n\
-              asked for its arguments, environment, random numbers or the time, or has looked\n\
-              into a directory, is told the same when it goes on; what it had not asked for can\n\
-              be given then. docs/image.md says which programs an image can be made of.",
+              Tree of pages, from which `weft run` goes on in the place of the program. It\n\
+              can be labelled, pinned, exported and explained as anything else. A program\n\
+              that has asked for its arguments, environment, random numbers or the time, or\n\
+              has looked into a directory, is told the same when it goes on; what it had not\n\
+              asked for can be given then. docs/image.md says which programs can have one.",
     examples: &[
         "weft image tool.wasm --init setup --label tool",
         "weft image python.wasm --init wizer.initialize --dir lib:/usr/local/lib",
