@@ -38,7 +38,6 @@ pub(crate) const COMMAND: Command = Command {
     examples: &[
         "weft image tool.wasm --init setup --label tool",
         "weft image python.wasm --init wizer.initialize --dir lib:/usr/local/lib",
-        "weft run @tool --invoke run -- input",
         "weft image python.wasm --init start --init 'turn=import json' --alloc host_alloc",
         "weft image ls",
         "weft image diff @python @pandas",
