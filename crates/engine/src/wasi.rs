@@ -47,6 +47,29 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// The state of a run.
+    ///
+    /// # Safety
+    /// As of [`State::begin`], with what `run` borrows.
+    pub(crate) unsafe fn begin(
+        run: &Run<'_>,
+        engine: &Engine,
+        process: Process,
+        limits: Limits,
+    ) -> Self {
+        // SAFETY: the contract of this function.
+        let base = unsafe {
+            State::begin(
+                run.objects,
+                run.interrupt,
+                (run.application, run.entries),
+                limits,
+                engine.config.bounds,
+            )
+        };
+        Self { base, process, why: None }
+    }
+
     /// What a store holds between two runs.
     pub(crate) fn hollow() -> Self {
         Self { base: Box::default(), process: Process::hollow(), why: None }
@@ -202,16 +225,7 @@ unsafe fn begin(run: &Run<'_>, engine: &Engine, limits: Limits) -> Result<Runnin
         Err(refusal) => return Err(refused(refusal)),
     };
     // SAFETY: the contract of this function.
-    let base = unsafe {
-        State::begin(
-            run.objects,
-            run.interrupt,
-            (run.application, run.entries),
-            limits,
-            engine.config.bounds,
-        )
-    };
-    Ok(Running { base, process, why: None })
+    Ok(unsafe { Running::begin(run, engine, process, limits) })
 }
 
 fn refused(refusal: Refusal) -> Box<Applied> {

@@ -17,6 +17,14 @@ const KEEPER: &str = r#"(module
       (global.set $end (i32.add (global.get $end) (local.get $bytes)))
       (local.get $at))
     (func (export "keep") (param i32 i32))
+    (func (export "fill") (local $at i32) (local $n i64)
+      (local.set $at (i32.const 16384))
+      (loop $more
+        (local.set $n (i64.add (i64.mul (local.get $n) (i64.const 6364136223846793005))
+          (i64.const 1442695040888963407)))
+        (i64.store (local.get $at) (local.get $n))
+        (local.set $at (i32.add (local.get $at) (i32.const 8)))
+        (br_if $more (i32.lt_u (local.get $at) (i32.const 81920)))))
     (func (export "start") (i32.store (i32.const 8192) (i32.const 7)))
     (func (export "say")
       (i32.store (i32.const 0) (i32.const 1024))
@@ -93,9 +101,17 @@ fn images_are_listed_explained_and_compared() {
 #[test]
 fn what_is_dropped_comes_back() {
     let world = world();
-    let image = world.weft(["image", "keeper.wasm", "--init", "keep=one"]).text().trim().to_owned();
-    world.weft(["gc"]).ok();
-    assert_eq!(world.weft(["run", &image, "--invoke", "say"]).text(), "one");
+    let begin = ["--init", "keep=one", "--init", "fill", "--label", "it"];
+    world.weft([&["image", "keeper.wasm"][..], &begin].concat()).ok();
+    world.weft(["gc", "--budget", "1"]).ok();
+    let dropped = || {
+        let stat = world.weft(["stat", "-o", "json"]).ok().text().to_owned();
+        serde_json::from_str::<serde_json::Value>(&stat).unwrap()["dropped"].as_u64().unwrap()
+    };
+    assert!(dropped() >= 16, "the pages that were filled, {}", dropped());
+    world.weft(["gc", "--no-budget"]).ok();
+    assert_eq!(world.weft(["run", "@it", "--invoke", "say"]).text(), "one");
+    assert_eq!(dropped(), 0);
 }
 
 #[test]
@@ -111,7 +127,7 @@ fn what_is_wrong_is_said_and_nothing_is_made() {
     refused(
         &["image", "keeper.wasm", "--init", "nothing"],
         3,
-        "the program exports no nothing; there is start, say, args, fails, traps",
+        "the program exports no nothing; there is fill, start, say, args, fails, traps",
     );
     refused(
         &["image", "keeper.wasm", "--init", "keep=x", "--alloc", "calloc"],

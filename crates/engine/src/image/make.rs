@@ -11,7 +11,6 @@ use crate::apply::{function, interruptible, without_run};
 use crate::limits::Limits;
 use crate::modules::{PoolFull, Prepared, Refusal, Target, module};
 use crate::outcome::{Applied, NoAnswerKind, Outcome, Stop};
-use crate::state::State;
 use crate::trap::outcome as outcome_of;
 use crate::wasi::{Exit, Reading, Running, arm, form, stop};
 use crate::{Engine, Run};
@@ -70,16 +69,8 @@ pub(super) fn perform(
     let limits = Limits::new(run.memory_limit_bytes, prepared.linked.beside.bytes);
     // SAFETY: the state ends below, before `run` does.
     // JUSTIFICATION: as for codelets, see `State::begin`.
-    let base = unsafe {
-        State::begin(
-            run.objects,
-            run.interrupt,
-            (run.application, run.entries),
-            limits,
-            engine.config.bounds,
-        )
-    };
-    let mut store = Store::new(&prepared.way.engine, Running { base, process, why: None });
+    let running = unsafe { Running::begin(run, engine, process, limits) };
+    let mut store = Store::new(&prepared.way.engine, running);
     let bound = engine.config.bounds.made_max_bytes;
     let result = arm(run, &mut store)
         .and_then(|()| begun(run, &prepared.linked, &given, &mut store))

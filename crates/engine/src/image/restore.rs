@@ -14,8 +14,7 @@ use super::{FIRST, Imaged, Linked, RESTORE, failed, ill_formed, named, target_of
 use crate::apply::{interruptible, without_run};
 use crate::limits::Limits;
 use crate::modules::{PoolFull, Prepared, Ready, Refusal, Target};
-use crate::outcome::{Applied, Outcome, Stop};
-use crate::state::State;
+use crate::outcome::{Applied, Stop};
 use crate::wasi::{Exit, Running, arm, end, form};
 use crate::way::Kind as WayKind;
 use crate::{Engine, Run};
@@ -24,7 +23,8 @@ pub(super) fn target(run: &Run<'_>, engine: &Engine) -> Result<Target<Imaged>, R
     let image = image(run)?;
     match engine.images.known(image) {
         Some(known) => Ok(known.target.clone()),
-        None => target_of(run, Form::read(run, image)?.program),
+        None => target_of(run, Form::read(run, image)?.program)
+            .map_err(|refusal| named(RESTORE, refusal)),
     }
 }
 
@@ -46,8 +46,18 @@ fn what(run: &Run<'_>) -> Result<Call, Refusal> {
     }
 }
 
-fn given(run: &Run<'_>, engine: &Engine) -> Result<(Arc<Loaded>, Process, Call), Refusal> {
+/// What a run is about, once it is known that it can begin.
+struct Begin {
+    image: Arc<Loaded>,
+    what: Call,
+    process: Process,
+}
+
+/// Looks at things in the order in which an image that is not ready is looked at:
+/// what a run comes to does not depend on whether it is.
+fn begin(run: &Run<'_>, engine: &Engine) -> Result<Begin, Refusal> {
     let image = engine.images.get(run, image(run)?, engine.artifacts.as_deref())?;
+    check_memory(run, image.memory_bytes())?;
     let invocation = form::invocation(run, FIRST).map_err(|refusal| named(RESTORE, refusal))?;
     let is_given = |at: usize| {
         let entry = run.entries.entries().get(FIRST + at);
@@ -57,38 +67,7 @@ fn given(run: &Run<'_>, engine: &Engine) -> Result<(Arc<Loaded>, Process, Call),
     let process =
         process.map_err(|unlike| ill_formed(RESTORE, format_args!("the program {unlike}")))?;
     let process = process.map_err(|error| ill_formed(RESTORE, error))?;
-    Ok((image, process, what(run)?))
-}
-
-/// What a run is about, once it is known that it can begin.
-struct Begin {
-    image: Arc<Loaded>,
-    what: Call,
-    process: Process,
-}
-
-fn begin(run: &Run<'_>, engine: &Engine) -> Result<Begin, Outcome> {
-    let (image, process, what) = given(run, engine)?;
-    check_memory(run, image.memory_bytes())?;
-    Ok(Begin { image, what, process })
-}
-
-/// The state of a run.
-///
-/// # Safety
-/// As of [`State::begin`], with what `run` borrows.
-unsafe fn running(run: &Run<'_>, engine: &Engine, process: Process, limits: Limits) -> Running {
-    // SAFETY: the contract of this function.
-    let base = unsafe {
-        State::begin(
-            run.objects,
-            run.interrupt,
-            (run.application, run.entries),
-            limits,
-            engine.config.bounds,
-        )
-    };
-    Running { base, process, why: None }
+    Ok(Begin { image, what: what(run)?, process })
 }
 
 /// Goes on in a new instance.
@@ -99,7 +78,7 @@ pub(super) fn fresh(
 ) -> Result<Applied, PoolFull> {
     match begin(run, engine) {
         Ok(begin) => new(run, prepared, None, engine, begin),
-        Err(outcome) => Ok(without_run(outcome)),
+        Err(refusal) => Ok(without_run(refusal.into())),
     }
 }
 
@@ -112,7 +91,7 @@ pub(super) fn kept(
 ) -> Result<Applied, PoolFull> {
     let begin = match begin(run, engine) {
         Ok(begin) => begin,
-        Err(outcome) => return Ok(without_run(outcome)),
+        Err(refusal) => return Ok(without_run(refusal.into())),
     };
     let kept = run.fuel.is_none().then(|| kept::take(&begin.image, engine));
     match kept.flatten() {
@@ -135,7 +114,7 @@ fn new(
     let limits = Limits::new(run.memory_limit_bytes, linked.beside.bytes);
     // SAFETY: the state goes to `end` before `run` does.
     // JUSTIFICATION: as for codelets, see `State::begin`.
-    let mut data = unsafe { running(run, engine, process, limits) };
+    let mut data = unsafe { Running::begin(run, engine, process, limits) };
     data.base.windows.may_map = matches!(prepared.way.kind, WayKind::Pooled { .. });
     let mut store = Store::new(&prepared.way.engine, data);
     let mut begun = None;
@@ -178,7 +157,7 @@ fn again(
     let limits = kept.begun.again(run.memory_limit_bytes);
     // SAFETY: the state goes to `end` before `run` does.
     // JUSTIFICATION: as for codelets, see `State::begin`.
-    let mut data = unsafe { running(run, engine, process, limits) };
+    let mut data = unsafe { Running::begin(run, engine, process, limits) };
     std::mem::swap(&mut data.base.windows, &mut kept.windows);
     data.base.windows.prefetch(|window| image.touched(window));
     *kept.store.data_mut() = data;

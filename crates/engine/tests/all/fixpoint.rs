@@ -91,6 +91,32 @@ fn text(module: &str, body: &str) -> String {
     )
 }
 
+/// What one run attaches over a module's data no other finds in its place.
+#[test]
+fn data_below_what_is_attached_is_there_again() {
+    let module = r#"(module
+        (import "fixpoint" "attach_tree_ro_table_0" (func $attach (param externref)))
+        (import "fixpoint" "attach_blob_ro_mem_0" (func $attach_blob (param externref)))
+        (import "fixpoint" "create_blob_i32" (func $num (param i32) (result externref)))
+        (import "fixpoint" "get_length" (func $length (param externref) (result i32)))
+        (memory $m (export "ro_mem_0") 1)
+        (table $t (export "ro_table_0") 0 externref)
+        (data (memory $m) (i32.const 0) "ABC")
+        (func (export "_fixpoint_apply") (param $app externref) (result externref)
+          (call $attach (local.get $app))
+          (if (call $length (table.get $t (i32.const 2)))
+            (then (call $attach_blob (table.get $t (i32.const 2)))))
+          (call $num (i32.load8_u $m (i32.const 0)))))"#;
+    for engine in [&ENGINE, &REUSING, &ROOMY] {
+        let with = |blob: &[u8]| Case::text(module).on(engine).argument(Handle::of_blob(blob));
+        for blob in [&b"x"[..], b"", b"y", b"", b"x", b""] {
+            let expected = blob.first().copied().unwrap_or(b'A');
+            let found = with(blob).value();
+            assert_eq!(found.literal_bytes(), Some(&[expected, 0, 0, 0][..]), "{blob:?}");
+        }
+    }
+}
+
 fn long() -> Vec<u8> {
     (0..100).collect()
 }

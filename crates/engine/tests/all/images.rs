@@ -430,6 +430,25 @@ fn nothing_is_left_for_the_next_run() {
     }
 }
 
+/// Of two things that are wrong the same one is told, whether the image is ready or
+/// not.
+#[test]
+fn what_is_told_does_not_depend_on_what_is_ready() {
+    let program = Case::text(COUNTER);
+    let arguments = program.memory.put_tree(&[Handle::of_blob(b"a")]);
+    let image = made(&snapshot(&program, &["init", "asked"], &[arguments]));
+    let wrong = || {
+        let engine = Arc::new(Engine::new(config()).unwrap());
+        let case = restored(&program, image, "go", &[arguments]).limit(4 << 16);
+        case.on(&engine)
+    };
+    let (unready, ready) = (wrong(), wrong());
+    let go = Case { limit_bytes: 1 << 20, ..restored(&program, image, "args", &[]) };
+    assert_eq!(left(&go.on(&ready.engine)).0, 1);
+    assert_eq!(unready.failure(), ready.failure());
+    assert_eq!(ready.failure().0, FailureKind::MemoryLimit);
+}
+
 /// The file of an image's pages is used by the next process, and a broken one is not.
 #[test]
 fn pages_are_kept_beside_compiled_modules() {

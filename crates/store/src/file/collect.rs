@@ -74,7 +74,8 @@ const TELL_EVERY: Duration = Duration::from_millis(100);
 /// A collection reads and copies faster than the machine can without others
 /// feeling it: of ten million objects it took 31 s and slowed a thread beside it
 /// by 1.33. With rests of a millisecond, 37 to 48 s and 1.24 to 1.59 in eight runs;
-/// with these, 43 to 48 s and 1.11 to 1.20 in three.
+/// with these, 43 to 48 s and 1.11 to 1.20 in three, and on a slow disk
+/// 57 to 63 s and 1.28 to 1.58 in two.
 const REST: Duration = Duration::from_millis(2);
 const REST_EVERY: Duration = Duration::from_millis(3);
 
