@@ -4,6 +4,7 @@
 //! dense number, all content a few columns, and the entries of all Trees one
 //! list. About 70 bytes an object and 40 a relation.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use hashbrown::HashTable;
@@ -28,6 +29,9 @@ pub(crate) struct Graph {
     hash: HandleHash,
     index: HashTable<u32>,
     digests: Vec<[u8; DIGEST]>,
+    // What was looked for last. What is written together is mostly numbered and
+    // looked for in one order, and the next one is there without the index.
+    last: Cell<u32>,
     // In units of 8; 0 of what is not here, and the maximum of what is in
     // `huge_bytes`.
     bytes: Vec<u32>,
@@ -276,15 +280,13 @@ impl Graph {
 
     /// The number of the content under a handle, if it has one.
     pub(crate) fn find(&self, handle: &Handle) -> Option<u32> {
-        let digest = digest_of(handle)?;
-        self.index.find(self.hash_of(&digest), |at| self.digests[*at as usize] == digest).copied()
+        self.find_digest(&digest_of(handle)?)
     }
 
     /// The number of the relation under a key.
     pub(crate) fn find_relation(&self, key: &Handle) -> Option<u32> {
-        let digest = digest_of(key).unwrap_or_else(|| digest_of_literal(key));
-        let hash = self.hash_of(&digest);
-        let content = *self.index.find(hash, |at| self.digests[*at as usize] == digest)?;
+        let content =
+            self.find_digest(&digest_of(key).unwrap_or_else(|| digest_of_literal(key)))?;
         let sort = key.as_bytes()[31];
         self.relations_of(content).find(|number| self.relations[*number as usize].sort == sort)
     }
@@ -303,11 +305,10 @@ impl Graph {
     }
 
     fn number_digest(&mut self, digest: [u8; DIGEST]) -> Option<u32> {
-        let hash = self.hash_of(&digest);
-        let digests = &self.digests;
-        if let Some(at) = self.index.find(hash, |at| digests[*at as usize] == digest) {
-            return Some(*at);
+        if let Some(found) = self.find_digest(&digest) {
+            return Some(found);
         }
+        let digests = &self.digests;
         let number = u32::try_from(digests.len()).ok().filter(|number| *number < LAST);
         let Some(number) = number else {
             self.full = true;
@@ -319,12 +320,22 @@ impl Graph {
         self.first_relation.push(NONE);
         let (digests, hash_with) = (&self.digests, &self.hash);
         let hash_at = |at: &u32| hash_of(hash_with, &digests[*at as usize]);
-        self.index.insert_unique(hash, number, hash_at);
+        self.index.insert_unique(hash_of(hash_with, &digest), number, hash_at);
+        self.last.set(number);
         Some(number)
     }
 
-    fn hash_of(&self, digest: &[u8; DIGEST]) -> u64 {
-        hash_of(&self.hash, digest)
+    fn find_digest(&self, digest: &[u8; DIGEST]) -> Option<u32> {
+        let next = self.last.get() + 1;
+        let found = match self.digests.get(next as usize) {
+            Some(there) if there == digest => next,
+            _ => {
+                let is_it = |at: &u32| self.digests[*at as usize] == *digest;
+                *self.index.find(hash_of(&self.hash, digest), is_it)?
+            }
+        };
+        self.last.set(found);
+        Some(found)
     }
 }
 
