@@ -28,7 +28,8 @@ const PAGES_MAX: u64 = 1 << 22;
 pub(crate) struct Image {
     pub(crate) handle: Handle,
     pub(crate) program: Handle,
-    suspended: Suspended,
+    /// The process of a program; none of a function for `weft eval`.
+    suspended: Option<Suspended>,
     memories: Vec<Handle>,
 }
 
@@ -62,26 +63,34 @@ impl Image {
         if image.entries()[0].literal_bytes() != Some(VERSION) {
             return Err(none("it is of another version"));
         }
-        let &[_, program, _, process, _, _, _, _, directories, memories] = image.entries() else {
-            return Err(none("it has not ten entries"));
+        let [_, program, _, process @ .., memories] = image.entries() else {
+            return Err(none("it has fewer than four entries"));
         };
-        let directories = tree(backend, directories)?;
-        let (pairs, _) = directories.entries().as_chunks::<2>();
-        let pairs =
-            pairs.iter().map(|[path, root]| Ok((blob(backend, *path)?.bytes().to_vec(), *root)));
-        let pairs = pairs.collect::<Result<Vec<_>, Exit>>()?;
-        let empty = || Blob::new(Vec::new());
-        let process = blob(backend, process)?;
-        let strings = (Vec::new(), Vec::new());
-        let suspended = Suspended::decode(process.bytes(), strings, (empty(), empty()), pairs);
-        let suspended = suspended.ok_or_else(|| none("its process is none"))?;
-        let memories = tree(backend, memories)?.entries().to_vec();
-        Ok(Self { handle, program, suspended, memories })
+        let suspended = match *process {
+            [] => None,
+            [process, _, _, _, _, directories] => {
+                let directories = tree(backend, directories)?;
+                let (pairs, _) = directories.entries().as_chunks::<2>();
+                let path = |path: &Handle| blob(backend, *path).map(|path| path.bytes().to_vec());
+                let pairs = pairs.iter().map(|[at, root]| Ok((path(at)?, *root)));
+                let pairs = pairs.collect::<Result<Vec<_>, Exit>>()?;
+                let empty = || Blob::new(Vec::new());
+                let process = blob(backend, process)?;
+                let (strings, streams) = ((Vec::new(), Vec::new()), (empty(), empty()));
+                let suspended = Suspended::decode(process.bytes(), strings, streams, pairs);
+                Some(suspended.ok_or_else(|| none("its process is none"))?)
+            }
+            _ => return Err(none("it has neither four entries nor ten")),
+        };
+        let memories = tree(backend, *memories)?.entries().to_vec();
+        Ok(Self { handle, program: *program, suspended, memories })
     }
 
-    /// What the program is to be called; nothing if it knows that already.
-    pub(crate) fn own_name(&self) -> &'static str {
-        if self.suspended.asked_arguments() { "" } else { "image" }
+    /// What the program is to be called; nothing if it knows that already. `None` of
+    /// what is no program.
+    pub(crate) fn own_name(&self) -> Option<&'static str> {
+        let suspended = self.suspended.as_ref()?;
+        Some(if suspended.asked_arguments() { "" } else { "image" })
     }
 
     /// The bytes of its memories.
@@ -123,6 +132,11 @@ impl Image {
         }
         Ok(pages)
     }
+}
+
+/// Whether a module is a function for `weft eval`, of which there are images, too.
+pub(crate) fn is_function(backend: &dyn Backend, module: Handle) -> Result<bool, Exit> {
+    Ok(module.kind() == Kind::Blob && weft_engine::is_codelet(blob(backend, module)?.bytes()))
 }
 
 /// Whether a Tree says of itself that it is an image.

@@ -18,6 +18,8 @@ pub(crate) enum Procedure {
     Run(Handle),
     /// An image is made of it, after these calls: docs/image.md.
     Snapshot(Vec<Handle>, Handle),
+    /// The same of a function for `weft eval`, which is given nothing else.
+    SnapshotFunction(Vec<Handle>, Handle),
     /// An image goes on, with this call.
     Image(Handle, Handle),
 }
@@ -46,7 +48,8 @@ impl Given {
         let mut entries = vec![limits(self.memory_bytes)];
         match &self.procedure {
             Procedure::Run(program) => entries.extend([made.blob(b"wasi/1"), *program]),
-            Procedure::Snapshot(functions, program) => {
+            Procedure::Snapshot(functions, program)
+            | Procedure::SnapshotFunction(functions, program) => {
                 let functions = made.tree(functions.clone());
                 entries.extend([made.blob(b"snapshot/1"), functions, *program]);
             }
@@ -55,15 +58,17 @@ impl Given {
                 entries.extend([made.blob(b"image/1"), image.lower().unwrap_or(*image), *function])
             }
         }
-        entries.extend([
-            made.strings(&self.arguments),
-            made.strings(&self.environment),
-            self.stdin,
-            self.seed.map_or(Handle::of_blob(b""), Handle::of_u64),
-            made.blob(b""),
-        ]);
-        for (path, root) in &self.directories {
-            entries.extend([made.blob(path), root.lower().unwrap_or(*root)]);
+        if !matches!(self.procedure, Procedure::SnapshotFunction(..)) {
+            entries.extend([
+                made.strings(&self.arguments),
+                made.strings(&self.environment),
+                self.stdin,
+                self.seed.map_or(Handle::of_blob(b""), Handle::of_u64),
+                made.blob(b""),
+            ]);
+            for (path, root) in &self.directories {
+                entries.extend([made.blob(path), root.lower().unwrap_or(*root)]);
+            }
         }
         let thunk = made.tree(entries).application();
         thunk.ok_or_else(|| Exit::other("the run has no form; please report it"))

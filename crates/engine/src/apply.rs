@@ -9,7 +9,7 @@ use crate::abi::table::EXPORT;
 use crate::abi::window::Mapped;
 use crate::check::{Shape, check};
 use crate::fixpoint::{self, Fixpoint};
-use crate::image::{self, Imaged};
+use crate::image::{self, Imaged, Of};
 use crate::limits::Limits;
 use crate::modules::{
     Abi, Caches, Job, PoolFull, Prepared, Ready, Refusal, Source, Target, module,
@@ -239,8 +239,15 @@ impl Engine {
     /// Needs [`crate::THREAD_STACK_MIN_BYTES`] of stack.
     #[must_use]
     pub fn apply(&self, run: Run<'_>) -> Applied {
-        if let Some(target) = image::target(&run, self) {
-            return self.apply_as::<Imaged>(&run, target);
+        match image::target(&run, self) {
+            Some(Ok(Of::Program(target))) => {
+                return self.apply_as::<Imaged<Program>>(&run, Ok(target));
+            }
+            Some(Ok(Of::Codelet(target))) => {
+                return self.apply_as::<Imaged<Codelet>>(&run, Ok(target));
+            }
+            Some(Err(refusal)) => return without_run(refusal.into()),
+            None => {}
         }
         match wasi::program(&run) {
             Some(Ok(Sort::Component(target))) => self.apply_as::<Command>(&run, Ok(target)),
@@ -486,6 +493,29 @@ pub(crate) fn store(
     store
 }
 
+/// Sets a run's limits, and lets it be interrupted.
+pub(crate) fn arm<T: 'static>(
+    run: &Run<'_>,
+    store: &mut Store<T>,
+    state: fn(&mut T) -> &mut State,
+) -> wasmtime::Result<()> {
+    store.limiter(move |data| &mut state(data).limits);
+    store.epoch_deadline_callback(move |mut context| {
+        match state(context.data_mut()).interrupted() {
+            true => Err(interrupted().into()),
+            false => Ok(UpdateDeadline::Continue(1)),
+        }
+    });
+    store.set_epoch_deadline(1);
+    if run.interrupt.set_after_deadline() {
+        return Err(interrupted().into());
+    }
+    match run.fuel {
+        Some(fuel) => store.set_fuel(fuel),
+        None => Ok(()),
+    }
+}
+
 /// An instance, and the memory beside its own.
 pub(crate) fn instance(
     run: &Run<'_>,
@@ -521,9 +551,9 @@ fn call(
 }
 
 /// What a run has come to whose function gave the index of a handle.
-pub(crate) fn applied(
+pub(crate) fn applied<A: Abi>(
     run: &Run<'_>,
-    prepared: &Prepared<Codelet>,
+    prepared: &Prepared<A>,
     state: &mut State,
     result: wasmtime::Result<i32>,
 ) -> Applied {

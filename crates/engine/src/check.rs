@@ -6,7 +6,9 @@ mod imports;
 pub(crate) use imports::unknown as unknown_imports;
 
 use wasmparser::types::{EntityType, TypesRef};
-use wasmparser::{FuncType, ValType, WasmFeatures};
+use wasmparser::{
+    BinaryReaderError, ExternalKind, FuncType, Parser, Payload, ValType, WasmFeatures,
+};
 use weft_object::Handle;
 
 use crate::abi::table::{CALLS, EXPORT, MODULE};
@@ -104,6 +106,56 @@ pub(crate) fn check(module: &[u8]) -> Result<Shape, Failure> {
     check_for(module, &wanted)
 }
 
+/// What a module says of itself before its code.
+pub(crate) enum Part<'a> {
+    ImportsFrom(&'a str),
+    /// That it exports.
+    Function(&'a str),
+}
+
+/// Reads as much of a module as says of which sort it is, and no code.
+pub(crate) fn outline(
+    module: &[u8],
+    mut each: impl FnMut(Part<'_>),
+) -> Result<(), BinaryReaderError> {
+    for payload in Parser::new(0).parse_all(module) {
+        match payload? {
+            Payload::ImportSection(section) => {
+                for import in section.into_imports() {
+                    each(Part::ImportsFrom(import?.module));
+                }
+            }
+            Payload::ExportSection(section) => {
+                for export in section {
+                    let export = export?;
+                    if export.kind == ExternalKind::Func {
+                        each(Part::Function(export.name));
+                    }
+                }
+                // What comes after it says nothing more.
+                return Ok(());
+            }
+            Payload::CodeSectionStart { .. } => return Ok(()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether a module is to be looked at as one that `weft eval` applies, and not as a
+/// program for WASI.
+#[must_use]
+pub fn is_codelet(module: &[u8]) -> bool {
+    let mut found = false;
+    let read = outline(module, |part| {
+        found |= match part {
+            Part::ImportsFrom(module) => module == MODULE,
+            Part::Function(name) => name == EXPORT,
+        }
+    });
+    read.is_ok() && found
+}
+
 /// Checks a module.
 pub(crate) fn check_for(module: &[u8], wanted: &Wanted<'_>) -> Result<Shape, Failure> {
     let valid = validate(module, wanted.features);
@@ -129,9 +181,9 @@ pub(crate) fn check_for(module: &[u8], wanted: &Wanted<'_>) -> Result<Shape, Fai
 /// Whether a module brings along what a debugger needs to show its source.
 #[must_use]
 pub fn has_debug_info(module: &[u8]) -> bool {
-    wasmparser::Parser::new(0).parse_all(module).map_while(Result::ok).any(|part| {
-        matches!(part, wasmparser::Payload::CustomSection(section) if section.name() == ".debug_info")
-    })
+    Parser::new(0).parse_all(module).map_while(Result::ok).any(
+        |part| matches!(part, Payload::CustomSection(section) if section.name() == ".debug_info"),
+    )
 }
 
 pub(crate) fn malformed(module: &[u8], note: Option<String>) -> Failure {

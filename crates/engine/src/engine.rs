@@ -9,7 +9,7 @@ use crate::compiling::{Compiling, Counts};
 use crate::fixpoint::Fixpoint;
 use crate::image::{Imaged, Images};
 use crate::modules::Caches;
-use crate::recycle;
+use crate::shelf;
 use crate::wasi::Program;
 use crate::wasi::component::Command;
 use crate::way::Ended;
@@ -115,7 +115,8 @@ pub struct Engine {
     pub(crate) fixpoint: Caches<Fixpoint>,
     pub(crate) programs: Caches<Program>,
     pub(crate) components: Caches<Command>,
-    pub(crate) imaged: Caches<Imaged>,
+    pub(crate) imaged_programs: Caches<Imaged<Program>>,
+    pub(crate) imaged_codelets: Caches<Imaged<Codelet>>,
     pub(crate) images: Images,
     version: String,
 }
@@ -141,7 +142,7 @@ impl Engine {
         // Beside those that run there are those that are kept.
         let places = match config.instances {
             0 => 0,
-            instances => instances + recycle::KEPT_MAX,
+            instances => instances + shelf::PLACES,
         };
         let module_ways = ways(ended, places);
         let component_ways = ways(Ended::ByCounter, config.instances);
@@ -160,7 +161,8 @@ impl Engine {
             fixpoint: Caches::new(config.module_cache_bytes),
             programs: Caches::new(config.module_cache_bytes),
             components: Caches::new(config.module_cache_bytes),
-            imaged: Caches::new(config.module_cache_bytes),
+            imaged_programs: Caches::new(config.module_cache_bytes),
+            imaged_codelets: Caches::new(config.module_cache_bytes),
             images: Images::default(),
             version: format!("weft {} wasmtime {WASMTIME}", env!("CARGO_PKG_VERSION")),
             config,
@@ -187,7 +189,8 @@ impl Engine {
             self.fixpoint.counts(),
             self.programs.counts(),
             self.components.counts(),
-            self.imaged.counts(),
+            self.imaged_programs.counts(),
+            self.imaged_codelets.counts(),
         ];
         Stats {
             compiled: counts.iter().map(|counts| counts.0).sum(),

@@ -10,27 +10,32 @@
 //! is stands in a file, which is mapped copy-on-write over that of each instance.
 
 mod call;
+mod codelet;
 mod form;
+mod host;
 mod kept;
 mod make;
 mod pages;
+mod program;
 mod restore;
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use wasmtime::{ExternType, InstancePre, Module, ModuleExport};
 use weft_object::{Blob, Handle, Kind};
 
 use form::Reader;
+use host::{Exports, Host};
 pub(crate) use pages::{Images, Loaded, Place, write_sparse};
 
-use crate::apply::Beside;
+use crate::apply::{Beside, Codelet};
 use crate::check::{Shape, bad};
 use crate::engine::Reuse;
 use crate::modules::{Abi, Caches, PoolFull, Prepared, Ready, Refusal, Target};
 use crate::outcome::{Applied, Failure, FailureKind, NoAnswerKind};
 use crate::rewrite::{For, image::unfit};
-use crate::wasi::{Entry, Running, check_imports, ill_formed_as, initialize, pre};
+use crate::wasi::{Entry, Program, ill_formed_as};
 use crate::way::Way;
 use crate::{Engine, Run};
 
@@ -44,20 +49,35 @@ pub(crate) const RESTORE: &[u8] = b"image/1";
 /// and two more.
 const FIRST: usize = 4;
 
-/// A program of which images are made, or one that goes on from an image.
-pub(crate) struct Imaged;
+/// What images are made of, or goes on from one.
+pub(crate) struct Imaged<H>(PhantomData<H>);
 
 /// One that is linked.
-pub(crate) struct Linked {
-    pre: InstancePre<Running>,
+pub(crate) struct Linked<H: Host> {
+    pre: InstancePre<H::Data>,
     beside: Beside,
-    initialize: Option<ModuleExport>,
+    exports: Exports,
     memories: Vec<ModuleExport>,
     globals: Vec<ModuleExport>,
 }
 
+/// What is to be run, by what it is an image of.
+pub(crate) enum Of {
+    Program(Target<Imaged<Program>>),
+    Codelet(Target<Imaged<Codelet>>),
+}
+
+impl Of {
+    fn new((name, module, entry): (Handle, Handle, Entry), is_codelet: bool) -> Self {
+        match is_codelet {
+            true => Self::Codelet(Target { name, module, entry }),
+            false => Self::Program(Target { name, module, entry }),
+        }
+    }
+}
+
 /// What is to be run, if an application is of one of the two; or why it cannot be.
-pub(crate) fn target(run: &Run<'_>, engine: &Engine) -> Option<Result<Target<Imaged>, Refusal>> {
+pub(crate) fn target(run: &Run<'_>, engine: &Engine) -> Option<Result<Of, Refusal>> {
     match run.entries.entries().get(1)?.literal_bytes()? {
         MAKE => Some(make::target(run)),
         RESTORE => Some(restore::target(run, engine)),
@@ -65,14 +85,29 @@ pub(crate) fn target(run: &Run<'_>, engine: &Engine) -> Option<Result<Target<Ima
     }
 }
 
-/// What is to be compiled of a program, whatever function is called.
-fn target_of(run: &Run<'_>, program: Handle) -> Result<Target<Imaged>, Refusal> {
+/// What is to be compiled of a program, whatever function is called: its name, that
+/// of its module, and how it is entered.
+fn entry_of(run: &Run<'_>, program: Handle) -> Result<(Handle, Handle, Entry), Refusal> {
     let (module, entry) = match program.kind() {
         Kind::Blob => (program, Entry::default()),
         // Of an image it is no part of the footprint.
         _ => Entry::read(run, &Reader { run, image: program }.tree(program, "its program")?)?,
     };
-    Ok(Target { name: program, module, entry })
+    Ok((program, module, entry))
+}
+
+/// A program's module, which of an image is no part of the footprint if that is given
+/// as a Ref.
+fn fetched(run: &Run<'_>, name: &Handle) -> Option<Result<Blob, Refusal>> {
+    if name.is_literal() {
+        return None;
+    }
+    let fetched = run.objects.fetch(name.content(), run.interrupt);
+    let blob = fetched.map_err(|why| Refusal::NoAnswer(NoAnswerKind::Missing, why));
+    Some(blob.and_then(|content| {
+        let blob = content.blob().cloned();
+        blob.ok_or_else(|| Refusal::bad_module("the program is no blob"))
+    }))
 }
 
 fn ill_formed(procedure: &[u8], detail: impl std::fmt::Display) -> Refusal {
@@ -95,16 +130,16 @@ fn failed(detail: String) -> wasmtime::Error {
     crate::outcome::Stop::Failure(FailureKind::BadHandle, detail).into()
 }
 
-impl Abi for Imaged {
-    const SORT: &'static str = "image";
+impl<H: Host> Abi for Imaged<H> {
+    const SORT: &'static str = H::SORT;
     const WHAT: Option<For> = Some(For::Image);
 
     type Entry = Entry;
     type Code = Module;
-    type Linked = Linked;
+    type Linked = Linked<H>;
 
     fn check(module: &[u8], entry: &Entry) -> Result<Shape, Failure> {
-        let shape = check_imports(module, entry)?;
+        let shape = H::check(module, entry)?;
         match unfit(module) {
             Ok(None) => Ok(shape),
             Ok(Some(why)) => Err(bad(format!("no image can be made of this program: {why}"))),
@@ -112,18 +147,18 @@ impl Abi for Imaged {
         }
     }
 
-    fn link(code: &Module, target: &Target<Self>, way: &Way) -> wasmtime::Result<Linked> {
+    fn link(code: &Module, target: &Target<Self>, way: &Way) -> wasmtime::Result<Linked<H>> {
         Ok(Linked {
-            pre: pre(code, &target.entry, way)?,
+            pre: H::pre(code, &target.entry, way)?,
             beside: Beside::of(code, &target.module),
-            initialize: initialize(code),
+            exports: H::exports(code)?,
             memories: added(code, &target.module, |ty| matches!(ty, ExternType::Memory(_))),
             globals: added(code, &target.module, |ty| matches!(ty, ExternType::Global(_))),
         })
     }
 
     fn caches(engine: &Engine) -> &Caches<Self> {
-        &engine.imaged
+        H::caches(engine)
     }
 
     fn perform(
@@ -150,16 +185,7 @@ impl Abi for Imaged {
     }
 
     fn module(run: &Run<'_>, name: &Handle) -> Option<Result<Blob, Refusal>> {
-        if name.is_literal() {
-            return None;
-        }
-        // An image is given as a Ref, so its program is no part of the footprint.
-        let fetched = run.objects.fetch(name.content(), run.interrupt);
-        let blob = fetched.map_err(|why| Refusal::NoAnswer(NoAnswerKind::Missing, why));
-        Some(blob.and_then(|content| {
-            let blob = content.blob().cloned();
-            blob.ok_or_else(|| Refusal::bad_module("the program is no blob"))
-        }))
+        fetched(run, name)
     }
 }
 

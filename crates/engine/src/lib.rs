@@ -36,6 +36,7 @@ mod near;
 mod outcome;
 mod recycle;
 mod rewrite;
+mod shelf;
 mod state;
 mod trap;
 mod wasi;
@@ -44,7 +45,7 @@ mod ways;
 
 pub use abi::window::Mapped;
 pub use apply::{Objects, Run};
-pub use check::has_debug_info;
+pub use check::{has_debug_info, is_codelet};
 pub use compiling::Compiling;
 pub use engine::{Config, Engine, Reuse, RunBounds, Stats};
 pub use error::EngineError;

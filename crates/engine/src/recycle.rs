@@ -11,9 +11,7 @@
 mod compare;
 mod tally;
 
-use std::cell::RefCell;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Instant;
 
 use wasmtime::{Memory, Store, TypedFunc};
@@ -24,6 +22,7 @@ use crate::engine::Reuse;
 use crate::limits::Limits;
 use crate::modules::{Abi, PoolFull, Ready};
 use crate::outcome::{Applied, Outcome};
+use crate::shelf::{Place, Placed, Shelf};
 use crate::state::State;
 use crate::{Engine, Run};
 use compare::Pristine;
@@ -32,18 +31,12 @@ pub(crate) use tally::Tally;
 /// Instances that a thread keeps.
 const KEPT_PER_THREAD: usize = 8;
 
-/// Instances that all threads keep for one engine, each in a place of its pool.
-/// If there are more threads, some have new instances.
-pub(crate) const KEPT_MAX: u32 = 64;
-
 /// Where instances are compared, so many runs of each are, and then one in as many:
 /// two megabytes are looked at, and some tests make a million runs.
 pub(crate) const COMPARED: u64 = 200;
 
 /// An instance in the state in which it began.
 struct Kept {
-    /// Of this engine, as long as that is there.
-    engine: Weak<AtomicU32>,
     module: Handle,
     ready: Arc<Ready<Codelet>>,
     /// What the module's first runs were.
@@ -54,34 +47,26 @@ struct Kept {
     begun: Limits,
     pristine: Option<Pristine>,
     runs: u64,
+    place: Place,
 }
 
-impl Drop for Kept {
-    fn drop(&mut self) {
-        if let Some(kept) = self.engine.upgrade() {
-            kept.fetch_sub(1, Ordering::Relaxed);
-        }
+impl Placed for Kept {
+    fn place(&self) -> &Place {
+        &self.place
     }
 }
 
 thread_local! {
-    static KEPT: RefCell<Vec<Kept>> = const { RefCell::new(Vec::new()) };
+    static KEPT: Shelf<Kept, KEPT_PER_THREAD> = const { Shelf::new() };
 }
 
 /// Applies by an instance that this thread has kept, if there is one.
 pub(crate) fn again(run: &Run<'_>, engine: &Engine) -> Option<Applied> {
     let &module = run.entries.entries().get(1)?;
-    let mut kept = KEPT.with(|all| {
-        let mut all = all.try_borrow_mut().ok()?;
-        let ours = |kept: &Kept| {
-            kept.module == module && std::ptr::eq(kept.engine.as_ptr(), Arc::as_ptr(&engine.kept))
-        };
-        let at = all.iter().position(ours)?;
-        let fits =
-            run.fuel.is_none() && all[at].ready.shape.memory_min_bytes <= run.memory_limit_bytes;
-        // Whoever was used last is found first.
-        fits.then(|| all.swap_remove(at))
-    })?;
+    let fits = |kept: &Kept| {
+        run.fuel.is_none() && kept.ready.shape.memory_min_bytes <= run.memory_limit_bytes
+    };
+    let mut kept = KEPT.with(|all| all.take(engine, |kept| kept.module == module, fits))?;
     // SAFETY: `run` borrows all of it for longer than the call, after which the
     // state is cleared or dropped.
     unsafe {
@@ -169,9 +154,7 @@ fn new(
     ready: Arc<Ready<Codelet>>,
     engine: &Engine,
 ) -> Option<Result<Applied, PoolFull>> {
-    if engine.kept.load(Ordering::Relaxed) >= KEPT_MAX {
-        return None;
-    }
+    let place = Place::take(engine, 1)?;
     let mut store = store(run, &ready.prepared, engine);
     let made = instance(run, &ready.prepared, &mut store).and_then(|(instance, side)| {
         let export = ready.prepared.linked.run.as_ref();
@@ -192,22 +175,8 @@ fn new(
     let &module = run.entries.entries().get(1)?;
     let begun = store.data().limits.clone();
     store.data_mut().limits = begun.again(run.memory_limit_bytes);
-    // As many more as there are threads that look at the same time, for which the
-    // pool has other places.
-    engine.kept.fetch_add(1, Ordering::Relaxed);
-    let (engine_is, first) = (Arc::downgrade(&engine.kept), Arc::clone(first));
-    let kept = Kept {
-        engine: engine_is,
-        module,
-        ready,
-        first,
-        store,
-        apply,
-        side,
-        begun,
-        pristine,
-        runs: 0,
-    };
+    let first = Arc::clone(first);
+    let kept = Kept { module, ready, first, store, apply, side, begun, pristine, runs: 0, place };
     Some(Ok(perform(run, engine, kept)))
 }
 
@@ -229,23 +198,8 @@ fn perform(run: &Run<'_>, engine: &Engine, mut kept: Kept) -> Applied {
         {
             pristine.compare(&mut kept.store);
         }
-        keep(kept);
+        // Where the thread is about to end, there is nothing to keep for.
+        let _ = KEPT.try_with(|all| all.put(kept));
     }
     applied
-}
-
-fn keep(kept: Kept) {
-    // Where the thread is about to end, there is nothing to keep for.
-    let _ = KEPT.try_with(|all| {
-        let Ok(mut all) = all.try_borrow_mut() else { return };
-        if all.len() >= KEPT_PER_THREAD {
-            all.retain(|kept| kept.engine.strong_count() > 0);
-            // The one that was not used for the longest time stands at the begin,
-            // or near it.
-            if all.len() >= KEPT_PER_THREAD {
-                all.remove(0);
-            }
-        }
-        all.push(kept);
-    });
 }

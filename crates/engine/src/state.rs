@@ -462,6 +462,12 @@ impl State {
         self.push_with(handle, place)
     }
 
+    /// Makes a Tree that only other objects of this run name.
+    pub(crate) fn make_unlisted_tree(&mut self, tree: &Tree) -> Result<(), Stop> {
+        self.charge(32 * tree.entries().len() as u64 + MADE_BYTES)?;
+        self.keep(tree.handle(), Content::Tree(tree.clone())).map(|_| ())
+    }
+
     /// Makes a Tree and the Thunk that it defines, and puts the Thunk into the
     /// table.
     pub(crate) fn make_selection(&mut self, entries: &[Handle]) -> Result<i32, Stop> {

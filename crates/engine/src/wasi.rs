@@ -11,7 +11,7 @@ mod link;
 mod matching;
 
 use wasmtime::{Instance, InstancePre, Module, ModuleExport};
-use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
+use wasmtime::{PoolConcurrencyLimitError, Store};
 use weft_object::{Content, Handle, Kind};
 use weft_wasi::{End, Process, Source, Start, Steps, Stop as Halt};
 
@@ -22,7 +22,7 @@ pub use matching::{Matching, matching};
 
 use self::component::Command;
 use self::entry::START;
-use crate::apply::{Beside, export, function, interruptible, without_run};
+use crate::apply::{Beside, arm, export, function, interruptible, without_run};
 use crate::check::Shape;
 use crate::limits::Limits;
 use crate::modules::{Abi, Caches, PoolFull, Prepared, Refusal, Target};
@@ -184,6 +184,12 @@ pub(crate) trait Holding: Into<Running> + AsMut<Running> + 'static {}
 
 impl<T: Into<Running> + AsMut<Running> + 'static> Holding for T {}
 
+impl AsMut<State> for Running {
+    fn as_mut(&mut self) -> &mut State {
+        &mut self.base
+    }
+}
+
 impl AsMut<Running> for Running {
     fn as_mut(&mut self) -> &mut Running {
         self
@@ -208,7 +214,8 @@ fn perform<A: Abi, T: Holding>(
         Err(applied) => return Ok(*applied),
     };
     let mut store = Store::new(&prepared.way.engine, hold(running));
-    let result = arm(run, &mut store).and_then(|()| call(&mut store));
+    let result =
+        arm(run, &mut store, |data| &mut data.as_mut().base).and_then(|()| call(&mut store));
     // Not asked for where none is counted: that is an error, which costs a backtrace.
     let fuel_left = run.fuel.and_then(|_| store.get_fuel().ok());
     end(run, prepared, store.into_data().into(), result, fuel_left)
@@ -230,25 +237,6 @@ unsafe fn begin(run: &Run<'_>, engine: &Engine, limits: Limits) -> Result<Runnin
 
 fn refused(refusal: Refusal) -> Box<Applied> {
     Box::new(without_run(refusal.into()))
-}
-
-/// Sets a run's limits, and lets it be interrupted.
-pub(crate) fn arm<T: Holding>(run: &Run<'_>, store: &mut Store<T>) -> wasmtime::Result<()> {
-    store.limiter(|data| &mut data.as_mut().base.limits);
-    store.epoch_deadline_callback(|mut context| {
-        match context.data_mut().as_mut().base.interrupted() {
-            true => Err(interrupted().into()),
-            false => Ok(UpdateDeadline::Continue(1)),
-        }
-    });
-    store.set_epoch_deadline(1);
-    if run.interrupt.set_after_deadline() {
-        return Err(interrupted().into());
-    }
-    match run.fuel {
-        Some(fuel) => store.set_fuel(fuel),
-        None => Ok(()),
-    }
 }
 
 /// What a run has come to.

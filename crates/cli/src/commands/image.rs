@@ -15,6 +15,7 @@ use super::run::given::{Given, arguments};
 use super::{Command, handle_argument, json_argument, why};
 use crate::evaluate::{Options, evaluate};
 use crate::exit::Exit;
+use crate::image::is_function;
 use crate::noted;
 use crate::out::out;
 use crate::place::Place;
@@ -34,11 +35,14 @@ pub(crate) const COMMAND: Command = Command {
               can be labelled, pinned, exported and explained as anything else. A program\n\
               that has asked for its arguments, environment, random numbers or the time, or\n\
               has looked into a directory, is told the same when it goes on; what it had not\n\
-              asked for can be given then. docs/image.md says which programs can have one.",
+              asked for can be given then. PROG may also be a function for `weft eval`, which\n\
+              then applies closure(\"image/1\", IMAGE) in its place. docs/image.md says which\n\
+              programs can have one.",
     examples: &[
         "weft image tool.wasm --init setup --label tool",
         "weft image python.wasm --init wizer.initialize --dir lib:/usr/local/lib",
         "weft image python.wasm --init start --init 'turn=import json' --alloc host_alloc",
+        "weft image index.wasm --init build --label index",
         "weft image ls",
         "weft image diff @python @pandas",
     ],
@@ -93,10 +97,19 @@ fn make(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
     let functions: Vec<&String> = matches.get_many("init").into_iter().flatten().collect();
     let name: OsString = path.file_name().unwrap_or_default().to_owned();
     let module = place.put(&path)?.0;
+    let is_function = is_function(&*place.backend, module)?;
+    if let Some(more) = more(matches).filter(|_| is_function) {
+        let path = path.display();
+        let text = format!("{path} is a function for weft eval, which has no {more}; leave it out");
+        return Err(Exit::usage(text));
+    }
     let application = given.application(&name, |made| {
         let program = entry::program(module, "", matches, made)?;
-        let calls = functions.into_iter().map(|given| entry::call(given, matches, made));
-        Ok(Procedure::Snapshot(calls.collect(), program))
+        let calls = functions.into_iter().map(|given| entry::call(given, matches, made)).collect();
+        Ok(match is_function {
+            true => Procedure::SnapshotFunction(calls, program),
+            false => Procedure::Snapshot(calls, program),
+        })
     })?;
     let options = Options {
         deadline: matches.get_one::<Duration>("deadline").copied(),
@@ -106,4 +119,19 @@ fn make(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
     noted::remember(&place, &answer, label.as_ref(), terminal)?;
     let image = report::value(&answer)?;
     out(|out| writeln!(out, "#{image}"))
+}
+
+/// What of the command line only a program can be given.
+fn more(matches: &ArgMatches) -> Option<&'static str> {
+    let flags = [
+        ("dir", "--dir"),
+        ("tree", "--tree"),
+        ("env", "--env"),
+        ("stdin", "--stdin"),
+        ("stub", "--stub"),
+        ("argv0", "--argv0"),
+        ("seed", "--seed"),
+        ("ARGS", "arguments"),
+    ];
+    flags.into_iter().find(|(id, _)| matches.contains_id(id)).map(|(_, told)| told)
 }

@@ -5,7 +5,7 @@ pub(super) mod entry;
 pub(super) mod given;
 mod looked;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
@@ -123,6 +123,14 @@ fn application(given: &Given<'_>) -> Result<Application, Exit> {
             entry::program(module, function, given.matches, made).map(Procedure::Run)
         });
     };
+    let Some(name) = image.own_name() else {
+        let text = format!(
+            "{} is the image of a function; apply it: weft eval 'apply(closure(\"image/1\", {0}), \
+             ARGUMENT)'",
+            path.display()
+        );
+        return Err(Exit::usage(text));
+    };
     let Some(function) = function else {
         let text = "an image goes on with a function; name it with --invoke NAME";
         return Err(Exit::usage(text));
@@ -130,8 +138,7 @@ fn application(given: &Given<'_>) -> Result<Application, Exit> {
     if given.matches.contains_id("stub") {
         return Err(Exit::usage("an image has the stubs that it was made with; leave --stub out"));
     }
-    let name = OsString::from(image.own_name());
-    given.application(&name, |made| {
+    given.application(OsStr::new(name), |made| {
         Ok(Procedure::Image(image.handle, entry::call(function, given.matches, made)))
     })
 }

@@ -155,3 +155,34 @@ fn what_is_wrong_is_said_and_nothing_is_made() {
     let small = ["run", "@large", "--invoke", "say", "--memory", "1MiB"];
     refused(&small, 3, "the image has 1507328 bytes of memory and the limit is 1048576");
 }
+
+/// Adds its argument to what `count` has counted.
+const ADDER: &str = r#"(module
+    (import "weft_1" "tree_get" (func $tree_get (param i32 i64) (result i32)))
+    (import "weft_1" "blob_u64" (func $blob_u64 (param i32) (result i64)))
+    (import "weft_1" "u64_blob" (func $u64_blob (param i64) (result i32)))
+    (memory (export "memory") 1)
+    (global $n (mut i64) (i64.const 0))
+    (func (export "count") (global.set $n (i64.add (global.get $n) (i64.const 20))))
+    (func (export "weft_apply") (param i32) (result i32)
+      (call $u64_blob (i64.add (global.get $n)
+        (call $blob_u64 (call $tree_get (i32.const 0) (i64.const 2)))))))"#;
+
+#[test]
+fn a_function_goes_on_from_its_image() {
+    let world = World::new();
+    world.wat("adder.wasm", ADDER);
+    let init = ["--init", "count", "--init", "count", "--label", "forty"];
+    let image = world.weft([&["image", "adder.wasm"][..], &init].concat()).text().trim().to_owned();
+    let applied = |expression: &str| world.eval(expression).text().trim().to_owned();
+    assert_eq!(applied("apply(closure(\"image/1\", @forty), 2u64)"), "42u64");
+    // Its pages are brought in when it runs.
+    assert_eq!(applied(&format!("apply(\"image/1\", ref({image}), 3u64)")), "43u64");
+    let why = world.weft(["why", "@forty"]);
+    assert!(why.text().contains("count"), "{why:?}");
+    assert!(world.weft(["image", "ls"]).text().contains("@forty"));
+    let ran = world.weft(["run", "@forty", "--invoke", "count"]);
+    ran.fails(2, &["@forty is the image of a function; apply it: weft eval"]);
+    let given = world.weft(["image", "adder.wasm", "--init", "count", "--seed", "1"]);
+    given.fails(2, &["has no --seed; leave it out"]);
+}

@@ -6,9 +6,7 @@
 //! was attached is cleared, and memories that the module writes to, up to a few
 //! pages, are written anew. An instance whose memory grew is not kept.
 
-use std::cell::RefCell;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use wasmtime::{Global, I31, Instance, Memory, Store, TypedFunc, Val};
 use weft_object::Handle;
@@ -19,8 +17,9 @@ use crate::engine::Reuse;
 use crate::limits::Limits;
 use crate::modules::Ready;
 use crate::outcome::{Applied, Outcome};
-use crate::recycle::{COMPARED, KEPT_MAX};
+use crate::recycle::COMPARED;
 use crate::rewrite::handles::END_AT;
+use crate::shelf::{Place, Placed, Shelf};
 use crate::{Engine, Run};
 
 /// Instances that a thread keeps.
@@ -28,8 +27,6 @@ const KEPT_PER_THREAD: usize = 8;
 
 /// An instance in the state in which it began.
 struct Kept {
-    /// Of this engine, as long as that is there.
-    engine: Weak<AtomicU32>,
     module: Handle,
     ready: Arc<Ready<Fixpoint>>,
     store: Store<Hosted>,
@@ -39,9 +36,8 @@ struct Kept {
     tables: Began,
     written: Vec<Began>,
     globals: Vec<(Global, Val)>,
-    /// How many instances it counts as.
-    weight: u32,
     runs: u64,
+    place: Place,
 }
 
 /// A memory, and what it began with up to the last byte that is not zero.
@@ -50,31 +46,23 @@ struct Began {
     bytes: Vec<u8>,
 }
 
-impl Drop for Kept {
-    fn drop(&mut self) {
-        if let Some(kept) = self.engine.upgrade() {
-            kept.fetch_sub(self.weight, Ordering::Relaxed);
-        }
+impl Placed for Kept {
+    fn place(&self) -> &Place {
+        &self.place
     }
 }
 
 thread_local! {
-    static KEPT: RefCell<Vec<Kept>> = const { RefCell::new(Vec::new()) };
+    static KEPT: Shelf<Kept, KEPT_PER_THREAD> = const { Shelf::new() };
 }
 
 /// Applies by an instance that this thread has kept, if there is one.
 pub(crate) fn again(run: &Run<'_>, engine: &Engine) -> Option<Applied> {
     let &module = run.entries.entries().get(1)?;
-    let mut kept = KEPT.with(|all| {
-        let mut all = all.try_borrow_mut().ok()?;
-        let ours = |kept: &Kept| {
-            kept.module == module && std::ptr::eq(kept.engine.as_ptr(), Arc::as_ptr(&engine.kept))
-        };
-        let at = all.iter().position(ours)?;
-        let fits =
-            run.fuel.is_none() && all[at].ready.shape.memory_min_bytes <= run.memory_limit_bytes;
-        fits.then(|| all.swap_remove(at))
-    })?;
+    let fits = |kept: &Kept| {
+        run.fuel.is_none() && kept.ready.shape.memory_min_bytes <= run.memory_limit_bytes
+    };
+    let mut kept = KEPT.with(|all| all.take(engine, |kept| kept.module == module, fits))?;
     let limits = kept.begun.again(run.memory_limit_bytes);
     let given = (run.application, run.entries);
     // SAFETY: `run` borrows all of it for longer than the call, after which the
@@ -100,9 +88,12 @@ pub(super) fn begin(
     let layout = Arc::clone(&prepared.linked.layout);
     let is_kept = layout.kept.is_some() && module == prepared.module;
     let wanted = engine.config.reuse != Reuse::Never && run.fuel.is_none();
-    if !is_kept || !wanted || engine.kept.load(Ordering::Relaxed) >= KEPT_MAX {
+    if !is_kept || !wanted {
         return None;
     }
+    // The pool has so much room for memories and tables as if each had two.
+    let places = layout.memories_in_all.max(layout.tables_in_all).div_ceil(2);
+    let place = Place::take(engine, places)?;
     let seen = Seen::of(run, module);
     let mut store = store(run, &seen, prepared, engine);
     let made = instance(run, &prepared.linked, &mut store).and_then(|(instance, side)| {
@@ -118,24 +109,9 @@ pub(super) fn begin(
     store.data_mut().base.entered = true;
     let begun = store.data().base.limits.clone();
     store.data_mut().base.limits = begun.again(run.memory_limit_bytes);
-    // The pool has so much room for memories and tables as if each had two.
-    let weight = layout.memories_in_all.max(layout.tables_in_all).div_ceil(2);
-    engine.kept.fetch_add(weight, Ordering::Relaxed);
-    let (engine_is, ready) = (Arc::downgrade(&engine.kept), Arc::clone(ready));
-    let kept = Kept {
-        engine: engine_is,
-        module,
-        ready,
-        store,
-        apply,
-        side,
-        begun,
-        tables,
-        written,
-        globals,
-        weight,
-        runs: 0,
-    };
+    let ready = Arc::clone(ready);
+    let kept =
+        Kept { module, ready, store, apply, side, begun, tables, written, globals, runs: 0, place };
     Some(perform(run, engine, kept))
 }
 
@@ -184,7 +160,8 @@ fn perform(run: &Run<'_>, engine: &Engine, mut kept: Kept) -> Applied {
         if engine.config.compare_reused && compared {
             compare(&kept);
         }
-        keep(kept);
+        // Where the thread is about to end, there is nothing to keep for.
+        let _ = KEPT.try_with(|all| all.put(kept));
     }
     applied
 }
@@ -234,18 +211,4 @@ fn compare(kept: &Kept) {
             there.starts_with(bytes) && there[bytes.len()..].iter().all(|byte| *byte == 0);
         assert!(is_back, "an instance was not put back");
     }
-}
-
-fn keep(kept: Kept) {
-    // Where the thread is about to end, there is nothing to keep for.
-    let _ = KEPT.try_with(|all| {
-        let Ok(mut all) = all.try_borrow_mut() else { return };
-        if all.len() >= KEPT_PER_THREAD {
-            all.retain(|kept| kept.engine.strong_count() > 0);
-            if all.len() >= KEPT_PER_THREAD {
-                all.remove(0);
-            }
-        }
-        all.push(kept);
-    });
 }

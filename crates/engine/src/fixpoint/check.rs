@@ -1,10 +1,8 @@
 //! Which modules are for Fixpoint's interface.
 
-use wasmparser::{ExternalKind, Parser, Payload, Result};
-
 use super::names::{Call, EXPORT, MODULES, NAMES};
 use crate::abi;
-use crate::check::{Shape, Wanted, check_for};
+use crate::check::{Part, Shape, Wanted, check_for, outline};
 use crate::meaning::fixpoint_features;
 use crate::outcome::Failure;
 
@@ -12,34 +10,15 @@ use crate::outcome::Failure;
 /// the modules, and is none of ours. Reads no code, and of a module that is
 /// malformed as much as there is.
 pub(crate) fn is_one(module: &[u8]) -> bool {
-    let mut found = false;
-    let look = |found: &mut bool| -> Result<bool> {
-        for payload in Parser::new(0).parse_all(module) {
-            match payload? {
-                Payload::ImportSection(section) => {
-                    for import in section.into_imports() {
-                        *found |= MODULES.contains(&import?.module);
-                    }
-                }
-                Payload::ExportSection(section) => {
-                    for export in section {
-                        let export = export?;
-                        let is_function = export.kind == ExternalKind::Func;
-                        if is_function && export.name == abi::table::EXPORT {
-                            return Ok(false);
-                        }
-                        *found |= is_function && export.name == EXPORT;
-                    }
-                    // What comes after it says nothing more.
-                    return Ok(true);
-                }
-                Payload::CodeSectionStart { .. } => return Ok(true),
-                _ => {}
-            }
+    let (mut found, mut is_ours) = (false, false);
+    let read = outline(module, |part| match part {
+        Part::ImportsFrom(module) => found |= MODULES.contains(&module),
+        Part::Function(name) => {
+            found |= name == EXPORT;
+            is_ours |= name == abi::table::EXPORT;
         }
-        Ok(true)
-    };
-    look(&mut found).unwrap_or(false) && found
+    });
+    read.is_ok() && found && !is_ours
 }
 
 /// Checks one.

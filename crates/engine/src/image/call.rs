@@ -6,7 +6,7 @@ use weft_object::{Blob, Handle, Kind};
 use super::{failed, ill_formed};
 use crate::Run;
 use crate::modules::Refusal;
-use crate::wasi::{INITIALIZE, Running, form};
+use crate::wasi::{INITIALIZE, form};
 
 /// A call of a function that is named: a Blob, or a Tree `[function, allocator,
 /// bytes]`.
@@ -52,10 +52,10 @@ impl Call {
     }
 
     /// Calls it; what it returns, or 0.
-    pub(super) fn perform(
+    pub(super) fn perform<T: 'static>(
         &self,
         instance: &Instance,
-        store: &mut Store<Running>,
+        store: &mut Store<T>,
     ) -> wasmtime::Result<u32> {
         let found = instance.get_func(&mut *store, &self.name);
         let shape = found.and_then(|function| self.shape(&function, store));
@@ -83,7 +83,7 @@ impl Call {
 
     /// Of which of the types that fit a function is. To try them one after the other
     /// would make an error for each that it is not.
-    fn shape(&self, function: &Func, store: &Store<Running>) -> Option<Shape> {
+    fn shape<T: 'static>(&self, function: &Func, store: &Store<T>) -> Option<Shape> {
         let ty = function.ty(store);
         let (params, results) = (ty.params().len(), ty.results().len());
         let is_plain = ty.params().chain(ty.results()).all(|ty| matches!(ty, ValType::I32));
@@ -98,10 +98,10 @@ impl Call {
     }
 
     /// What is wrong, with the functions that could be called so.
-    fn wrong(
+    fn wrong<T: 'static>(
         &self,
         instance: &Instance,
-        store: &mut Store<Running>,
+        store: &mut Store<T>,
         found: Option<Func>,
     ) -> wasmtime::Error {
         const TOLD_MAX: usize = 16;
@@ -129,7 +129,11 @@ impl Call {
 
 impl Given {
     /// Puts the bytes where the allocator says.
-    fn put(&self, instance: &Instance, store: &mut Store<Running>) -> wasmtime::Result<(i32, i32)> {
+    fn put<T: 'static>(
+        &self,
+        instance: &Instance,
+        store: &mut Store<T>,
+    ) -> wasmtime::Result<(i32, i32)> {
         let (allocator, bytes) = (&self.allocator, self.bytes.bytes());
         let room = || failed(format!("{allocator} gave no room for {} bytes", bytes.len()));
         let length = i32::try_from(bytes.len()).map_err(|_| room())?;

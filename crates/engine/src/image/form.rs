@@ -17,6 +17,12 @@ use crate::rewrite::image::data;
 pub(super) const VERSION: &[u8] = b"weft image 1";
 const FAMILY: &[u8] = b"weft image ";
 
+/// Whether a Tree begins as an image, of whatever version.
+pub(super) fn is_image(tree: &Tree) -> bool {
+    let first = tree.entries().first().and_then(Handle::literal_bytes);
+    first.is_some_and(|first| first.starts_with(FAMILY))
+}
+
 /// A page of memory: what is shared, compressed and brought in by itself.
 pub(super) const PAGE_BYTES: usize = 4096;
 
@@ -30,7 +36,8 @@ pub(super) const CHUNK_BYTES: usize = CHUNK_PAGES * PAGE_BYTES;
 pub(super) struct Form {
     pub(super) program: Handle,
     pub(super) globals: Vec<Val>,
-    pub(super) suspended: Suspended,
+    /// The process of a program; none of a codelet.
+    pub(super) suspended: Option<Suspended>,
     /// Of each memory its length in bytes, and its Tree.
     pub(super) memories: Vec<(u64, Handle)>,
 }
@@ -138,29 +145,29 @@ pub(super) fn tree(
     made: &mut Made,
     program: Handle,
     globals: &[Val],
-    suspended: &Suspended,
+    suspended: Option<&Suspended>,
     memories: Vec<Handle>,
 ) -> Option<Handle> {
     let mut values = Vec::new();
     for value in globals {
         values.extend(encode(value)?);
     }
-    let directories = suspended.directories.iter().flat_map(|(preopen, _)| {
-        [made.blob(&preopen.path), preopen.root.lower().unwrap_or(preopen.root)]
-    });
-    let directories = directories.collect();
-    let entries = vec![
-        made.blob(VERSION),
-        program,
-        made.blob(&values),
-        made.blob(&suspended.encode()),
-        made.strings(suspended.arguments.as_deref()),
-        made.strings(suspended.environment.as_deref()),
-        made.blob(suspended.stdout.bytes()),
-        made.blob(suspended.stderr.bytes()),
-        made.tree(directories),
-        made.tree(memories),
-    ];
+    let mut entries = vec![made.blob(VERSION), program, made.blob(&values)];
+    if let Some(suspended) = suspended {
+        let directories = suspended.directories.iter().flat_map(|(preopen, _)| {
+            [made.blob(&preopen.path), preopen.root.lower().unwrap_or(preopen.root)]
+        });
+        let directories = directories.collect();
+        entries.extend([
+            made.blob(&suspended.encode()),
+            made.strings(suspended.arguments.as_deref()),
+            made.strings(suspended.environment.as_deref()),
+            made.blob(suspended.stdout.bytes()),
+            made.blob(suspended.stderr.bytes()),
+            made.tree(directories),
+        ]);
+    }
+    entries.push(made.tree(memories));
     Some(made.tree(entries))
 }
 
@@ -211,34 +218,19 @@ impl Form {
             }
             _ => return Err(reader.broken("it does not begin as one")),
         }
-        let Ok(entries) = <[Handle; 10]>::try_from(entries) else {
-            return Err(reader.broken("it has not ten entries"));
+        let [_, program, globals, process @ .., memories] = entries else {
+            return Err(reader.broken("it has fewer than four entries"));
         };
-        let [_, program, globals, process, arguments, environment, rest @ ..] = entries;
-        let [stdout, stderr, directories, memories] = rest;
-        let globals = reader.blob(globals, "its globals")?;
+        let globals = reader.blob(*globals, "its globals")?;
         let (values, rest) = globals.bytes().as_chunks::<VALUE_BYTES>();
         let values: Option<Vec<_>> = values.iter().map(decode).collect();
         let values = values.filter(|_| rest.is_empty());
         let globals = values.ok_or_else(|| reader.broken("its globals are no values"))?;
-        let streams = (reader.blob(stdout, "its output")?, reader.blob(stderr, "its errors")?);
-        let pairs = reader.tree(directories, "its directories")?;
-        let (pairs, rest) = pairs.entries().as_chunks::<2>();
-        if !rest.is_empty() {
-            return Err(reader.broken("a path has no directory behind it"));
-        }
-        let directories = pairs
-            .iter()
-            .map(|[path, root]| Ok((reader.blob(*path, "a path")?.bytes().to_vec(), *root)));
-        let directories = directories.collect::<Result<Vec<_>, Refusal>>()?;
-        let process = reader.blob(process, "its process")?;
-        let strings = (
-            reader.strings(arguments, "its arguments")?,
-            reader.strings(environment, "its environment")?,
-        );
-        let suspended = Suspended::decode(process.bytes(), strings, streams, directories);
-        let suspended = suspended.ok_or_else(|| reader.broken("its process is none"))?;
-        let memories = reader.tree(memories, "its memories")?;
+        let suspended = match process {
+            [] => None,
+            process => Some(reader.process(process)?),
+        };
+        let memories = reader.tree(*memories, "its memories")?;
         if memories.entries().len() > MEMORIES_MAX {
             return Err(reader.broken("it has more memories than a program can have"));
         }
@@ -247,7 +239,7 @@ impl Form {
             Ok((reader.length(&tree)?, *memory))
         });
         let memories = memories.collect::<Result<_, Refusal>>()?;
-        Ok(Self { program, globals, suspended, memories })
+        Ok(Self { program: *program, globals, suspended, memories })
     }
 }
 
@@ -284,6 +276,30 @@ impl Reader<'_> {
         }
         let content = self.content(handle)?;
         content.blob().cloned().ok_or_else(|| self.broken(&format!("{what} is no blob")))
+    }
+
+    /// What a program's host has to know to go on.
+    fn process(&self, entries: &[Handle]) -> Result<Suspended, Refusal> {
+        let &[process, arguments, environment, stdout, stderr, directories] = entries else {
+            return Err(self.broken("it has neither four entries nor ten"));
+        };
+        let streams = (self.blob(stdout, "its output")?, self.blob(stderr, "its errors")?);
+        let pairs = self.tree(directories, "its directories")?;
+        let (pairs, rest) = pairs.entries().as_chunks::<2>();
+        if !rest.is_empty() {
+            return Err(self.broken("a path has no directory behind it"));
+        }
+        let directories = pairs
+            .iter()
+            .map(|[path, root]| Ok((self.blob(*path, "a path")?.bytes().to_vec(), *root)));
+        let directories = directories.collect::<Result<Vec<_>, Refusal>>()?;
+        let process = self.blob(process, "its process")?;
+        let strings = (
+            self.strings(arguments, "its arguments")?,
+            self.strings(environment, "its environment")?,
+        );
+        let suspended = Suspended::decode(process.bytes(), strings, streams, directories);
+        suspended.ok_or_else(|| self.broken("its process is none"))
     }
 
     fn strings(&self, handle: Handle, what: &str) -> Result<Vec<Vec<u8>>, Refusal> {

@@ -8,21 +8,19 @@
 //! that are made and freed. What grew ends the instance, and so does any end but a return and
 //! the program's own exit.
 
-use std::cell::RefCell;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use wasmtime::{Instance, Store};
 
 use super::Imaged;
+use super::host::Host;
 use super::pages::Loaded;
 use super::restore::put_globals;
 use crate::Engine;
 use crate::abi::window::Windows;
 use crate::limits::Limits;
 use crate::modules::Ready;
-use crate::recycle::KEPT_MAX;
-use crate::wasi::Running;
+use crate::shelf::{Place, Placed, Shelf};
 
 /// Instances that a thread keeps.
 const KEPT_PER_THREAD: usize = 4;
@@ -30,79 +28,67 @@ const KEPT_PER_THREAD: usize = 4;
 /// Where instances are compared with their image, so many runs of each are.
 const COMPARED: u64 = 8;
 
+/// Those of a thread.
+pub(crate) type Kepts<H> = Shelf<Kept<H>, KEPT_PER_THREAD>;
+
 /// An instance as its image says.
-pub(super) struct Kept {
-    /// Of this engine, as long as that is there.
-    engine: Weak<AtomicU32>,
+pub(crate) struct Kept<H: Host> {
     image: Arc<Loaded>,
-    pub(super) ready: Arc<Ready<Imaged>>,
-    pub(super) store: Store<Running>,
+    pub(super) ready: Arc<Ready<Imaged<H>>>,
+    pub(super) store: Store<H::Data>,
     pub(super) instance: Instance,
     /// What it began with.
     pub(super) begun: Limits,
     /// Mapped into its memory.
     pub(super) windows: Windows,
-    /// As how many it counts among those that are kept.
-    weight: u32,
     runs: u64,
+    place: Place,
 }
 
-impl Drop for Kept {
+impl<H: Host> Drop for Kept<H> {
     fn drop(&mut self) {
         // Before the memory goes back to the pool.
         self.windows.close();
-        if let Some(kept) = self.engine.upgrade() {
-            kept.fetch_sub(self.weight, Ordering::Relaxed);
-        }
     }
 }
 
-thread_local! {
-    static KEPT: RefCell<Vec<Kept>> = const { RefCell::new(Vec::new()) };
+impl<H: Host> Placed for Kept<H> {
+    fn place(&self) -> &Place {
+        &self.place
+    }
 }
 
-/// One that this thread has kept.
-pub(super) fn take(image: &Arc<Loaded>, engine: &Engine) -> Option<Kept> {
-    KEPT.with(|all| {
-        let mut all = all.try_borrow_mut().ok()?;
-        let at = all.iter().rposition(|kept| {
-            Arc::ptr_eq(&kept.image, image)
-                && std::ptr::eq(kept.engine.as_ptr(), Arc::as_ptr(&engine.kept))
-        })?;
-        Some(all.remove(at))
-    })
-}
+impl<H: Host> Kept<H> {
+    /// One that this thread has kept.
+    pub(super) fn take(image: &Arc<Loaded>, engine: &Engine) -> Option<Self> {
+        H::shelf().with(|all| all.take(engine, |kept| Arc::ptr_eq(&kept.image, image), |_| true))
+    }
 
-impl Kept {
-    /// `None` if there are too many already.
+    /// The store again if there are too many already.
     pub(super) fn new(
         engine: &Engine,
         image: &Arc<Loaded>,
-        ready: &Arc<Ready<Imaged>>,
-        (store, instance): (Store<Running>, Instance),
+        ready: &Arc<Ready<Imaged<H>>>,
+        (store, instance): (Store<H::Data>, Instance),
         begun: Limits,
-    ) -> Result<Self, Store<Running>> {
-        // The pool has three memories for each that is kept, and one is beside.
-        let weight = (image.memories.len() as u32 + 1).div_ceil(3);
-        if engine.kept.load(Ordering::Relaxed) + weight > KEPT_MAX {
-            return Err(store);
-        }
-        engine.kept.fetch_add(weight, Ordering::Relaxed);
+    ) -> Result<Self, Store<H::Data>> {
+        // The pool has three memories for each place, and one is beside.
+        let places = (image.memories.len() as u32 + 1).div_ceil(3);
+        let Some(place) = Place::take(engine, places) else { return Err(store) };
         Ok(Self {
-            engine: Arc::downgrade(&engine.kept),
             image: Arc::clone(image),
             ready: Arc::clone(ready),
             store,
             instance,
             begun,
             windows: Windows::default(),
-            weight,
             runs: 0,
+            place,
         })
     }
 
     /// Puts it back and keeps it, if that can be done.
-    pub(super) fn keep(mut self, engine: &Engine) {
+    pub(super) fn keep(mut self, compare: bool) {
         let linked = &self.ready.prepared.linked;
         let is_back = self.windows.reset()
             && put_globals(&self.image, linked, &self.instance, &mut self.store).is_ok();
@@ -110,18 +96,11 @@ impl Kept {
             return;
         }
         self.runs += 1;
-        if engine.config.compare_reused && self.runs <= COMPARED {
+        if compare && self.runs <= COMPARED {
             self.compare();
         }
         // Where the thread is about to end, there is nothing to keep for.
-        let _ = KEPT.try_with(|all| {
-            let Ok(mut all) = all.try_borrow_mut() else { return };
-            all.retain(|kept| kept.engine.strong_count() > 0);
-            if all.len() >= KEPT_PER_THREAD {
-                all.remove(0);
-            }
-            all.push(self);
-        });
+        let _ = H::shelf().try_with(|all| all.put(self));
     }
 
     /// # Panics

@@ -1,21 +1,23 @@
 //! Makes an image: `[limits, "snapshot/1", functions, program, arguments, ...]`.
 
 use wasmtime::{Instance, PoolConcurrencyLimitError, Store};
-use weft_object::{Handle, Kind};
-use weft_wasi::{Invocation, Process, Suspended};
+use weft_object::{Blob, Handle, Kind};
+use weft_wasi::Suspended;
 
 use super::call::Call;
-use super::form::{CHUNK_BYTES, Data, Made, tree};
-use super::{FIRST, Imaged, Linked, MAKE, failed, ill_formed, named, target_of};
-use crate::apply::{function, interruptible, without_run};
+use super::form::{CHUNK_BYTES, Data, Made, is_image, tree};
+use super::host::Host;
+use super::{Imaged, Linked, MAKE, Of, entry_of, failed, ill_formed, named};
+use crate::apply::{arm, function, interruptible, without_run};
+use crate::check::is_codelet;
 use crate::limits::Limits;
-use crate::modules::{PoolFull, Prepared, Refusal, Target, module};
+use crate::modules::{PoolFull, Prepared, Refusal, module};
 use crate::outcome::{Applied, NoAnswerKind, Outcome, Stop};
 use crate::trap::outcome as outcome_of;
-use crate::wasi::{Exit, Reading, Running, arm, form, stop};
+use crate::wasi::{Exit, form};
 use crate::{Engine, Run};
 
-pub(super) fn target(run: &Run<'_>) -> Result<Target<Imaged>, Refusal> {
+pub(super) fn target(run: &Run<'_>) -> Result<Of, Refusal> {
     if calls(run)?.is_empty() {
         return Err(ill_formed(MAKE, "no function is named that begins the program; name one"));
     }
@@ -25,7 +27,14 @@ pub(super) fn target(run: &Run<'_>) -> Result<Target<Imaged>, Refusal> {
     if !matches!(program.kind(), Kind::Blob | Kind::Tree) {
         return Err(ill_formed(MAKE, format_args!("the program is {}, not blob", program.kind())));
     }
-    target_of(run, program).map_err(|refusal| named(MAKE, refusal))
+    if program.kind() == Kind::Tree && is_image(&form::tree(run, program, "the program")?) {
+        let detail =
+            "the program is an image; name that of which it is one, and all that is called";
+        return Err(ill_formed(MAKE, detail));
+    }
+    let program = entry_of(run, program).map_err(|refusal| named(MAKE, refusal))?;
+    let is_codelet = module(&program.1, run.objects).is_some_and(|blob| is_codelet(blob.bytes()));
+    Ok(Of::new(program, is_codelet))
 }
 
 /// What to call, one after the other.
@@ -39,57 +48,46 @@ fn calls(run: &Run<'_>) -> Result<Vec<Call>, Refusal> {
 }
 
 /// What a run needs that was found out before it began.
-struct Given {
+struct Given<H: Host> {
     calls: Vec<Call>,
-    invocation: Invocation,
-    binary: weft_object::Blob,
+    beginning: H::Beginning,
+    binary: Blob,
 }
 
-fn given(run: &Run<'_>, prepared: &Prepared<Imaged>) -> Result<(Given, Process), Refusal> {
+fn given<H: Host>(run: &Run<'_>, prepared: &Prepared<Imaged<H>>) -> Result<Given<H>, Refusal> {
     let calls = calls(run)?;
-    let invocation = form::invocation(run, FIRST).map_err(|refusal| named(MAKE, refusal))?;
-    let process = Process::new(invocation.clone());
-    let process = process.map_err(|error| ill_formed(MAKE, error))?;
+    let beginning = H::beginning(run)?;
     let binary = module(&prepared.module, run.objects).ok_or_else(|| {
         let detail = format!("#{} is the program and is not resident", prepared.module);
         Refusal::NoAnswer(NoAnswerKind::Missing, detail)
     })?;
-    Ok((Given { calls, invocation, binary }, process))
+    Ok(Given { calls, beginning, binary })
 }
 
-pub(super) fn perform(
+pub(super) fn perform<H: Host>(
     run: &Run<'_>,
-    prepared: &Prepared<Imaged>,
+    prepared: &Prepared<Imaged<H>>,
     engine: &Engine,
 ) -> Result<Applied, PoolFull> {
-    let (given, process) = match given(run, prepared) {
+    let mut given = match given(run, prepared) {
         Ok(given) => given,
         Err(refusal) => return Ok(without_run(refusal.into())),
     };
-    let limits = Limits::new(run.memory_limit_bytes, prepared.linked.beside.bytes);
-    // SAFETY: the state ends below, before `run` does.
+    let linked = &prepared.linked;
+    let limits = Limits::new(run.memory_limit_bytes, linked.beside.bytes);
+    // SAFETY: the state ends in `suspend`, before `run` does.
     // JUSTIFICATION: as for codelets, see `State::begin`.
-    let running = unsafe { Running::begin(run, engine, process, limits) };
-    let mut store = Store::new(&prepared.way.engine, running);
+    let data = unsafe { H::begin(run, engine, &mut given.beginning, limits) };
+    let mut store = Store::new(&prepared.way.engine, data);
     let bound = engine.config.bounds.made_max_bytes;
-    let result = arm(run, &mut store)
-        .and_then(|()| begun(run, &prepared.linked, &given, &mut store))
-        .and_then(|instance| taken(run, (&prepared.linked, &given), &instance, &mut store, bound));
+    let result = arm(run, &mut store, AsMut::as_mut)
+        .and_then(|()| begun(run, linked, &given, &mut store))
+        .and_then(|instance| taken(run, (linked, &given), &instance, &mut store, bound));
     let fuel_left = run.fuel.and_then(|_| store.get_fuel().ok());
-    let Running { base, process, mut why } = store.into_data();
-    let memory_peak_bytes = base.limits.memory_peak_bytes();
-    let result = result.and_then(|taken| {
-        let mut source = Reading { of: base.borrowed(), why: &mut why };
-        let suspended = process.suspend(&given.invocation, &mut source);
-        let suspended = suspended.map_err(|halt| stop(halt, why.take()))?;
-        let suspended = suspended.map_err(|unfit| {
-            failed(format!("snapshot/1: the program cannot go on from an image: {unfit}"))
-        })?;
-        Ok((taken, suspended))
-    });
-    base.end();
-    let applied = match result {
-        Ok((taken, suspended)) => value(run, taken, &suspended),
+    let memory_peak_bytes = store.data_mut().as_mut().limits.memory_peak_bytes();
+    let suspended = H::suspend(store.into_data(), &given.beginning);
+    let applied = match result.and_then(|taken| Ok((taken, suspended?))) {
+        Ok((taken, suspended)) => value(run, taken, suspended.as_ref()),
         Err(error) if error.is::<PoolConcurrencyLimitError>() => return Err(PoolFull),
         Err(error) => without_run(match error.downcast_ref() {
             Some(Exit(code)) => outcome_of(&exited(*code), || None),
@@ -105,11 +103,11 @@ fn exited(code: u32) -> wasmtime::Error {
 }
 
 /// An instance whose functions were called.
-fn begun(
+fn begun<H: Host>(
     run: &Run<'_>,
-    linked: &Linked,
-    given: &Given,
-    store: &mut Store<Running>,
+    linked: &Linked<H>,
+    given: &Given<H>,
+    store: &mut Store<H::Data>,
 ) -> wasmtime::Result<Instance> {
     let instance = linked.pre.instantiate(&mut *store)?;
     let side = linked.beside.memory(&instance, store);
@@ -127,7 +125,7 @@ fn begun(
     }
     interruptible((run.interrupt, side), store, |store| {
         linked.beside.start(&instance, store)?;
-        if let Some(initialize) = &linked.initialize {
+        if let Some(initialize) = &linked.exports.initialize {
             function(&instance, store, initialize)?
                 .typed::<(), ()>(&*store)?
                 .call(&mut *store, ())?;
@@ -151,11 +149,11 @@ struct Taken {
     memories: Vec<Handle>,
 }
 
-fn taken(
+fn taken<H: Host>(
     run: &Run<'_>,
-    (linked, given): (&Linked, &Given),
+    (linked, given): (&Linked<H>, &Given<H>),
     instance: &Instance,
-    store: &mut Store<Running>,
+    store: &mut Store<H::Data>,
     bound: u64,
 ) -> wasmtime::Result<Taken> {
     let (mut made, mut globals, mut memories) = (Made::default(), Vec::new(), Vec::new());
@@ -187,7 +185,7 @@ fn taken(
     Ok(Taken { made, globals, memories })
 }
 
-fn value(run: &Run<'_>, taken: Taken, suspended: &Suspended) -> Applied {
+fn value(run: &Run<'_>, taken: Taken, suspended: Option<&Suspended>) -> Applied {
     let Taken { mut made, globals, memories } = taken;
     let program = run.entries.entries()[3];
     // The check lets no other globals through.

@@ -11,12 +11,13 @@ use weft_object::{Blob, Handle};
 use weft_wasi::Suspended;
 
 use super::form::{CHUNK_BYTES, Data, Form, OF_DATA, PAGE_BYTES, Reader};
-use super::{Imaged, target_of};
+use super::{Of, entry_of, fetched};
 use crate::Run;
 use crate::abi::window::Mapped;
 use crate::artifact::Artifacts;
-use crate::modules::{Abi, Refusal, Target};
+use crate::modules::Refusal;
 use crate::outcome::{Failure, FailureKind, NoAnswerKind};
+use crate::wasi::Entry;
 
 /// Images that are kept ready, and what they come to: of those that are in no file
 /// of a directory all of it is memory.
@@ -36,9 +37,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// An image, ready to go on from.
 pub(crate) struct Loaded {
-    pub(super) target: Target<Imaged>,
+    program: (Handle, Handle, Entry),
     pub(super) globals: Vec<Val>,
-    pub(super) suspended: Suspended,
+    /// The process of a program; none of a codelet.
+    pub(super) suspended: Option<Suspended>,
     pub(super) memories: Vec<Pages>,
     file: File,
     /// What the first run from it has written of each memory.
@@ -110,7 +112,7 @@ fn interrupted() -> Refusal {
 
 fn load(run: &Run<'_>, image: Handle, artifacts: Option<&Artifacts>) -> Result<Loaded, Refusal> {
     let form = Form::read(run, image)?;
-    let target = target_of(run, form.program)?;
+    let program = entry_of(run, form.program)?;
     let (mut memories, mut end) = (Vec::new(), 0_u64);
     for (bytes, _) in &form.memories {
         memories.push(Pages { offset: end, bytes: *bytes });
@@ -123,11 +125,11 @@ fn load(run: &Run<'_>, image: Handle, artifacts: Option<&Artifacts>) -> Result<L
         known.into_iter().for_each(|known| _ = touched.set(known));
     }
     let file = match artifacts {
-        None => in_memory(&pages(run, image, (&form, &target), end)?),
+        None => in_memory(&pages(run, image, (&form, program.1), end)?),
         Some(artifacts) => match artifacts.load_pages(&image.content()) {
             Some(file) => Ok(file),
             None => {
-                let bytes = pages(run, image, (&form, &target), end)?;
+                let bytes = pages(run, image, (&form, program.1), end)?;
                 artifacts.store_pages(&image.content(), &bytes);
                 // A full disk is no reason not to go on.
                 artifacts.load_pages(&image.content()).map_or_else(|| in_memory(&bytes), Ok)
@@ -138,7 +140,8 @@ fn load(run: &Run<'_>, image: Handle, artifacts: Option<&Artifacts>) -> Result<L
         let detail = format!("the image has no room in memory: {error}");
         Refusal::NoAnswer(NoAnswerKind::HostMemory, detail)
     })?;
-    Ok(Loaded { target, globals: form.globals, suspended: form.suspended, memories, file, touched })
+    let Form { globals, suspended, .. } = form;
+    Ok(Loaded { program, globals, suspended, memories, file, touched })
 }
 
 /// Whether a run has room for the memory of its image.
@@ -156,7 +159,7 @@ pub(super) fn check_memory(run: &Run<'_>, bytes: u64) -> Result<(), Refusal> {
 fn pages(
     run: &Run<'_>,
     image: Handle,
-    (form, target): (&Form, &Target<Imaged>),
+    (form, module): (&Form, Handle),
     end: u64,
 ) -> Result<Vec<u8>, Refusal> {
     let reader = Reader { run, image };
@@ -166,9 +169,9 @@ fn pages(
         let detail = format!("the image has no room in memory: {error}");
         Refusal::NoAnswer(NoAnswerKind::HostMemory, detail)
     })?;
-    let module = match Imaged::module(run, &target.module) {
+    let module = match fetched(run, &module) {
         Some(module) => module?,
-        None => Blob::new(target.module.literal_bytes().unwrap_or_default().to_vec()),
+        None => Blob::new(module.literal_bytes().unwrap_or_default().to_vec()),
     };
     for (number, (bytes, memory)) in form.memories.iter().enumerate() {
         // All of it is memory 0's.
@@ -336,6 +339,11 @@ fn in_memory(_: &[u8]) -> std::io::Result<File> {
 }
 
 impl Loaded {
+    /// What goes on from it.
+    pub(super) fn of(&self) -> Of {
+        Of::new(self.program.clone(), self.suspended.is_none())
+    }
+
     /// What runs from it write of a memory, as far as that is known.
     pub(super) fn touched(&self, memory: usize) -> &[Range<usize>] {
         self.touched.get().and_then(|all| all.get(memory)).map_or(&[], Vec::as_slice)

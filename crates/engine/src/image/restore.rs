@@ -4,27 +4,30 @@ use std::sync::Arc;
 
 use wasmtime::{Instance, ModuleExport, Store};
 use weft_object::{Handle, Kind};
-use weft_wasi::Process;
 
-use super::call::Call;
 use super::form::Form;
-use super::kept::{self, Kept};
+use super::host::Host;
+use super::kept::Kept;
 use super::pages::{Loaded, Pages, Touched, check_memory, written};
-use super::{FIRST, Imaged, Linked, RESTORE, failed, ill_formed, named, target_of};
-use crate::apply::{interruptible, without_run};
+use super::{Imaged, Linked, Of, RESTORE, entry_of, failed, ill_formed, named};
+use crate::apply::{arm, interruptible, without_run};
 use crate::limits::Limits;
-use crate::modules::{PoolFull, Prepared, Ready, Refusal, Target};
+use crate::modules::{PoolFull, Prepared, Ready, Refusal};
 use crate::outcome::{Applied, Stop};
-use crate::wasi::{Exit, Running, arm, end, form};
+use crate::state::State;
+use crate::wasi::Exit;
 use crate::way::Kind as WayKind;
 use crate::{Engine, Run};
 
-pub(super) fn target(run: &Run<'_>, engine: &Engine) -> Result<Target<Imaged>, Refusal> {
+pub(super) fn target(run: &Run<'_>, engine: &Engine) -> Result<Of, Refusal> {
     let image = image(run)?;
     match engine.images.known(image) {
-        Some(known) => Ok(known.target.clone()),
-        None => target_of(run, Form::read(run, image)?.program)
-            .map_err(|refusal| named(RESTORE, refusal)),
+        Some(known) => Ok(known.of()),
+        None => {
+            let form = Form::read(run, image)?;
+            let program = entry_of(run, form.program).map_err(|refusal| named(RESTORE, refusal))?;
+            Ok(Of::new(program, form.suspended.is_none()))
+        }
     }
 }
 
@@ -38,42 +41,25 @@ fn image(run: &Run<'_>) -> Result<Handle, Refusal> {
     }
 }
 
-/// What to call.
-fn what(run: &Run<'_>) -> Result<Call, Refusal> {
-    match run.entries.entries().get(3) {
-        Some(call) => Call::read(run, *call, RESTORE),
-        None => Err(ill_formed(RESTORE, "no function is named that goes on; name one")),
-    }
-}
-
 /// What a run is about, once it is known that it can begin.
-struct Begin {
+struct Begin<H: Host> {
     image: Arc<Loaded>,
-    what: Call,
-    process: Process,
+    given: H::Given,
 }
 
 /// Looks at things in the order in which an image that is not ready is looked at:
 /// what a run comes to does not depend on whether it is.
-fn begin(run: &Run<'_>, engine: &Engine) -> Result<Begin, Refusal> {
+fn begin<H: Host>(run: &Run<'_>, engine: &Engine) -> Result<Begin<H>, Refusal> {
     let image = engine.images.get(run, image(run)?, engine.artifacts.as_deref())?;
     check_memory(run, image.memory_bytes())?;
-    let invocation = form::invocation(run, FIRST).map_err(|refusal| named(RESTORE, refusal))?;
-    let is_given = |at: usize| {
-        let entry = run.entries.entries().get(FIRST + at);
-        entry.is_some_and(|entry| entry.literal_bytes() != Some(b""))
-    };
-    let process = Process::resume(&image.suspended, invocation, (is_given(3), is_given(4)));
-    let process =
-        process.map_err(|unlike| ill_formed(RESTORE, format_args!("the program {unlike}")))?;
-    let process = process.map_err(|error| ill_formed(RESTORE, error))?;
-    Ok(Begin { image, what: what(run)?, process })
+    let given = H::given(run, &image)?;
+    Ok(Begin { image, given })
 }
 
 /// Goes on in a new instance.
-pub(super) fn fresh(
+pub(super) fn fresh<H: Host>(
     run: &Run<'_>,
-    prepared: &Prepared<Imaged>,
+    prepared: &Prepared<Imaged<H>>,
     engine: &Engine,
 ) -> Result<Applied, PoolFull> {
     match begin(run, engine) {
@@ -84,16 +70,16 @@ pub(super) fn fresh(
 
 /// Goes on in an instance that this thread has kept, or in a new one that is kept
 /// then.
-pub(super) fn kept(
+pub(super) fn kept<H: Host>(
     run: &Run<'_>,
-    ready: &Arc<Ready<Imaged>>,
+    ready: &Arc<Ready<Imaged<H>>>,
     engine: &Engine,
 ) -> Result<Applied, PoolFull> {
     let begin = match begin(run, engine) {
         Ok(begin) => begin,
         Err(refusal) => return Ok(without_run(refusal.into())),
     };
-    let kept = run.fuel.is_none().then(|| kept::take(&begin.image, engine));
+    let kept = run.fuel.is_none().then(|| Kept::take(&begin.image, engine));
     match kept.flatten() {
         Some(kept) => again(run, engine, kept, begin),
         None => {
@@ -103,33 +89,36 @@ pub(super) fn kept(
     }
 }
 
-fn new(
+fn new<H: Host>(
     run: &Run<'_>,
-    prepared: &Prepared<Imaged>,
-    keep: Option<&Arc<Ready<Imaged>>>,
+    prepared: &Prepared<Imaged<H>>,
+    keep: Option<&Arc<Ready<Imaged<H>>>>,
     engine: &Engine,
-    Begin { image, what, process }: Begin,
+    Begin { image, mut given }: Begin<H>,
 ) -> Result<Applied, PoolFull> {
     let linked = &prepared.linked;
     let limits = Limits::new(run.memory_limit_bytes, linked.beside.bytes);
-    // SAFETY: the state goes to `end` before `run` does.
+    // SAFETY: the state goes to `end` before `run` and what is given do.
     // JUSTIFICATION: as for codelets, see `State::begin`.
-    let mut data = unsafe { Running::begin(run, engine, process, limits) };
-    data.base.windows.may_map = matches!(prepared.way.kind, WayKind::Pooled { .. });
+    let mut data = unsafe { H::go_on(run, engine, &mut given, limits) };
+    data.as_mut().windows.may_map = matches!(prepared.way.kind, WayKind::Pooled { .. });
     let mut store = Store::new(&prepared.way.engine, data);
     let mut begun = None;
-    let result = arm(run, &mut store).and_then(|()| {
+    let result = arm(run, &mut store, AsMut::as_mut).and_then(|()| {
         let instance = linked.pre.instantiate(&mut store)?;
         let is_mapped = put(&image, linked, &instance, &mut store)?;
-        let limits = store.data().base.limits.clone();
-        store.data_mut().base.limits = limits.again(run.memory_limit_bytes);
+        let state = store.data_mut().as_mut();
+        let limits = state.limits.clone();
+        state.limits = limits.again(run.memory_limit_bytes);
         begun = Some((instance, limits, is_mapped));
         let side = linked.beside.memory(&instance, &mut store);
-        interruptible((run.interrupt, side), &mut store, |store| what.perform(&instance, store))
+        interruptible((run.interrupt, side), &mut store, |store| {
+            H::call(&given, linked, &instance, store)
+        })
     });
     let fuel_left = run.fuel.and_then(|_| store.get_fuel().ok());
     if let Some((instance, limits, true)) = begun
-        && is_whole(&result, &store)
+        && is_whole(&result, &mut store)
     {
         if image.wants_touched() {
             let touched = touched(&image, linked, &instance, &mut store);
@@ -144,63 +133,66 @@ fn new(
         }
     }
     // The memory goes back before the state is there.
-    store.data_mut().base.windows.close();
-    end(run, prepared, store.into_data(), result, fuel_left)
+    store.data_mut().as_mut().windows.close();
+    H::end(run, prepared, store.into_data(), result, fuel_left)
 }
 
-fn again(
+fn again<H: Host>(
     run: &Run<'_>,
     engine: &Engine,
-    mut kept: Kept,
-    Begin { image, what, process }: Begin,
+    mut kept: Kept<H>,
+    Begin { image, mut given }: Begin<H>,
 ) -> Result<Applied, PoolFull> {
     let limits = kept.begun.again(run.memory_limit_bytes);
-    // SAFETY: the state goes to `end` before `run` does.
+    // SAFETY: the state goes to `end` before `run` and what is given do.
     // JUSTIFICATION: as for codelets, see `State::begin`.
-    let mut data = unsafe { Running::begin(run, engine, process, limits) };
-    std::mem::swap(&mut data.base.windows, &mut kept.windows);
-    data.base.windows.prefetch(|window| image.touched(window));
+    let mut data = unsafe { H::go_on(run, engine, &mut given, limits) };
+    std::mem::swap(&mut data.as_mut().windows, &mut kept.windows);
+    data.as_mut().windows.prefetch(|window| image.touched(window));
     *kept.store.data_mut() = data;
     let (store, instance) = (&mut kept.store, kept.instance);
-    let side = kept.ready.prepared.linked.beside.memory(&instance, store);
-    let result = arm(run, store).and_then(|()| {
-        interruptible((run.interrupt, side), store, |store| what.perform(&instance, store))
+    let linked = &kept.ready.prepared.linked;
+    let side = linked.beside.memory(&instance, store);
+    let result = arm(run, store, AsMut::as_mut).and_then(|()| {
+        interruptible((run.interrupt, side), store, |store| {
+            H::call(&given, linked, &instance, store)
+        })
     });
     ended(run, engine, kept, result)
 }
 
 /// Whether nothing but memory and globals of an instance can have changed.
-fn is_whole(result: &wasmtime::Result<u32>, store: &Store<Running>) -> bool {
+fn is_whole<T: AsMut<State>>(result: &wasmtime::Result<u32>, store: &mut Store<T>) -> bool {
     let returned = match result {
         Ok(_) => true,
         Err(error) => error.is::<Exit>(),
     };
-    returned && !store.data().base.limits.has_grown()
+    returned && !store.data_mut().as_mut().limits.has_grown()
 }
 
 /// What a run has come to, of an instance that is kept if it can be.
-fn ended(
+fn ended<H: Host>(
     run: &Run<'_>,
     engine: &Engine,
-    mut kept: Kept,
+    mut kept: Kept<H>,
     result: wasmtime::Result<u32>,
 ) -> Result<Applied, PoolFull> {
-    let is_whole = is_whole(&result, &kept.store);
-    let mut data = std::mem::replace(kept.store.data_mut(), Running::hollow());
-    std::mem::swap(&mut data.base.windows, &mut kept.windows);
-    let applied = end(run, &kept.ready.prepared, data, result, None);
+    let is_whole = is_whole(&result, &mut kept.store);
+    let mut data = std::mem::replace(kept.store.data_mut(), H::hollow());
+    std::mem::swap(&mut data.as_mut().windows, &mut kept.windows);
+    let applied = H::end(run, &kept.ready.prepared, data, result, None);
     if is_whole {
-        kept.keep(engine);
+        kept.keep(engine.config.compare_reused);
     }
     applied
 }
 
 /// What a run has written, of each memory.
-fn touched(
+fn touched<H: Host>(
     image: &Loaded,
-    linked: &Linked,
+    linked: &Linked<H>,
     instance: &Instance,
-    store: &mut Store<Running>,
+    store: &mut Store<H::Data>,
 ) -> Vec<Touched> {
     let of = |(export, pages): (&ModuleExport, &Pages)| {
         let memory = instance.get_module_export(&mut *store, export);
@@ -213,11 +205,11 @@ fn touched(
 
 /// Puts the image into an instance that has nothing yet; whether all of its memory
 /// was mapped.
-fn put(
+fn put<H: Host>(
     image: &Arc<Loaded>,
-    linked: &Linked,
+    linked: &Linked<H>,
     instance: &Instance,
-    store: &mut Store<Running>,
+    store: &mut Store<H::Data>,
 ) -> wasmtime::Result<bool> {
     let mut is_mapped = true;
     if linked.memories.len() != image.memories.len() {
@@ -238,9 +230,9 @@ fn put(
                 }
             })?;
         }
-        let (target, running) = memory.data_and_store_mut(&mut *store);
+        let (target, data) = memory.data_and_store_mut(&mut *store);
         let target = &mut target[..pages.bytes as usize];
-        if !running.base.windows.map_image(
+        if !data.as_mut().windows.map_image(
             number,
             target,
             (image, pages.offset),
@@ -258,11 +250,11 @@ fn other() -> wasmtime::Error {
 }
 
 /// Sets the globals to what the image has.
-pub(super) fn put_globals(
+pub(super) fn put_globals<H: Host>(
     image: &Loaded,
-    linked: &Linked,
+    linked: &Linked<H>,
     instance: &Instance,
-    store: &mut Store<Running>,
+    store: &mut Store<H::Data>,
 ) -> wasmtime::Result<()> {
     if linked.globals.len() != image.globals.len() {
         return Err(other());

@@ -53,6 +53,11 @@ impl Entry {
         Ok((*module, Self { function, stubs }))
     }
 
+    /// Whether there is nothing but the module.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.function.is_none() && self.stubs.is_empty()
+    }
+
     /// The stub for an import, if there is one.
     pub(super) fn stub(&self, module: &str, name: &str) -> Option<&Stub> {
         self.stubs.iter().find(|stub| stub.module == module && stub.name == name)

@@ -9,7 +9,7 @@ use weft_object::{Content, Handle};
 use crate::harness::{Case, DEBUG, ENGINE, REUSING, ROOMY, config, made_blob, made_tree, value};
 
 /// A case of a procedure and its arguments, over what another case has.
-fn case(of: &Case, procedure: &[u8], arguments: Vec<Handle>) -> Case {
+pub(crate) fn case(of: &Case, procedure: &[u8], arguments: Vec<Handle>) -> Case {
     Case {
         engine: Arc::clone(&of.engine),
         memory: Arc::clone(&of.memory),
@@ -22,7 +22,7 @@ fn case(of: &Case, procedure: &[u8], arguments: Vec<Handle>) -> Case {
 }
 
 /// Makes an image by calling these functions.
-fn snapshot(of: &Case, functions: &[&str], more: &[Handle]) -> Case {
+pub(crate) fn snapshot(of: &Case, functions: &[&str], more: &[Handle]) -> Case {
     let names: Vec<_> = functions.iter().map(|name| of.memory.put_blob(name.as_bytes())).collect();
     let mut arguments = vec![of.memory.put_tree(&names), of.module];
     arguments.extend_from_slice(more);
@@ -30,7 +30,7 @@ fn snapshot(of: &Case, functions: &[&str], more: &[Handle]) -> Case {
 }
 
 /// Keeps what a run has made.
-fn keep(case: &Case, applied: &Applied) {
+pub(crate) fn keep(case: &Case, applied: &Applied) {
     for (_, content) in &applied.made {
         match content {
             Content::Blob(blob) => case.memory.put_blob(blob.bytes()),
@@ -39,7 +39,7 @@ fn keep(case: &Case, applied: &Applied) {
     }
 }
 
-fn made(case: &Case) -> Handle {
+pub(crate) fn made(case: &Case) -> Handle {
     let applied = case.apply();
     keep(case, &applied);
     value(&applied)

@@ -4,6 +4,7 @@
 
 mod abi;
 mod artifacts;
+mod codelet_images;
 mod components;
 mod determinism;
 mod fixpoint;
