@@ -9,6 +9,7 @@
 //! put into memory when an instance begins ([`For::Image`]). What an image's memory
 //! is stands in a file, which is mapped copy-on-write over that of each instance.
 
+mod arriving;
 mod call;
 mod codelet;
 mod form;
@@ -18,6 +19,7 @@ mod make;
 mod pages;
 mod program;
 mod restore;
+mod source;
 
 use std::marker::PhantomData;
 use std::sync::Arc;

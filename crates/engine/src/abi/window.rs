@@ -52,8 +52,9 @@ struct Window {
     bytes: usize,
     // Which memory, of those that an image has.
     number: usize,
-    // Guards what is mapped, so it goes after that.
-    source: Box<dyn Mapped>,
+    // Guards what is mapped, so it goes after that. Of pages that arrive as they are
+    // touched there is none.
+    source: Option<Box<dyn Mapped>>,
 }
 
 impl Windows {
@@ -79,7 +80,7 @@ impl Windows {
         }
         let start = NonNull::from(&mut *target).cast::<u8>();
         let Some(source) = objects.mapped(&bytes[..whole], start.addr().get()) else { return 0 };
-        let window = Window { start, bytes: whole, source, number: 0 };
+        let window = Window { start, bytes: whole, source: Some(source), number: 0 };
         // If not, zeros are put there again as it is dropped.
         if !window.map() {
             return 0;
@@ -106,13 +107,39 @@ impl Windows {
         }
         let start = NonNull::from(&mut *target).cast::<u8>();
         let source = Box::new(Place { image: Arc::clone(image), offset });
-        let window = Window { start, bytes: target.len(), source, number };
+        let window = Window { start, bytes: target.len(), source: Some(source), number };
         let is_mapped = self.mapped.try_reserve(1).is_ok() && window.map();
         if is_mapped {
             touched.iter().for_each(|range| window.write(range));
             self.mapped.push(window);
         }
         is_mapped
+    }
+
+    /// Has pages arrive as they are touched, in the memory of a number, which nobody has
+    /// seen: `handle` has faults there handled until pages are put back, and says
+    /// whether it can.
+    pub(crate) fn map_arriving(
+        &mut self,
+        number: usize,
+        target: &mut [u8],
+        handle: impl FnOnce(NonNull<[u8]>) -> bool,
+    ) -> bool {
+        let is_whole = |bytes: usize| bytes.is_multiple_of(page_bytes());
+        if !self.may_map || !is_whole(target.as_ptr().addr()) || !is_whole(target.len()) {
+            return false;
+        }
+        if target.is_empty() {
+            return true;
+        }
+        let range = NonNull::from(target);
+        let window = Window { start: range.cast(), bytes: range.len(), source: None, number };
+        // No page of it is there then.
+        let is_handled = self.mapped.try_reserve(1).is_ok() && window.unmap() && handle(range);
+        if is_handled {
+            self.mapped.push(window);
+        }
+        is_handled
     }
 
     /// Has pages copied that will be written, of each memory that is mapped.
@@ -147,8 +174,9 @@ impl Windows {
 impl Window {
     fn map(&self) -> bool {
         use std::os::fd::AsRawFd;
-        let offset = libc::off_t::try_from(self.source.offset());
-        let (Some(file), Ok(offset)) = (self.source.file(), offset) else { return false };
+        let Some(source) = &self.source else { return false };
+        let offset = libc::off_t::try_from(source.offset());
+        let (Some(file), Ok(offset)) = (source.file(), offset) else { return false };
         self.lay(0, file.as_raw_fd(), offset)
     }
 

@@ -1,6 +1,7 @@
 //! An image as a Tree: `docs/image.md`.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use wasmtime::Val;
 use weft_object::{Blob, Content, Handle, Kind, Tree};
@@ -77,8 +78,8 @@ impl Made {
 
     /// The pages of some memory. One of zeros is the empty Blob, and one that is
     /// as the program's data is says so.
-    pub(super) fn chunk(&mut self, memory: &[u8], data: &Data<'_>, at: usize) -> Handle {
-        let begun = data.at(at, memory.len());
+    pub(super) fn chunk(&mut self, memory: &[u8], data: Option<&Data>, at: usize) -> Handle {
+        let begun = data.map_or_else(|| vec![0; memory.len()], |data| data.at(at, memory.len()));
         let begun = begun.chunks(PAGE_BYTES);
         let pages = memory.chunks(PAGE_BYTES).zip(begun).map(|(page, begun)| match page {
             page if is_zero(page) => Handle::of_blob(b""),
@@ -100,21 +101,31 @@ const MEMORIES_MAX: usize = 16;
 /// half a memory, which need not be kept twice.
 pub(super) const OF_DATA: &[u8] = b"data";
 
-/// What a program's memory begins with, in segments.
-#[derive(Default)]
-pub(super) struct Data<'a>(Vec<(u32, &'a [u8])>);
+/// What a program's memory begins with.
+pub(super) struct Data {
+    binary: Blob,
+    /// Where each segment is put, and where it stands in the module.
+    segments: Vec<(usize, Range<usize>)>,
+}
 
-impl<'a> Data<'a> {
-    pub(super) fn of(module: &'a [u8]) -> Option<Self> {
-        data(module).ok().map(Self)
+impl Data {
+    /// Of a module; none of one that is refused for it.
+    pub(super) fn of(binary: Blob) -> Self {
+        let begin = binary.bytes().as_ptr().addr();
+        let segments = data(binary.bytes()).unwrap_or_default();
+        let segments = segments.into_iter().map(|(at, bytes)| {
+            let from = bytes.as_ptr().addr() - begin;
+            (at as usize, from..from + bytes.len())
+        });
+        Self { segments: segments.collect(), binary }
     }
 
     /// Puts it into a memory, or a part of one that begins at an address.
     pub(super) fn put(&self, memory: &mut [u8], at: usize) {
-        for (address, bytes) in &self.0 {
-            let (begin, end) = (*address as usize, *address as usize + bytes.len());
-            let from = begin.max(at);
-            let to = end.min(at + memory.len());
+        for (begin, there) in &self.segments {
+            let bytes = &self.binary.bytes()[there.clone()];
+            let from = (*begin).max(at);
+            let to = (begin + bytes.len()).min(at + memory.len());
             if from < to {
                 memory[from - at..to - at].copy_from_slice(&bytes[from - begin..to - begin]);
             }
@@ -123,7 +134,7 @@ impl<'a> Data<'a> {
 
     /// Whether all of it is within so many bytes.
     pub(super) fn fits(&self, memory_bytes: usize) -> bool {
-        self.0.iter().all(|(at, bytes)| *at as usize + bytes.len() <= memory_bytes)
+        self.segments.iter().all(|(at, bytes)| at + bytes.len() <= memory_bytes)
     }
 
     /// What so many bytes from an address on begin with. Of a whole chunk at once:

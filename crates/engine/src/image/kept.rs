@@ -111,7 +111,7 @@ impl<H: Host> Kept<H> {
             let memory = self.instance.get_module_export(&mut self.store, export);
             let Some(memory) = memory.and_then(wasmtime::Extern::into_memory) else { continue };
             let mut expected = vec![0; pages.bytes as usize];
-            let is_read = self.image.read(pages, &mut expected).is_ok();
+            let is_read = self.image.copy(pages, &mut expected).is_ok();
             assert!(
                 is_read && memory.data(&self.store) == expected,
                 "memory of an image is not back"

@@ -1,7 +1,7 @@
 //! Makes an image: `[limits, "snapshot/1", functions, program, arguments, ...]`.
 
 use wasmtime::{Instance, PoolConcurrencyLimitError, Store};
-use weft_object::{Blob, Handle, Kind};
+use weft_object::{Handle, Kind};
 use weft_wasi::Suspended;
 
 use super::call::Call;
@@ -51,7 +51,7 @@ fn calls(run: &Run<'_>) -> Result<Vec<Call>, Refusal> {
 struct Given<H: Host> {
     calls: Vec<Call>,
     beginning: H::Beginning,
-    binary: Blob,
+    data: Data,
 }
 
 fn given<H: Host>(run: &Run<'_>, prepared: &Prepared<Imaged<H>>) -> Result<Given<H>, Refusal> {
@@ -61,7 +61,7 @@ fn given<H: Host>(run: &Run<'_>, prepared: &Prepared<Imaged<H>>) -> Result<Given
         let detail = format!("#{} is the program and is not resident", prepared.module);
         Refusal::NoAnswer(NoAnswerKind::Missing, detail)
     })?;
-    Ok(Given { calls, beginning, binary })
+    Ok(Given { calls, beginning, data: Data::of(binary) })
 }
 
 pub(super) fn perform<H: Host>(
@@ -114,13 +114,12 @@ fn begun<H: Host>(
     if let Some(export) = linked.memories.first() {
         let memory = instance.get_module_export(&mut *store, export);
         let memory = memory.and_then(wasmtime::Extern::into_memory);
-        let data = Data::of(given.binary.bytes());
-        if let (Some(memory), Some(data)) = (memory, data) {
+        if let Some(memory) = memory {
             let memory = memory.data_mut(&mut *store);
-            if !data.fits(memory.len()) {
+            if !given.data.fits(memory.len()) {
                 return Err(wasmtime::Trap::MemoryOutOfBounds.into());
             }
-            data.put(memory, 0);
+            given.data.put(memory, 0);
         }
     }
     interruptible((run.interrupt, side), store, |store| {
@@ -164,8 +163,7 @@ fn taken<H: Host>(
     }
     for (number, export) in linked.memories.iter().enumerate() {
         // All of it is memory 0's.
-        let data = if number == 0 { Data::of(given.binary.bytes()) } else { None };
-        let data = data.unwrap_or_default();
+        let data = Some(&given.data).filter(|_| number == 0);
         let memory = instance.get_module_export(&mut *store, export);
         let Some(memory) = memory.and_then(wasmtime::Extern::into_memory) else { continue };
         let bytes = memory.data(&*store);
@@ -174,7 +172,7 @@ fn taken<H: Host>(
             if run.interrupt.is_set() {
                 return Err(crate::state::interrupted().into());
             }
-            entries.push(made.chunk(chunk, &data, number * CHUNK_BYTES));
+            entries.push(made.chunk(chunk, data, number * CHUNK_BYTES));
             if made.bytes > bound {
                 let detail = format!("the image has more than {bound} bytes that are not zero");
                 return Err(Stop::NoAnswer(NoAnswerKind::MadeBytes, detail).into());

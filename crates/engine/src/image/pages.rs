@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError};
 use std::time::Duration;
 
 use wasmtime::Val;
-use weft_object::{Blob, Handle};
+use weft_object::Handle;
 use weft_wasi::Suspended;
 
-use super::form::{CHUNK_BYTES, Data, Form, OF_DATA, PAGE_BYTES, Reader};
-use super::{Of, entry_of, fetched};
+use super::arriving::{Arriving, Faults};
+use super::form::{CHUNK_BYTES, Form, PAGE_BYTES};
+use super::source::{Chunks, Source};
+use super::{Of, entry_of};
 use crate::Run;
 use crate::abi::window::Mapped;
 use crate::artifact::Artifacts;
@@ -30,7 +32,15 @@ pub(crate) struct Images {
     ready: Mutex<Vec<(Handle, Arc<Loaded>)>>,
     /// Held by who makes one ready, so that all who want it do not.
     loading: Mutex<()>,
+    /// Of which one run has gone on, where no directory keeps that.
+    begun: Mutex<Vec<Handle>>,
 }
+
+/// As many images are known to have been gone on from.
+const BEGUN_MAX: usize = 1024;
+
+/// A smaller image is brought in whole: XXX.
+const ARRIVING_MIN_BYTES: u64 = 1 << 20;
 
 // Who waits for another looks this often whether it is to end.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -42,7 +52,9 @@ pub(crate) struct Loaded {
     /// The process of a program; none of a codelet.
     pub(super) suspended: Option<Suspended>,
     pub(super) memories: Vec<Pages>,
-    file: File,
+    /// All pages, if they are here.
+    file: Option<File>,
+    arriving: Option<Arriving>,
     /// What the first run from it has written of each memory.
     touched: OnceLock<Vec<Touched>>,
 }
@@ -68,12 +80,14 @@ impl Images {
         Some(loaded)
     }
 
-    /// An image, made ready if it is not.
+    /// An image, made ready if it is not; or, the first time, one whose pages are
+    /// still to come, where that may be.
     pub(super) fn get(
         &self,
         run: &Run<'_>,
         image: Handle,
         artifacts: Option<&Artifacts>,
+        may_arrive: bool,
     ) -> Result<Arc<Loaded>, Refusal> {
         let _loading = loop {
             if let Some(loaded) = self.known(image) {
@@ -92,7 +106,21 @@ impl Images {
         if let Some(loaded) = self.known(image) {
             return Ok(loaded);
         }
-        let loaded = Arc::new(load(run, image, artifacts)?);
+        let (form, mut loaded) = Loaded::read(run, image, artifacts)?;
+        let is_large = loaded.memory_bytes() >= ARRIVING_MIN_BYTES;
+        let may_arrive = may_arrive && is_large && loaded.file.is_none();
+        if may_arrive
+            && self.is_first(image, artifacts)
+            && let Some(faults) = Faults::new()
+        {
+            let chunks = Chunks::read(run, image, &form)?;
+            loaded.arriving = Some(Arriving::new(faults, image, chunks, loaded.program.1));
+            return Ok(Arc::new(loaded));
+        }
+        if loaded.file.is_none() {
+            loaded.file = Some(file(run, image, (&form, loaded.program.1), artifacts)?);
+        }
+        let loaded = Arc::new(loaded);
         let mut all = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         all.push((image.content(), Arc::clone(&loaded)));
         let bytes = |all: &[(Handle, Arc<Loaded>)]| -> u64 {
@@ -103,45 +131,53 @@ impl Images {
         }
         Ok(loaded)
     }
+
+    /// Whether nobody has gone on from an image so far, as far as is known; now
+    /// somebody has.
+    fn is_first(&self, image: Handle, artifacts: Option<&Artifacts>) -> bool {
+        let name = image.content();
+        if let Some(artifacts) = artifacts {
+            if artifacts.load_touched(&name).is_some() {
+                return false;
+            }
+            artifacts.store_touched(&name, b"");
+            return true;
+        }
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        if begun.contains(&name) {
+            return false;
+        }
+        if begun.len() >= BEGUN_MAX {
+            begun.remove(0);
+        }
+        begun.push(name);
+        true
+    }
 }
 
-fn interrupted() -> Refusal {
+pub(super) fn interrupted() -> Refusal {
     let detail = "interrupted while the image was brought in".to_owned();
     Refusal::NoAnswer(NoAnswerKind::Interrupted, detail)
 }
 
-fn load(run: &Run<'_>, image: Handle, artifacts: Option<&Artifacts>) -> Result<Loaded, Refusal> {
-    let form = Form::read(run, image)?;
-    let program = entry_of(run, form.program)?;
-    let (mut memories, mut end) = (Vec::new(), 0_u64);
-    for (bytes, _) in &form.memories {
-        memories.push(Pages { offset: end, bytes: *bytes });
-        end = end.saturating_add(*bytes);
-    }
-    check_memory(run, end)?;
-    let touched = OnceLock::new();
-    if let Some(known) = artifacts.and_then(|artifacts| artifacts.load_touched(&image.content())) {
-        let known = decode(&known).filter(|known| known.len() == memories.len());
-        known.into_iter().for_each(|known| _ = touched.set(known));
-    }
-    let file = match artifacts {
-        None => in_memory(&pages(run, image, (&form, program.1), end)?),
-        Some(artifacts) => match artifacts.load_pages(&image.content()) {
-            Some(file) => Ok(file),
-            None => {
-                let bytes = pages(run, image, (&form, program.1), end)?;
-                artifacts.store_pages(&image.content(), &bytes);
-                // A full disk is no reason not to go on.
-                artifacts.load_pages(&image.content()).map_or_else(|| in_memory(&bytes), Ok)
-            }
-        },
-    };
-    let file = file.map_err(|error| {
-        let detail = format!("the image has no room in memory: {error}");
-        Refusal::NoAnswer(NoAnswerKind::HostMemory, detail)
-    })?;
-    let Form { globals, suspended, .. } = form;
-    Ok(Loaded { program, globals, suspended, memories, file, touched })
+fn no_room(error: impl std::fmt::Display) -> Refusal {
+    let detail = format!("the image has no room in memory: {error}");
+    Refusal::NoAnswer(NoAnswerKind::HostMemory, detail)
+}
+
+/// A file of all pages.
+fn file(
+    run: &Run<'_>,
+    image: Handle,
+    (form, module): (&Form, Handle),
+    artifacts: Option<&Artifacts>,
+) -> Result<File, Refusal> {
+    let bytes = pages(run, image, form, module)?;
+    let Some(artifacts) = artifacts else { return in_memory(&bytes).map_err(no_room) };
+    artifacts.store_pages(&image.content(), &bytes);
+    // A full disk is no reason not to go on.
+    let stored = artifacts.load_pages(&image.content());
+    stored.map_or_else(|| in_memory(&bytes).map_err(no_room), Ok)
 }
 
 /// Whether a run has room for the memory of its image.
@@ -156,63 +192,21 @@ pub(super) fn check_memory(run: &Run<'_>, bytes: u64) -> Result<(), Refusal> {
 }
 
 /// All memories, one behind the other.
-fn pages(
-    run: &Run<'_>,
-    image: Handle,
-    (form, module): (&Form, Handle),
-    end: u64,
-) -> Result<Vec<u8>, Refusal> {
-    let reader = Reader { run, image };
+fn pages(run: &Run<'_>, image: Handle, form: &Form, module: Handle) -> Result<Vec<u8>, Refusal> {
+    let all = form.memories.iter().fold(0_u64, |sum, (bytes, _)| sum.saturating_add(*bytes));
+    let length = usize::try_from(all).unwrap_or(usize::MAX);
     let mut all = Vec::new();
-    let length = usize::try_from(end).unwrap_or(usize::MAX);
-    all.try_reserve_exact(length).map_err(|error| {
-        let detail = format!("the image has no room in memory: {error}");
-        Refusal::NoAnswer(NoAnswerKind::HostMemory, detail)
-    })?;
-    let module = match fetched(run, &module) {
-        Some(module) => module?,
-        None => Blob::new(module.literal_bytes().unwrap_or_default().to_vec()),
-    };
-    for (number, (bytes, memory)) in form.memories.iter().enumerate() {
-        // All of it is memory 0's.
-        let data = if number == 0 { Data::of(module.bytes()) } else { None };
-        let data = data.unwrap_or_default();
-        let begin = all.len();
-        let end = all.len() + *bytes as usize;
-        let tree = reader.tree(*memory, "a memory")?;
-        for chunk in tree.entries().iter().skip(1) {
-            if run.interrupt.is_set() {
-                return Err(interrupted());
-            }
-            let chunk_begin = all.len();
-            let chunk_end = end.min(chunk_begin + CHUNK_BYTES);
-            if chunk.literal_bytes() == Some(b"") {
-                all.resize(chunk_end, 0);
-                continue;
-            }
-            let pages = reader.tree(*chunk, "a part of a memory")?;
-            let of_data = |page: &Handle| page.literal_bytes() == Some(OF_DATA);
-            let begun = match pages.entries().iter().any(of_data) {
-                true => data.at(chunk_begin - begin, chunk_end - chunk_begin),
-                false => Vec::new(),
-            };
-            for page in pages.entries() {
-                if of_data(page) && all.len() < chunk_end {
-                    let at = all.len() - chunk_begin;
-                    all.extend_from_slice(&begun[at..at + PAGE_BYTES]);
-                    continue;
-                }
-                let page = reader.blob(*page, "a page")?;
-                if !matches!(page.bytes().len(), 0 | PAGE_BYTES) || all.len() >= chunk_end {
-                    return Err(reader.broken("a page of it is none"));
-                }
-                all.extend_from_slice(page.bytes());
-                all.resize(all.len() + PAGE_BYTES - page.bytes().len(), 0);
-            }
-            if all.len() != chunk_end {
-                return Err(reader.broken("pages of it are missing"));
-            }
+    all.try_reserve_exact(length).map_err(no_room)?;
+    all.resize(length, 0);
+    let chunks = Chunks::read(run, image, form)?;
+    let mut source = Source::new(run, image, &chunks, module);
+    let mut rest = &mut all[..];
+    for (number, (bytes, _)) in form.memories.iter().enumerate() {
+        let (memory, behind) = rest.split_at_mut(*bytes as usize);
+        for (chunk, target) in memory.chunks_mut(CHUNK_BYTES).enumerate() {
+            source.read(number, chunk * CHUNK_BYTES, target)?;
         }
+        rest = behind;
     }
     Ok(all)
 }
@@ -339,6 +333,38 @@ fn in_memory(_: &[u8]) -> std::io::Result<File> {
 }
 
 impl Loaded {
+    /// An image without its pages, unless those are known already.
+    fn read(
+        run: &Run<'_>,
+        image: Handle,
+        artifacts: Option<&Artifacts>,
+    ) -> Result<(Form, Self), Refusal> {
+        let mut form = Form::read(run, image)?;
+        let program = entry_of(run, form.program)?;
+        let (mut memories, mut end) = (Vec::new(), 0_u64);
+        for (bytes, _) in &form.memories {
+            memories.push(Pages { offset: end, bytes: *bytes });
+            end = end.saturating_add(*bytes);
+        }
+        check_memory(run, end)?;
+        let touched = OnceLock::new();
+        if let Some(known) =
+            artifacts.and_then(|artifacts| artifacts.load_touched(&image.content()))
+        {
+            let known = decode(&known).filter(|known| known.len() == memories.len());
+            known.into_iter().for_each(|known| _ = touched.set(known));
+        }
+        let file = artifacts.and_then(|artifacts| artifacts.load_pages(&image.content()));
+        let (globals, suspended) = (std::mem::take(&mut form.globals), form.suspended.take());
+        let loaded = Self { program, globals, suspended, memories, file, arriving: None, touched };
+        Ok((form, loaded))
+    }
+
+    /// Whose pages are still to come: of such an image there is one run.
+    pub(super) fn arriving(&self) -> Option<&Arriving> {
+        self.arriving.as_ref()
+    }
+
     /// What goes on from it.
     pub(super) fn of(&self) -> Of {
         Of::new(self.program.clone(), self.suspended.is_none())
@@ -373,8 +399,10 @@ impl Loaded {
     }
 
     /// Reads a memory, where it cannot be mapped.
-    pub(super) fn read(&self, pages: &Pages, target: &mut [u8]) -> wasmtime::Result<()> {
-        read_at(&self.file, target, pages.offset).map_err(|error| {
+    pub(super) fn copy(&self, pages: &Pages, target: &mut [u8]) -> wasmtime::Result<()> {
+        let gone = || std::io::Error::from(std::io::ErrorKind::NotFound);
+        let file = self.file.as_ref().ok_or_else(gone);
+        file.and_then(|file| read_at(file, target, pages.offset)).map_err(|error| {
             let detail = format!("the pages of an image cannot be read: {error}");
             crate::outcome::Stop::NoAnswer(NoAnswerKind::Missing, detail).into()
         })
@@ -389,7 +417,7 @@ pub(crate) struct Place {
 
 impl Mapped for Place {
     fn file(&self) -> Option<&File> {
-        Some(&self.image.file)
+        self.image.file.as_ref()
     }
 
     fn offset(&self) -> u64 {

@@ -13,7 +13,7 @@ use super::{Imaged, Linked, Of, RESTORE, entry_of, failed, ill_formed, named};
 use crate::apply::{arm, interruptible, without_run};
 use crate::limits::Limits;
 use crate::modules::{PoolFull, Prepared, Ready, Refusal};
-use crate::outcome::{Applied, Stop};
+use crate::outcome::{Applied, NoAnswerKind, Stop};
 use crate::state::State;
 use crate::wasi::Exit;
 use crate::way::Kind as WayKind;
@@ -49,11 +49,21 @@ struct Begin<H: Host> {
 
 /// Looks at things in the order in which an image that is not ready is looked at:
 /// what a run comes to does not depend on whether it is.
-fn begin<H: Host>(run: &Run<'_>, engine: &Engine) -> Result<Begin<H>, Refusal> {
-    let image = engine.images.get(run, image(run)?, engine.artifacts.as_deref())?;
+fn begin<H: Host>(
+    run: &Run<'_>,
+    prepared: &Prepared<Imaged<H>>,
+    engine: &Engine,
+) -> Result<Begin<H>, Refusal> {
+    let artifacts = engine.artifacts.as_deref();
+    let image = engine.images.get(run, image(run)?, artifacts, may_map(prepared))?;
     check_memory(run, image.memory_bytes())?;
     let given = H::given(run, &image)?;
     Ok(Begin { image, given })
+}
+
+/// Whether what memories show may be mapped: those of the pool stay where they are.
+fn may_map<H: Host>(prepared: &Prepared<Imaged<H>>) -> bool {
+    matches!(prepared.way.kind, WayKind::Pooled { .. })
 }
 
 /// Goes on in a new instance.
@@ -62,7 +72,7 @@ pub(super) fn fresh<H: Host>(
     prepared: &Prepared<Imaged<H>>,
     engine: &Engine,
 ) -> Result<Applied, PoolFull> {
-    match begin(run, engine) {
+    match begin(run, prepared, engine) {
         Ok(begin) => new(run, prepared, None, engine, begin),
         Err(refusal) => Ok(without_run(refusal.into())),
     }
@@ -75,7 +85,7 @@ pub(super) fn kept<H: Host>(
     ready: &Arc<Ready<Imaged<H>>>,
     engine: &Engine,
 ) -> Result<Applied, PoolFull> {
-    let begin = match begin(run, engine) {
+    let begin = match begin(run, &ready.prepared, engine) {
         Ok(begin) => begin,
         Err(refusal) => return Ok(without_run(refusal.into())),
     };
@@ -94,6 +104,22 @@ fn new<H: Host>(
     prepared: &Prepared<Imaged<H>>,
     keep: Option<&Arc<Ready<Imaged<H>>>>,
     engine: &Engine,
+    begin: Begin<H>,
+) -> Result<Applied, PoolFull> {
+    let image = Arc::clone(&begin.image);
+    match image.arriving() {
+        None => new_in(run, prepared, keep, engine, begin),
+        Some(arriving) => arriving
+            .serve(run, |run| new_in(run, prepared, None, engine, begin))
+            .unwrap_or_else(|refusal| Ok(without_run(refusal.into()))),
+    }
+}
+
+fn new_in<H: Host>(
+    run: &Run<'_>,
+    prepared: &Prepared<Imaged<H>>,
+    keep: Option<&Arc<Ready<Imaged<H>>>>,
+    engine: &Engine,
     Begin { image, mut given }: Begin<H>,
 ) -> Result<Applied, PoolFull> {
     let linked = &prepared.linked;
@@ -101,7 +127,7 @@ fn new<H: Host>(
     // SAFETY: the state goes to `end` before `run` and what is given do.
     // JUSTIFICATION: as for codelets, see `State::begin`.
     let mut data = unsafe { H::go_on(run, engine, &mut given, limits) };
-    data.as_mut().windows.may_map = matches!(prepared.way.kind, WayKind::Pooled { .. });
+    data.as_mut().windows.may_map = may_map(prepared);
     let mut store = Store::new(&prepared.way.engine, data);
     let mut begun = None;
     let result = arm(run, &mut store, AsMut::as_mut).and_then(|()| {
@@ -204,7 +230,7 @@ fn touched<H: Host>(
 }
 
 /// Puts the image into an instance that has nothing yet; whether all of its memory
-/// was mapped.
+/// was mapped, so that it can be put back.
 fn put<H: Host>(
     image: &Arc<Loaded>,
     linked: &Linked<H>,
@@ -232,6 +258,15 @@ fn put<H: Host>(
         }
         let (target, data) = memory.data_and_store_mut(&mut *store);
         let target = &mut target[..pages.bytes as usize];
+        if let Some(arriving) = image.arriving() {
+            let handle = |range| arriving.handle(number, range);
+            if !data.as_mut().windows.map_arriving(number, target, handle) {
+                let detail = "the system lets nobody handle faults of so much memory".to_owned();
+                return Err(Stop::NoAnswer(NoAnswerKind::HostMemory, detail).into());
+            }
+            is_mapped = false;
+            continue;
+        }
         if !data.as_mut().windows.map_image(
             number,
             target,
@@ -239,7 +274,7 @@ fn put<H: Host>(
             image.touched(number),
         ) {
             is_mapped = false;
-            image.read(pages, target)?;
+            image.copy(pages, target)?;
         }
     }
     Ok(is_mapped)

@@ -1,6 +1,6 @@
 //! Images of codelets: `snapshot/1` makes one, `image/1` goes on from it.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
 use weft_engine::{Config, Engine, FailureKind, NoAnswerKind, Outcome};
@@ -199,6 +199,10 @@ fn limits_and_fuel_hold() {
     assert!(run(3 << 16).fuel(10_000).apply().fuel_used.is_some_and(|used| used > 10));
 }
 
+/// An engine that makes more than tests need otherwise.
+static LARGE: LazyLock<Arc<Engine>> =
+    LazyLock::new(|| Arc::new(Engine::new(Config::default()).unwrap()));
+
 /// One step of a function, in text form.
 fn step() -> impl Strategy<Value = String> {
     let address = prop_oneof![0..131_000u32, 0..64u32, 65_500..65_600u32];
@@ -219,11 +223,11 @@ fn step() -> impl Strategy<Value = String> {
 }
 
 /// A function of which `begin` says whether it does what `first` does itself.
-fn function_of(first: &[String], second: &[String], begin: bool) -> Case {
+fn function_of(first: &[String], second: &[String], begin: bool, pages: u32) -> Case {
     let (first, second) = (first.join("\n"), second.join("\n"));
     let begin = if begin { "(call $first)" } else { "" };
     Case::module(&format!(
-        r#"(memory (export "memory") 2 12)
+        r#"(memory (export "memory") {pages} 28)
            (global $i (mut i64) (i64.const 1))
            (data (i32.const 65530) "some text over the end of a page")
            (func $first (export "first") {first})
@@ -246,14 +250,16 @@ proptest! {
         first in prop::collection::vec(step(), 0..12),
         second in prop::collection::vec(step(), 0..12),
         pooled in any::<bool>(),
+        // The pages of the larger one arrive as its first run touches them.
+        pages in prop_oneof![Just(2), Just(18)],
     ) {
-        let engine = if pooled { Arc::clone(&ENGINE) } else { Arc::clone(&ROOMY) };
-        let whole = function_of(&first, &second, true).on(&engine).apply();
-        let function = function_of(&first, &second, false).on(&engine);
+        let engine = if pooled { Arc::clone(&LARGE) } else { Arc::clone(&ROOMY) };
+        let whole = function_of(&first, &second, true, pages).on(&engine).apply();
+        let function = function_of(&first, &second, false, pages).on(&engine);
         let begun = snapshot(&function, &["first"], &[]).apply();
         keep(&function, &begun);
         match begun.outcome {
-            Outcome::Value(image) => for _ in 0..2 {
+            Outcome::Value(image) => for _ in 0..3 {
                 let gone_on = applied(&function, image, &[]).apply();
                 prop_assert_eq!(&gone_on.outcome, &whole.outcome);
                 if let Outcome::Value(blob) = gone_on.outcome {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // in helpers, which are no #[test]
 
 mod abi;
+mod arriving;
 mod artifacts;
 mod codelet_images;
 mod components;

@@ -1,0 +1,141 @@
+//! Images whose pages arrive as a run touches them.
+//!
+//! A run that is the first to go on from an image on this machine does not wait for
+//! all of its pages: its memory has none, and faults there are handled by a thread
+//! beside it, which reads the pages that are touched and some behind them. The next
+//! run brings in all, since what is gone on from twice is gone on from more often.
+
+#[cfg(target_os = "linux")]
+mod faults;
+#[cfg(not(target_os = "linux"))]
+#[path = "arriving/no_faults.rs"]
+mod faults;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use weft_object::Handle;
+
+use super::form::{CHUNK_BYTES, PAGE_BYTES};
+use super::pages::interrupted;
+use super::source::{Chunks, Source};
+use crate::modules::Refusal;
+use crate::outcome::NoAnswerKind;
+use crate::{Interrupt, Run};
+pub(super) use faults::Faults;
+use faults::Seen;
+
+/// Pages that are brought in at once: XXX.
+const WINDOW_BYTES: usize = 8 * PAGE_BYTES;
+
+const _: () = assert!(CHUNK_BYTES.is_multiple_of(WINDOW_BYTES));
+
+/// An image whose pages are still to come, for one run.
+pub(super) struct Arriving {
+    image: Handle,
+    chunks: Chunks,
+    module: Handle,
+    faults: Faults,
+    memories: Mutex<Vec<Memory>>,
+    failed: OnceLock<Refusal>,
+}
+
+/// A memory, and which of its pages are there.
+struct Memory {
+    number: usize,
+    start: usize,
+    bytes: usize,
+    is_here: Vec<bool>,
+}
+
+impl Arriving {
+    pub(super) fn new(faults: Faults, image: Handle, chunks: Chunks, module: Handle) -> Self {
+        Self { image, chunks, module, faults, memories: Mutex::default(), failed: OnceLock::new() }
+    }
+
+    /// Has faults in a memory handled, which has no pages; whether that can be.
+    pub(super) fn handle(&self, number: usize, range: NonNull<[u8]>) -> bool {
+        let (start, bytes) = (range.cast::<u8>().addr().get(), range.len());
+        let is_here = vec![false; bytes / PAGE_BYTES];
+        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        memories.push(Memory { number, start, bytes, is_here });
+        self.faults.handle(range)
+    }
+
+    /// Does a run, with faults handled meanwhile. The run is given a flag of its own,
+    /// which is set as that of the other is, or when a page cannot be had.
+    ///
+    /// # Errors
+    /// Why a page could not be had, whatever the run came to without it.
+    pub(super) fn serve<T>(
+        &self,
+        run: &Run<'_>,
+        body: impl FnOnce(&Run<'_>) -> T,
+    ) -> Result<T, Refusal> {
+        let flag = Interrupt::new();
+        let no_thread = |error: std::io::Error| {
+            let detail = format!("no thread for the pages of an image: {error}");
+            Refusal::NoAnswer(NoAnswerKind::HostMemory, detail)
+        };
+        let done = std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name("weft pages".to_owned());
+            thread.spawn_scoped(scope, || self.bring(run, &flag)).map_err(no_thread)?;
+            let _end = self.faults.end_when_dropped();
+            Ok(body(&Run { interrupt: &flag, ..*run }))
+        })?;
+        match self.failed.get() {
+            Some(_) if run.interrupt.is_set() => Err(interrupted()),
+            Some(refusal) => Err(refusal.clone()),
+            None => Ok(done),
+        }
+    }
+
+    /// Brings in what is touched until the run has ended.
+    fn bring(&self, run: &Run<'_>, flag: &Interrupt) {
+        let mut source = Source::new(run, self.image, &self.chunks, self.module);
+        loop {
+            match self.faults.next() {
+                Seen::End => return,
+                Seen::Nothing if run.interrupt.is_set() => flag.interrupt(),
+                Seen::Nothing => {}
+                Seen::Fault(address) => {
+                    if let Err(refusal) = self.window(&mut source, address) {
+                        let _ = self.failed.set(refusal);
+                        flag.interrupt();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Brings in the pages around an address. Where they cannot be had there are zeros,
+    /// for whoever waits has to go on until it sees that it is to end.
+    fn window(&self, source: &mut Source<'_>, address: usize) -> Result<(), Refusal> {
+        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        let there = |memory: &&mut Memory| {
+            address.checked_sub(memory.start).is_some_and(|at| at < memory.bytes)
+        };
+        let Some(memory) = memories.iter_mut().find(there) else { return Ok(()) };
+        let begin = (address - memory.start) / WINDOW_BYTES * WINDOW_BYTES;
+        let end = memory.bytes.min(begin + WINDOW_BYTES);
+        let mut pages = [0; WINDOW_BYTES];
+        let pages = &mut pages[..end - begin];
+        // Whoever waits must not wait for ever.
+        let read = catch_unwind(AssertUnwindSafe(|| match self.failed.get() {
+            None => source.read(memory.number, begin, pages),
+            Some(_) => Ok(()),
+        }));
+        let read = read.unwrap_or_else(|_| {
+            let detail = "reading the pages of an image panicked".to_owned();
+            Err(Refusal::NoAnswer(NoAnswerKind::Unsupported, detail))
+        });
+        for (number, page) in pages.chunks(PAGE_BYTES).enumerate() {
+            let is_here = &mut memory.is_here[begin / PAGE_BYTES + number];
+            if !std::mem::replace(is_here, true) {
+                self.faults.fill(memory.start + begin + number * PAGE_BYTES, page);
+            }
+        }
+        read
+    }
+}
