@@ -53,6 +53,7 @@ pub(crate) const ALL: &[Bench] = &[
     Bench { name: "wordcount_1gib", run: wordcount::wordcount_1gib },
     Bench { name: "image_32m", run: image::restore },
     Bench { name: "image_1000", run: image::many },
+    Bench { name: "image_first", run: image::first },
     Bench { name: "idle_rss", run: idle::idle_rss },
     Bench { name: "idle_cpu", run: idle::idle_cpu },
     Bench { name: "add_files", run: files::add_files },

@@ -76,6 +76,7 @@ pub const PROMISES: &[Promise] = &[
     promise("image_1000", Measure::MemoryBytes, 2048.0 * MIB),
     // 500 a second.
     promise("image_1000", Measure::P50Ns, 2e6),
+    promise("image_first", Measure::Ratio, 0.2),
     promise("idle_rss", Measure::MemoryBytes, 30.0 * MIB),
     promise("idle_cpu", Measure::Ratio, 0.01),
     promise("add_files", Measure::Ratio, 2.0),

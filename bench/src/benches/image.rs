@@ -9,12 +9,13 @@ use weft_engine::{Applied, Config, Engine, Interrupt, NoAnswerKind, Objects, Out
 use weft_object::{Blob, Content, Handle, Tree};
 
 use crate::guests::{self, IMAGE, IMAGE_BYTES};
-use crate::measure::{Calls, compare, ns};
+use crate::measure::{Calls, Timing, compare, ns};
 use crate::report::{Baseline, Compared, Report};
 use crate::{BenchError, Options, child, memory};
 
 const RESTORE: &str = "image_32m";
 const MANY: &str = "image_1000";
+const FIRST: &str = "image_first";
 
 /// Going on from an image of 32 MiB with a function that writes to three pages of
 /// it; beside it stock wasmtime, for which the same bytes are data of the module.
@@ -38,6 +39,30 @@ pub(crate) fn restore(options: &Options) -> Result<Report, BenchError> {
     let checked = place.check(&image)?;
     let baseline = ("stock, a fresh instance with the same data", theirs);
     Ok(Report { checked, ..Report::timed((RESTORE, "restore"), ours, baseline) })
+}
+
+/// The first run from an image of 32 MiB, which touches three pages of it; beside it
+/// the second, which waits until all of them are there.
+pub(crate) fn first(options: &Options) -> Result<Report, BenchError> {
+    let place = Place::new(Config::default(), None)?;
+    let image = place.image()?;
+    let (mut firsts, mut seconds) = (Vec::new(), Vec::new());
+    // Of images that differ in a page: of each there is one first run.
+    for number in 0..options.size.pick(3, 25) {
+        let image = place.other(&image, number)?;
+        for times in [&mut firsts, &mut seconds] {
+            let start = Instant::now();
+            let outcome = place.apply(&image.run("touch", number));
+            times.push(ns(start.elapsed()));
+            if !matches!(outcome, Outcome::Value(_)) {
+                return Err(wrong(FIRST, format!("{outcome:?}")));
+            }
+        }
+        place.check(&image)?;
+    }
+    let checked = firsts.len();
+    let baseline = ("the second, which brings in all pages", Timing::of(seconds));
+    Ok(Report { checked, ..Report::timed((FIRST, "run"), Timing::of(firsts), baseline) })
 }
 
 /// A thousand programs that go on from one image at the same time and wait, each
@@ -69,9 +94,12 @@ pub(crate) fn part(options: &Options, count: u64) -> Result<Value, BenchError> {
     let room = Arc::new(Room::default());
     let place = Place::new(Config { instances, ..Config::default() }, Some(room.clone()))?;
     let image = place.image()?;
-    // What all have in common is there before.
-    if !matches!(place.apply(&image.run("touch", 0)), Outcome::Value(_)) {
-        return Err(wrong(MANY, "it does not touch".to_owned()));
+    // What all have in common is there before: the first run waits for no more than
+    // it touches.
+    for number in 0..2 {
+        if !matches!(place.apply(&image.run("touch", number)), Outcome::Value(_)) {
+            return Err(wrong(MANY, "it does not touch".to_owned()));
+        }
     }
     let before = memory::resident_bytes().unwrap_or(0);
     let start = Instant::now();
@@ -212,6 +240,24 @@ impl Place {
             Outcome::Value(image) => Ok(Image(image)),
             other => Err(wrong(RESTORE, format!("{other:?}"))),
         }
+    }
+
+    /// An image that differs from another in one page.
+    fn other(&self, image: &Image, number: u64) -> Result<Image, BenchError> {
+        let mut page = vec![0; 4096];
+        page[..8].copy_from_slice(&number.to_le_bytes());
+        let page = self.put(Content::Blob(Blob::new(page)));
+        self.with(image.0, &[9, 0, 1, 0], page).map(Image)
+    }
+
+    /// A Tree with something else at the end of a path of places.
+    fn with(&self, tree: Handle, path: &[usize], other: Handle) -> Result<Handle, BenchError> {
+        let Some((place, rest)) = path.split_first() else { return Ok(other) };
+        let gone = || wrong(FIRST, format!("#{tree} has no entry {place}"));
+        let mut entries = self.tree(tree).ok_or_else(gone)?.entries().to_vec();
+        let entry = entries.get_mut(*place).ok_or_else(gone)?;
+        *entry = self.with(*entry, rest, other)?;
+        Ok(self.put(Content::Tree(Tree::new(entries))))
     }
 
     /// That one that goes on finds what was there, and what another wrote is gone.

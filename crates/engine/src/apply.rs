@@ -50,6 +50,12 @@ pub trait Objects: Sync {
         None
     }
 
+    /// Whether [`Objects::fetch`] may be called on another thread than the run's, which
+    /// waits for it.
+    fn may_fetch_elsewhere(&self) -> bool {
+        true
+    }
+
     /// What a program opens in a directory that it was given as a Ref, which is
     /// no part of the footprint: brought in now, if it is not resident.
     ///

@@ -28,7 +28,7 @@ use wasmtime::{ExternType, InstancePre, Module, ModuleExport};
 use weft_object::{Blob, Handle, Kind};
 
 use form::Reader;
-use host::{Exports, Host};
+use host::Host;
 pub(crate) use pages::{Images, Loaded, Place, write_sparse};
 
 use crate::apply::{Beside, Codelet};
@@ -58,7 +58,7 @@ pub(crate) struct Imaged<H>(PhantomData<H>);
 pub(crate) struct Linked<H: Host> {
     pre: InstancePre<H::Data>,
     beside: Beside,
-    exports: Exports,
+    exports: H::Exports,
     memories: Vec<ModuleExport>,
     globals: Vec<ModuleExport>,
 }
@@ -76,6 +76,11 @@ impl Of {
             false => Self::Program(Target { name, module, entry }),
         }
     }
+}
+
+/// Whether pages may arrive as they are touched.
+pub(crate) fn pages_arrive() -> bool {
+    arriving::Faults::new().is_some()
 }
 
 /// What is to be run, if an application is of one of the two; or why it cannot be.

@@ -22,7 +22,7 @@ use crate::engine::Reuse;
 use crate::limits::Limits;
 use crate::modules::{Abi, PoolFull, Ready};
 use crate::outcome::{Applied, Outcome};
-use crate::shelf::{Place, Placed, Shelf};
+use crate::shelf::{COMPARED, Place, Placed, Shelf};
 use crate::state::State;
 use crate::{Engine, Run};
 use compare::Pristine;
@@ -30,10 +30,6 @@ pub(crate) use tally::Tally;
 
 /// Instances that a thread keeps.
 const KEPT_PER_THREAD: usize = 8;
-
-/// Where instances are compared, so many runs of each are, and then one in as many:
-/// two megabytes are looked at, and some tests make a million runs.
-pub(crate) const COMPARED: u64 = 200;
 
 /// An instance in the state in which it began.
 struct Kept {

@@ -12,6 +12,10 @@ use crate::Engine;
 /// Places that all threads keep instances in for one engine.
 pub(crate) const PLACES: u32 = 64;
 
+/// Where instances are compared, so many runs of each are, and then one in as many:
+/// two megabytes are looked at, and some tests make a million runs.
+pub(crate) const COMPARED: u64 = 200;
+
 /// Places of an engine's pool that an instance is kept in.
 pub(crate) struct Place {
     /// Of the engine, as long as that is there.
@@ -31,6 +35,11 @@ impl Place {
         Some(Self { taken: Arc::downgrade(&engine.kept), count })
     }
 
+    /// Whether that is still there.
+    pub(crate) fn is_of_an_engine(&self) -> bool {
+        self.taken.strong_count() > 0
+    }
+
     fn is_of(&self, engine: &Engine) -> bool {
         std::ptr::eq(self.taken.as_ptr(), Arc::as_ptr(&engine.kept))
     }
@@ -47,10 +56,14 @@ impl Drop for Place {
 /// What is kept in places.
 pub(crate) trait Placed {
     fn place(&self) -> &Place;
+
+    /// Whether somebody may ask for it again.
+    fn is_wanted(&self) -> bool {
+        self.place().is_of_an_engine()
+    }
 }
 
-/// What a thread keeps, up to `MAX`; what was put there last stands at the end, or
-/// near it.
+/// What a thread keeps, up to `MAX`; what was put there last stands at the end.
 pub(crate) struct Shelf<K, const MAX: usize>(RefCell<Vec<K>>);
 
 impl<K: Placed, const MAX: usize> Shelf<K, MAX> {
@@ -66,18 +79,15 @@ impl<K: Placed, const MAX: usize> Shelf<K, MAX> {
         fits: impl FnOnce(&K) -> bool,
     ) -> Option<K> {
         let mut all = self.0.try_borrow_mut().ok()?;
-        let at = all.iter().position(|kept| wanted(kept) && kept.place().is_of(engine))?;
-        // Whoever was used last is found first.
-        fits(&all[at]).then(|| all.swap_remove(at))
+        let at = all.iter().rposition(|kept| wanted(kept) && kept.place().is_of(engine))?;
+        fits(&all[at]).then(|| all.remove(at))
     }
 
     pub(crate) fn put(&self, kept: K) {
         let Ok(mut all) = self.0.try_borrow_mut() else { return };
+        all.retain(Placed::is_wanted);
         if all.len() >= MAX {
-            all.retain(|kept| kept.place().taken.strong_count() > 0);
-            if all.len() >= MAX {
-                all.remove(0);
-            }
+            all.remove(0);
         }
         all.push(kept);
     }

@@ -9,6 +9,8 @@
 
 mod chain;
 
+pub(crate) use chain::is_recovery;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

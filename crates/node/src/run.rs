@@ -11,7 +11,7 @@ use weft_store::{Cost, map};
 use crate::node::Shared;
 use crate::platform::View;
 use crate::running::Begun;
-use crate::{Event, failure};
+use crate::{Event, failure, recover};
 
 /// The memory tier as the engine reads it.
 pub(crate) struct Resident<'a>(pub(crate) &'a Shared);
@@ -27,6 +27,10 @@ impl Objects for Resident<'_> {
 
     fn mapped(&self, bytes: &[u8], address: usize) -> Option<Box<dyn Mapped>> {
         Some(Box::new(Window(map::window(bytes, address)?)))
+    }
+
+    fn may_fetch_elsewhere(&self) -> bool {
+        !recover::is_recovery()
     }
 
     fn fetch(&self, object: Handle, interrupt: &Interrupt) -> Result<Content, String> {

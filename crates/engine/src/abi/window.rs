@@ -52,9 +52,16 @@ struct Window {
     bytes: usize,
     // Which memory, of those that an image has.
     number: usize,
-    // Guards what is mapped, so it goes after that. Of pages that arrive as they are
-    // touched there is none.
-    source: Option<Box<dyn Mapped>>,
+    source: Shown,
+}
+
+/// What a window shows.
+enum Shown {
+    /// A file. Guards what is mapped, so it goes after that.
+    File(Box<dyn Mapped>),
+    /// Pages of an image that arrive as they are touched: until it is told that none is
+    /// to arrive any more, which is before something else is mapped there.
+    Arriving(Arc<Loaded>),
 }
 
 impl Windows {
@@ -80,7 +87,7 @@ impl Windows {
         }
         let start = NonNull::from(&mut *target).cast::<u8>();
         let Some(source) = objects.mapped(&bytes[..whole], start.addr().get()) else { return 0 };
-        let window = Window { start, bytes: whole, source: Some(source), number: 0 };
+        let window = Window { start, bytes: whole, source: Shown::File(source), number: 0 };
         // If not, zeros are put there again as it is dropped.
         if !window.map() {
             return 0;
@@ -107,7 +114,7 @@ impl Windows {
         }
         let start = NonNull::from(&mut *target).cast::<u8>();
         let source = Box::new(Place { image: Arc::clone(image), offset });
-        let window = Window { start, bytes: target.len(), source: Some(source), number };
+        let window = Window { start, bytes: target.len(), source: Shown::File(source), number };
         let is_mapped = self.mapped.try_reserve(1).is_ok() && window.map();
         if is_mapped {
             touched.iter().for_each(|range| window.write(range));
@@ -117,13 +124,12 @@ impl Windows {
     }
 
     /// Has pages arrive as they are touched, in the memory of a number, which nobody has
-    /// seen: `handle` has faults there handled until pages are put back, and says
-    /// whether it can.
+    /// seen; whether they do.
     pub(crate) fn map_arriving(
         &mut self,
         number: usize,
         target: &mut [u8],
-        handle: impl FnOnce(NonNull<[u8]>) -> bool,
+        image: &Arc<Loaded>,
     ) -> bool {
         let is_whole = |bytes: usize| bytes.is_multiple_of(page_bytes());
         if !self.may_map || !is_whole(target.as_ptr().addr()) || !is_whole(target.len()) {
@@ -133,13 +139,17 @@ impl Windows {
             return true;
         }
         let range = NonNull::from(target);
-        let window = Window { start: range.cast(), bytes: range.len(), source: None, number };
+        let source = Shown::Arriving(Arc::clone(image));
+        let window = Window { start: range.cast(), bytes: range.len(), source, number };
         // No page of it is there then.
-        let is_handled = self.mapped.try_reserve(1).is_ok() && window.unmap() && handle(range);
-        if is_handled {
+        let is_empty = self.mapped.try_reserve(1).is_ok() && window.unmap();
+        // SAFETY: the range is mapped without pages, the run's own, and given up before
+        // anything else is mapped there, by the drop of the window.
+        let arrives = is_empty && unsafe { image.arrive(number, range) };
+        if arrives {
             self.mapped.push(window);
         }
-        is_handled
+        arrives
     }
 
     /// Has pages copied that will be written, of each memory that is mapped.
@@ -174,7 +184,7 @@ impl Windows {
 impl Window {
     fn map(&self) -> bool {
         use std::os::fd::AsRawFd;
-        let Some(source) = &self.source else { return false };
+        let Shown::File(source) = &self.source else { return false };
         let offset = libc::off_t::try_from(source.offset());
         let (Some(file), Ok(offset)) = (source.file(), offset) else { return false };
         self.lay(0, file.as_raw_fd(), offset)
@@ -218,10 +228,10 @@ impl Window {
     fn lay(&self, flags: libc::c_int, file: libc::c_int, offset: libc::off_t) -> bool {
         let flags = flags | libc::MAP_PRIVATE | libc::MAP_FIXED | libc::MAP_NORESERVE;
         let (start, protection) = (self.start.as_ptr().cast(), libc::PROT_READ | libc::PROT_WRITE);
-        // SAFETY: the range is in a memory of the run that called, which
-        // `Windows::map` was given exclusively and which is not moved. It holds
-        // zeros that nobody has seen, or is read by nobody any more: by the
-        // contract of `Windows::close` it is still the run's own.
+        // SAFETY: the range is in a memory of the run that called, which one of the
+        // `map`s of `Windows` was given exclusively and which is not moved. Nobody has
+        // seen it, or nobody reads it any more: by the contract of `Windows::close` it
+        // is still the run's own, and no page arrives there, see the drop.
         let at = unsafe { libc::mmap(start, self.bytes, protection, flags, file, offset) };
         at != libc::MAP_FAILED
     }
@@ -246,6 +256,9 @@ impl Window {
 
 impl Drop for Window {
     fn drop(&mut self) {
+        if let Shown::Arriving(image) = &self.source {
+            image.give_up(self.start.addr().get());
+        }
         if !self.unmap() {
             // Of a range that is mapped already the kernel refuses this only
             // where it has no memory for its own notes. Nothing else would keep

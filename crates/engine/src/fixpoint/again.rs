@@ -17,9 +17,8 @@ use crate::engine::Reuse;
 use crate::limits::Limits;
 use crate::modules::Ready;
 use crate::outcome::{Applied, Outcome};
-use crate::recycle::COMPARED;
 use crate::rewrite::handles::END_AT;
-use crate::shelf::{Place, Placed, Shelf};
+use crate::shelf::{COMPARED, Place, Placed, Shelf};
 use crate::{Engine, Run};
 
 /// Instances that a thread keeps.

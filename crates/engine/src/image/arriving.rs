@@ -2,7 +2,7 @@
 //!
 //! A run that is the first to go on from an image on this machine does not wait for
 //! all of its pages: its memory has none, and faults there are handled by a thread
-//! beside it, which reads the pages that are touched and some behind them. The next
+//! beside it, which reads the pages that are touched and some around them. The next
 //! run brings in all, since what is gone on from twice is gone on from more often.
 
 #[cfg(target_os = "linux")]
@@ -13,7 +13,7 @@ mod faults;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use weft_object::Handle;
 
@@ -21,7 +21,7 @@ use super::form::{CHUNK_BYTES, PAGE_BYTES};
 use super::pages::interrupted;
 use super::source::{Chunks, Source};
 use crate::modules::Refusal;
-use crate::outcome::NoAnswerKind;
+use crate::outcome::{NoAnswerKind, Stop};
 use crate::{Interrupt, Run};
 pub(super) use faults::Faults;
 use faults::Seen;
@@ -41,7 +41,7 @@ pub(super) struct Arriving {
     failed: OnceLock<Refusal>,
 }
 
-/// A memory, and which of its pages are there.
+/// A memory, and which windows of it are there.
 struct Memory {
     number: usize,
     start: usize,
@@ -54,13 +54,38 @@ impl Arriving {
         Self { image, chunks, module, faults, memories: Mutex::default(), failed: OnceLock::new() }
     }
 
-    /// Has faults in a memory handled, which has no pages; whether that can be.
-    pub(super) fn handle(&self, number: usize, range: NonNull<[u8]>) -> bool {
+    fn memories(&self) -> MutexGuard<'_, Vec<Memory>> {
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has pages arrive in a memory; whether they do.
+    ///
+    /// # Safety
+    /// The range is of whole pages, mapped without any, and touched by the run alone
+    /// that [`Arriving::serve`] serves. [`Arriving::give_up`] is called before
+    /// anything else is mapped there.
+    pub(super) unsafe fn arrive(&self, number: usize, range: NonNull<[u8]>) -> bool {
         let (start, bytes) = (range.cast::<u8>().addr().get(), range.len());
-        let is_here = vec![false; bytes / PAGE_BYTES];
-        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
-        memories.push(Memory { number, start, bytes, is_here });
-        self.faults.handle(range)
+        let is_here = vec![false; bytes.div_ceil(WINDOW_BYTES)];
+        self.memories().push(Memory { number, start, bytes, is_here });
+        // SAFETY: the contract of this function; and faults are seen by `bring`, which
+        // ends after the run.
+        unsafe { self.faults.watch(range) }
+    }
+
+    /// Has no page arrive any more in the memory that begins at an address: the run has
+    /// ended, and some that nobody waited for may just be on their way.
+    pub(super) fn give_up(&self, start: usize) {
+        self.memories().retain(|memory| memory.start != start);
+    }
+
+    /// Why a run cannot begin.
+    pub(super) fn refused(&self) -> Stop {
+        let detail = format!(
+            "the system has no room for handling faults in the memory of #{}; ask again",
+            self.image
+        );
+        Stop::NoAnswer(NoAnswerKind::HostMemory, detail)
     }
 
     /// Does a run, with faults handled meanwhile. The run is given a flag of its own,
@@ -75,7 +100,7 @@ impl Arriving {
     ) -> Result<T, Refusal> {
         let flag = Interrupt::new();
         let no_thread = |error: std::io::Error| {
-            let detail = format!("no thread for the pages of an image: {error}");
+            let detail = format!("no thread for the pages of #{}: {error}; ask again", self.image);
             Refusal::NoAnswer(NoAnswerKind::HostMemory, detail)
         };
         let done = std::thread::scope(|scope| {
@@ -97,14 +122,14 @@ impl Arriving {
         loop {
             match self.faults.next() {
                 Seen::End => return,
-                Seen::Nothing if run.interrupt.is_set() => flag.interrupt(),
-                Seen::Nothing => {}
                 Seen::Fault(address) => {
                     if let Err(refusal) = self.window(&mut source, address) {
                         let _ = self.failed.set(refusal);
                         flag.interrupt();
                     }
                 }
+                Seen::Nothing if run.interrupt.is_set() && !flag.is_set() => flag.interrupt(),
+                Seen::Nothing => {}
             }
         }
     }
@@ -112,30 +137,35 @@ impl Arriving {
     /// Brings in the pages around an address. Where they cannot be had there are zeros,
     /// for whoever waits has to go on until it sees that it is to end.
     fn window(&self, source: &mut Source<'_>, address: usize) -> Result<(), Refusal> {
-        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memories = self.memories();
         let there = |memory: &&mut Memory| {
             address.checked_sub(memory.start).is_some_and(|at| at < memory.bytes)
         };
         let Some(memory) = memories.iter_mut().find(there) else { return Ok(()) };
-        let begin = (address - memory.start) / WINDOW_BYTES * WINDOW_BYTES;
+        let number = (address - memory.start) / WINDOW_BYTES;
+        let begin = number * WINDOW_BYTES;
         let end = memory.bytes.min(begin + WINDOW_BYTES);
         let mut pages = [0; WINDOW_BYTES];
         let pages = &mut pages[..end - begin];
+        let is_new = !std::mem::replace(&mut memory.is_here[number], true);
         // Whoever waits must not wait for ever.
         let read = catch_unwind(AssertUnwindSafe(|| match self.failed.get() {
-            None => source.read(memory.number, begin, pages),
-            Some(_) => Ok(()),
+            None if is_new => source.read(memory.number, begin, pages),
+            _ => Ok(()),
         }));
         let read = read.unwrap_or_else(|_| {
-            let detail = "reading the pages of an image panicked".to_owned();
-            Err(Refusal::NoAnswer(NoAnswerKind::Unsupported, detail))
+            let detail = format!("reading pages of #{} panicked; please report it", self.image);
+            Err(Refusal::NoAnswer(NoAnswerKind::Missing, detail))
         });
-        for (number, page) in pages.chunks(PAGE_BYTES).enumerate() {
-            let is_here = &mut memory.is_here[begin / PAGE_BYTES + number];
-            if !std::mem::replace(is_here, true) {
-                self.faults.fill(memory.start + begin + number * PAGE_BYTES, page);
+        // SAFETY: it is within a memory that was handed to `arrive` and not given up,
+        // which waits for the lock. What is there already stays.
+        let is_filled = unsafe { self.faults.fill(memory.start + begin, pages) };
+        match is_filled {
+            true => read,
+            false => {
+                let detail = format!("the system has no memory for pages of #{}", self.image);
+                read.and(Err(Refusal::NoAnswer(NoAnswerKind::HostMemory, detail)))
             }
         }
-        read
     }
 }

@@ -2,11 +2,11 @@
 
 use std::thread::LocalKey;
 
-use wasmtime::{Instance, InstancePre, Module, PoolConcurrencyLimitError, Store};
+use wasmtime::{Instance, InstancePre, Module, ModuleExport, PoolConcurrencyLimitError, Store};
 use weft_object::{Handle, Tree};
 use weft_wasi::Suspended;
 
-use super::host::{Exports, Host};
+use super::host::Host;
 use super::kept::Kepts;
 use super::pages::Loaded;
 use super::{FIRST, Imaged, Linked, MAKE, RESTORE, ill_formed};
@@ -23,8 +23,9 @@ use crate::{Engine, Run};
 
 /// An application as a codelet sees it: its procedure is the closure of its image,
 /// so that it finds its arguments where it would without one, and can be applied
-/// again by what it finds. Tags that it makes are the image's: of one module
-/// anybody can make images.
+/// again by what it finds. The closure has the image as a Ref, in whichever form it was
+/// given: pages need not be there, and Tags that it makes, which are the closure's, are
+/// of one procedure. They are not the module's: of one module anybody can make images.
 pub(crate) struct Seen {
     closure: Tree,
     application: (Handle, Tree),
@@ -35,10 +36,16 @@ impl Seen {
         let [limits, procedure, image, arguments @ ..] = run.entries.entries() else {
             return None;
         };
-        let closure = Tree::new(&[*procedure, *image][..]);
+        let closure = Tree::new(&[*procedure, image.lower().unwrap_or(*image)][..]);
         let application = Tree::new([&[*limits, closure.handle()], arguments].concat());
         Some(Self { closure, application: (application.handle(), application) })
     }
+}
+
+/// What is entered, and the memory that its calls mean.
+pub(crate) struct Exports {
+    apply: ModuleExport,
+    memory: Option<ModuleExport>,
 }
 
 thread_local! {
@@ -49,6 +56,7 @@ impl Host for Codelet {
     const SORT: &'static str = "function image";
 
     type Data = Box<State>;
+    type Exports = Exports;
     type Given = Seen;
     type Beginning = ();
 
@@ -64,8 +72,12 @@ impl Host for Codelet {
     }
 
     fn exports(code: &Module) -> wasmtime::Result<Exports> {
-        let apply = Some(export(code, EXPORT)?);
-        Ok(Exports { initialize: None, apply, memory: code.get_export_index("memory") })
+        let memory = code.get_export_index("memory");
+        Ok(Exports { apply: export(code, EXPORT)?, memory })
+    }
+
+    fn initialize(_: &Exports) -> Option<&ModuleExport> {
+        None
     }
 
     fn caches(engine: &Engine) -> &Caches<Imaged<Self>> {
@@ -124,8 +136,7 @@ impl Host for Codelet {
         instance: &Instance,
         store: &mut Store<Box<State>>,
     ) -> wasmtime::Result<u32> {
-        let Exports { apply, memory, .. } = &linked.exports;
-        let apply = apply.as_ref().ok_or_else(|| wasmtime::Error::msg("an export is gone"))?;
+        let Exports { apply, memory } = &linked.exports;
         let state = store.data_mut();
         let Seen { closure, application } = given;
         state.set_procedure(closure.handle());

@@ -26,6 +26,9 @@ pub(crate) trait Host: Sized + 'static {
     /// What a store holds.
     type Data: AsMut<State> + 'static;
 
+    /// What a module exports for its host alone.
+    type Exports: Send + Sync + 'static;
+
     /// What a run of an image is given.
     type Given;
 
@@ -38,8 +41,11 @@ pub(crate) trait Host: Sized + 'static {
     /// With what it imports.
     fn pre(code: &Module, entry: &Entry, way: &Way) -> wasmtime::Result<InstancePre<Self::Data>>;
 
-    /// What a module exports for its host alone.
-    fn exports(code: &Module) -> wasmtime::Result<Exports>;
+    /// Finds that.
+    fn exports(code: &Module) -> wasmtime::Result<Self::Exports>;
+
+    /// What of it wants to be called first.
+    fn initialize(exports: &Self::Exports) -> Option<&ModuleExport>;
 
     /// Where an engine keeps them.
     fn caches(engine: &Engine) -> &Caches<Imaged<Self>>;
@@ -100,13 +106,4 @@ pub(crate) trait Host: Sized + 'static {
         result: wasmtime::Result<u32>,
         fuel_left: Option<u64>,
     ) -> Result<Applied, PoolFull>;
-}
-
-/// What a module exports for its host.
-#[derive(Default)]
-pub(crate) struct Exports {
-    /// What wants to be called first.
-    pub(super) initialize: Option<ModuleExport>,
-    pub(super) apply: Option<ModuleExport>,
-    pub(super) memory: Option<ModuleExport>,
 }

@@ -56,6 +56,10 @@ impl<H: Host> Placed for Kept<H> {
     fn place(&self) -> &Place {
         &self.place
     }
+
+    fn is_wanted(&self) -> bool {
+        self.place.is_of_an_engine() && self.image.is_wanted()
+    }
 }
 
 impl<H: Host> Kept<H> {

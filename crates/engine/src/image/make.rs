@@ -124,7 +124,7 @@ fn begun<H: Host>(
     }
     interruptible((run.interrupt, side), store, |store| {
         linked.beside.start(&instance, store)?;
-        if let Some(initialize) = &linked.exports.initialize {
+        if let Some(initialize) = H::initialize(&linked.exports) {
             function(&instance, store, initialize)?
                 .typed::<(), ()>(&*store)?
                 .call(&mut *store, ())?;

@@ -3,7 +3,9 @@
 
 use std::fs::File;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use wasmtime::Val;
@@ -30,8 +32,8 @@ const KEPT_MAX_BYTES: u64 = 2 << 30;
 #[derive(Default)]
 pub(crate) struct Images {
     ready: Mutex<Vec<(Handle, Arc<Loaded>)>>,
-    /// Held by who makes one ready, so that all who want it do not.
-    loading: Mutex<()>,
+    /// Those that somebody makes ready, so that all who want them do not.
+    loading: Mutex<Vec<Handle>>,
     /// Of which one run has gone on, where no directory keeps that.
     begun: Mutex<Vec<Handle>>,
 }
@@ -52,11 +54,18 @@ pub(crate) struct Loaded {
     /// The process of a program; none of a codelet.
     pub(super) suspended: Option<Suspended>,
     pub(super) memories: Vec<Pages>,
-    /// All pages, if they are here.
-    file: Option<File>,
-    arriving: Option<Arriving>,
+    pages: Where,
+    /// Whether no run will ask for it any more.
+    is_gone: AtomicBool,
     /// What the first run from it has written of each memory.
     touched: OnceLock<Vec<Touched>>,
+}
+
+/// Where the pages of an image are.
+enum Where {
+    File(File),
+    /// Still to come, for one run.
+    Arriving(Arriving),
 }
 
 /// Ranges of a memory, in bytes, one behind the other.
@@ -93,56 +102,73 @@ impl Images {
             if let Some(loaded) = self.known(image) {
                 return Ok(loaded);
             }
-            match self.loading.try_lock() {
-                Ok(loading) => break loading,
-                Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) if run.interrupt.is_set() => {
-                    return Err(interrupted());
-                }
-                Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK_EVERY),
+            match Loading::begin(self, image.content()) {
+                Some(loading) => break loading,
+                None if run.interrupt.is_set() => return Err(interrupted()),
+                None => std::thread::sleep(LOOK_EVERY),
             }
         };
         // Somebody may have been faster.
         if let Some(loaded) = self.known(image) {
             return Ok(loaded);
         }
-        let (form, mut loaded) = Loaded::read(run, image, artifacts)?;
-        let is_large = loaded.memory_bytes() >= ARRIVING_MIN_BYTES;
-        let may_arrive = may_arrive && is_large && loaded.file.is_none();
-        if may_arrive
-            && self.is_first(image, artifacts)
-            && let Some(faults) = Faults::new()
-        {
-            let chunks = Chunks::read(run, image, &form)?;
-            loaded.arriving = Some(Arriving::new(faults, image, chunks, loaded.program.1));
-            return Ok(Arc::new(loaded));
+        let form = Form::read(run, image)?;
+        let program = entry_of(run, form.program)?;
+        let bytes = form.memories.iter().fold(0_u64, |sum, (bytes, _)| sum.saturating_add(*bytes));
+        check_memory(run, bytes)?;
+        let pages = match artifacts.and_then(|artifacts| artifacts.load_pages(&image.content())) {
+            Some(file) => Where::File(file),
+            None => {
+                let chunks = Chunks::read(run, image, &form)?;
+                let may_arrive =
+                    may_arrive && bytes >= ARRIVING_MIN_BYTES && run.objects.may_fetch_elsewhere();
+                self.pages(run, image, (&form, chunks, program.1), artifacts, may_arrive)?
+            }
+        };
+        let is_whole = matches!(pages, Where::File(_));
+        let loaded = Arc::new(Loaded::new(image, form, program, pages, artifacts));
+        if !is_whole {
+            return Ok(loaded);
         }
-        if loaded.file.is_none() {
-            loaded.file = Some(file(run, image, (&form, loaded.program.1), artifacts)?);
-        }
-        let loaded = Arc::new(loaded);
         let mut all = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         all.push((image.content(), Arc::clone(&loaded)));
         let bytes = |all: &[(Handle, Arc<Loaded>)]| -> u64 {
             all.iter().map(|(_, loaded)| loaded.memory_bytes()).sum()
         };
         while all.len() > KEPT_MAX || all.len() > 1 && bytes(&all) > KEPT_MAX_BYTES {
-            all.remove(0);
+            let (_, evicted) = all.remove(0);
+            evicted.is_gone.store(true, Ordering::Relaxed);
         }
         Ok(loaded)
+    }
+
+    /// All pages; or none yet, for the first run, and for one that finds that some cannot
+    /// be had, which it may not need.
+    fn pages(
+        &self,
+        run: &Run<'_>,
+        image: Handle,
+        (form, chunks, module): (&Form, Chunks, Handle),
+        artifacts: Option<&Artifacts>,
+        may_arrive: bool,
+    ) -> Result<Where, Refusal> {
+        let faults = may_arrive.then(Faults::new).flatten();
+        let Some(faults) = faults else {
+            return file(run, image, (form, &chunks, module), artifacts).map(Where::File);
+        };
+        if !self.is_first(image, artifacts) {
+            match file(run, image, (form, &chunks, module), artifacts) {
+                Err(Refusal::NoAnswer(NoAnswerKind::Missing, _)) => {}
+                other => return other.map(Where::File),
+            }
+        }
+        Ok(Where::Arriving(Arriving::new(faults, image, chunks, module)))
     }
 
     /// Whether nobody has gone on from an image so far, as far as is known; now
     /// somebody has.
     fn is_first(&self, image: Handle, artifacts: Option<&Artifacts>) -> bool {
         let name = image.content();
-        if let Some(artifacts) = artifacts {
-            if artifacts.load_touched(&name).is_some() {
-                return false;
-            }
-            artifacts.store_touched(&name, b"");
-            return true;
-        }
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         if begun.contains(&name) {
             return false;
@@ -151,7 +177,35 @@ impl Images {
             begun.remove(0);
         }
         begun.push(name);
-        true
+        let Some(artifacts) = artifacts else { return true };
+        let is_first = artifacts.load_touched(&name).is_none();
+        if is_first {
+            // Nothing is known of what it writes.
+            artifacts.store_touched(&name, b"");
+        }
+        is_first
+    }
+}
+
+/// An image that this thread makes ready.
+struct Loading<'a>(&'a Images, Handle);
+
+impl<'a> Loading<'a> {
+    /// `None` if another thread does.
+    fn begin(images: &'a Images, image: Handle) -> Option<Self> {
+        let mut loading = images.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        if loading.contains(&image) {
+            return None;
+        }
+        loading.push(image);
+        Some(Self(images, image))
+    }
+}
+
+impl Drop for Loading<'_> {
+    fn drop(&mut self) {
+        let mut loading = self.0.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        loading.retain(|image| *image != self.1);
     }
 }
 
@@ -169,10 +223,10 @@ fn no_room(error: impl std::fmt::Display) -> Refusal {
 fn file(
     run: &Run<'_>,
     image: Handle,
-    (form, module): (&Form, Handle),
+    parts: (&Form, &Chunks, Handle),
     artifacts: Option<&Artifacts>,
 ) -> Result<File, Refusal> {
-    let bytes = pages(run, image, form, module)?;
+    let bytes = all_pages(run, image, parts)?;
     let Some(artifacts) = artifacts else { return in_memory(&bytes).map_err(no_room) };
     artifacts.store_pages(&image.content(), &bytes);
     // A full disk is no reason not to go on.
@@ -192,14 +246,17 @@ pub(super) fn check_memory(run: &Run<'_>, bytes: u64) -> Result<(), Refusal> {
 }
 
 /// All memories, one behind the other.
-fn pages(run: &Run<'_>, image: Handle, form: &Form, module: Handle) -> Result<Vec<u8>, Refusal> {
+fn all_pages(
+    run: &Run<'_>,
+    image: Handle,
+    (form, chunks, module): (&Form, &Chunks, Handle),
+) -> Result<Vec<u8>, Refusal> {
     let all = form.memories.iter().fold(0_u64, |sum, (bytes, _)| sum.saturating_add(*bytes));
     let length = usize::try_from(all).unwrap_or(usize::MAX);
     let mut all = Vec::new();
     all.try_reserve_exact(length).map_err(no_room)?;
     all.resize(length, 0);
-    let chunks = Chunks::read(run, image, form)?;
-    let mut source = Source::new(run, image, &chunks, module);
+    let mut source = Source::new(run, image, chunks, module);
     let mut rest = &mut all[..];
     for (number, (bytes, _)) in form.memories.iter().enumerate() {
         let (memory, behind) = rest.split_at_mut(*bytes as usize);
@@ -333,20 +390,18 @@ fn in_memory(_: &[u8]) -> std::io::Result<File> {
 }
 
 impl Loaded {
-    /// An image without its pages, unless those are known already.
-    fn read(
-        run: &Run<'_>,
+    fn new(
         image: Handle,
+        form: Form,
+        program: (Handle, Handle, Entry),
+        pages: Where,
         artifacts: Option<&Artifacts>,
-    ) -> Result<(Form, Self), Refusal> {
-        let mut form = Form::read(run, image)?;
-        let program = entry_of(run, form.program)?;
-        let (mut memories, mut end) = (Vec::new(), 0_u64);
+    ) -> Self {
+        let (mut memories, mut end) = (Vec::new(), 0);
         for (bytes, _) in &form.memories {
             memories.push(Pages { offset: end, bytes: *bytes });
-            end = end.saturating_add(*bytes);
+            end += bytes;
         }
-        check_memory(run, end)?;
         let touched = OnceLock::new();
         if let Some(known) =
             artifacts.and_then(|artifacts| artifacts.load_touched(&image.content()))
@@ -354,15 +409,36 @@ impl Loaded {
             let known = decode(&known).filter(|known| known.len() == memories.len());
             known.into_iter().for_each(|known| _ = touched.set(known));
         }
-        let file = artifacts.and_then(|artifacts| artifacts.load_pages(&image.content()));
-        let (globals, suspended) = (std::mem::take(&mut form.globals), form.suspended.take());
-        let loaded = Self { program, globals, suspended, memories, file, arriving: None, touched };
-        Ok((form, loaded))
+        let Form { globals, suspended, .. } = form;
+        let is_gone = AtomicBool::new(false);
+        Self { program, globals, suspended, memories, pages, is_gone, touched }
     }
 
     /// Whose pages are still to come: of such an image there is one run.
     pub(super) fn arriving(&self) -> Option<&Arriving> {
-        self.arriving.as_ref()
+        match &self.pages {
+            Where::File(_) => None,
+            Where::Arriving(arriving) => Some(arriving),
+        }
+    }
+
+    /// Has pages arrive in a memory; whether they do.
+    ///
+    /// # Safety
+    /// As of [`Arriving::arrive`].
+    pub(crate) unsafe fn arrive(&self, number: usize, range: NonNull<[u8]>) -> bool {
+        // SAFETY: the contract of this function.
+        self.arriving().is_some_and(|arriving| unsafe { arriving.arrive(number, range) })
+    }
+
+    /// No page arrives any more in the memory that begins at an address.
+    pub(crate) fn give_up(&self, start: usize) {
+        self.arriving().into_iter().for_each(|arriving| arriving.give_up(start));
+    }
+
+    /// Whether a run may still ask for it.
+    pub(super) fn is_wanted(&self) -> bool {
+        !self.is_gone.load(Ordering::Relaxed)
     }
 
     /// What goes on from it.
@@ -400,9 +476,11 @@ impl Loaded {
 
     /// Reads a memory, where it cannot be mapped.
     pub(super) fn copy(&self, pages: &Pages, target: &mut [u8]) -> wasmtime::Result<()> {
-        let gone = || std::io::Error::from(std::io::ErrorKind::NotFound);
-        let file = self.file.as_ref().ok_or_else(gone);
-        file.and_then(|file| read_at(file, target, pages.offset)).map_err(|error| {
+        let read = match &self.pages {
+            Where::File(file) => read_at(file, target, pages.offset),
+            Where::Arriving(_) => Err(std::io::ErrorKind::NotFound.into()),
+        };
+        read.map_err(|error| {
             let detail = format!("the pages of an image cannot be read: {error}");
             crate::outcome::Stop::NoAnswer(NoAnswerKind::Missing, detail).into()
         })
@@ -417,7 +495,10 @@ pub(crate) struct Place {
 
 impl Mapped for Place {
     fn file(&self) -> Option<&File> {
-        self.image.file.as_ref()
+        match &self.image.pages {
+            Where::File(file) => Some(file),
+            Where::Arriving(_) => None,
+        }
     }
 
     fn offset(&self) -> u64 {

@@ -3,11 +3,11 @@
 use std::mem;
 use std::thread::LocalKey;
 
-use wasmtime::{Instance, InstancePre, Module, Store};
+use wasmtime::{Instance, InstancePre, Module, ModuleExport, Store};
 use weft_wasi::{Invocation, Process, Suspended};
 
 use super::call::Call;
-use super::host::{Exports, Host};
+use super::host::Host;
 use super::kept::Kepts;
 use super::pages::Loaded;
 use super::{FIRST, Imaged, Linked, MAKE, RESTORE, failed, ill_formed, named};
@@ -41,6 +41,7 @@ impl Host for Program {
     const SORT: &'static str = "image";
 
     type Data = Running;
+    type Exports = Option<ModuleExport>;
     type Given = Called;
     type Beginning = Begun;
 
@@ -52,8 +53,12 @@ impl Host for Program {
         pre(code, entry, way)
     }
 
-    fn exports(code: &Module) -> wasmtime::Result<Exports> {
-        Ok(Exports { initialize: initialize(code), ..Exports::default() })
+    fn exports(code: &Module) -> wasmtime::Result<Option<ModuleExport>> {
+        Ok(initialize(code))
+    }
+
+    fn initialize(exports: &Option<ModuleExport>) -> Option<&ModuleExport> {
+        exports.as_ref()
     }
 
     fn caches(engine: &Engine) -> &Caches<Imaged<Self>> {

@@ -13,7 +13,7 @@ use super::{Imaged, Linked, Of, RESTORE, entry_of, failed, ill_formed, named};
 use crate::apply::{arm, interruptible, without_run};
 use crate::limits::Limits;
 use crate::modules::{PoolFull, Prepared, Ready, Refusal};
-use crate::outcome::{Applied, NoAnswerKind, Stop};
+use crate::outcome::{Applied, Stop};
 use crate::state::State;
 use crate::wasi::Exit;
 use crate::way::Kind as WayKind;
@@ -259,10 +259,8 @@ fn put<H: Host>(
         let (target, data) = memory.data_and_store_mut(&mut *store);
         let target = &mut target[..pages.bytes as usize];
         if let Some(arriving) = image.arriving() {
-            let handle = |range| arriving.handle(number, range);
-            if !data.as_mut().windows.map_arriving(number, target, handle) {
-                let detail = "the system lets nobody handle faults of so much memory".to_owned();
-                return Err(Stop::NoAnswer(NoAnswerKind::HostMemory, detail).into());
+            if !data.as_mut().windows.map_arriving(number, target, image) {
+                return Err(arriving.refused().into());
             }
             is_mapped = false;
             continue;

@@ -30,6 +30,11 @@ pub(super) fn note_need(object: Handle) -> bool {
     NEEDS.with_borrow_mut(|needs| needs.as_mut().map(|needs| needs.push(object)).is_some())
 }
 
+/// Whether this thread is in an attempt: what that needs has to be noted here.
+pub(crate) fn is_recovery() -> bool {
+    NEEDS.with_borrow(Option::is_some)
+}
+
 /// What all attempts have in common.
 struct Chain<'a> {
     backend: &'a dyn Backend,

@@ -6,7 +6,6 @@
 //! JUSTIFICATION: memory that has no pages yet, and whose owner waits for them, is
 //! not to be had from the standard library.
 
-use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
 
@@ -14,11 +13,16 @@ use linux_raw_sys::general::{
     _UFFDIO_COPY, UFFD_API, UFFD_EVENT_PAGEFAULT, UFFD_USER_MODE_ONLY,
     UFFDIO_REGISTER_MODE_MISSING, uffd_msg, uffdio_api, uffdio_copy, uffdio_range, uffdio_register,
 };
-use linux_raw_sys::ioctl::{UFFDIO_API, UFFDIO_COPY, UFFDIO_REGISTER};
+use linux_raw_sys::ioctl::{
+    UFFDIO_API, UFFDIO_COPY, UFFDIO_REGISTER, UFFDIO_UNREGISTER, UFFDIO_WAKE,
+};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::{Errno, read, write};
 use rustix::ioctl::{Updater, ioctl};
 use rustix::mm::{UserfaultfdFlags, userfaultfd};
+use rustix::param::page_size;
+
+use super::PAGE_BYTES;
 
 /// Of memories of one run.
 pub(in super::super) struct Faults {
@@ -27,7 +31,7 @@ pub(in super::super) struct Faults {
 }
 
 /// What happened.
-pub(in super::super) enum Seen {
+pub(super) enum Seen {
     /// Somebody waits for the page at an address.
     Fault(usize),
     /// Nothing for a while.
@@ -35,15 +39,18 @@ pub(in super::super) enum Seen {
     End,
 }
 
-/// So long nothing is waited for.
+/// So long nothing is waited for: an interruption is seen as late.
 const WHILE: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
 
 impl Faults {
-    /// `None` where the system does not let us.
+    /// `None` where the system does not let us, or has pages of another size.
     pub(in super::super) fn new() -> Option<Self> {
+        if page_size() != PAGE_BYTES {
+            return None;
+        }
         let user_only = UserfaultfdFlags::from_bits_retain(UFFD_USER_MODE_ONLY);
         let flags = UserfaultfdFlags::CLOEXEC | UserfaultfdFlags::NONBLOCK | user_only;
-        // SAFETY: it is only used here, for memory that is handed to `handle`.
+        // SAFETY: it is only used here, for memory that is handed to `watch`.
         let faults = unsafe { userfaultfd(flags) }.ok()?;
         let mut api = uffdio_api { api: u64::from(UFFD_API), features: 0, ioctls: 0 };
         // SAFETY: the call takes this struct, and the descriptor is of its kind.
@@ -52,15 +59,18 @@ impl Faults {
         Some(Self { faults, end })
     }
 
-    /// Has faults in a range of whole pages seen here; whether that can be. Until
-    /// something else is mapped there.
-    pub(super) fn handle(&self, range: NonNull<[u8]>) -> bool {
-        let range =
-            uffdio_range { start: range.cast::<u8>().addr().get() as u64, len: range.len() as u64 };
+    /// Has faults in a range of whole pages seen here, until something else is mapped
+    /// there; whether that can be.
+    ///
+    /// # Safety
+    /// The range is mapped without pages. Whoever touches it waits, so as long as
+    /// somebody does faults are seen by [`Faults::next`] and answered.
+    pub(super) unsafe fn watch(&self, range: NonNull<[u8]>) -> bool {
+        let range = range_of(range.cast::<u8>().addr().get(), range.len());
         let mode = u64::from(UFFDIO_REGISTER_MODE_MISSING);
         let mut register = uffdio_register { range, mode, ioctls: 0 };
-        // SAFETY: the call takes this struct, and the descriptor is of its kind. The
-        // range is mapped without pages, and who touches it waits for `fill`.
+        // SAFETY: the call takes this struct, and the descriptor is of its kind; what it
+        // does to the range is the contract of this function.
         let done =
             unsafe { ioctl(&self.faults, Updater::<{ UFFDIO_REGISTER }, _>::new(&mut register)) };
         done.is_ok() && register.ioctls & (1 << _UFFDIO_COPY) != 0
@@ -70,13 +80,13 @@ impl Faults {
     pub(super) fn next(&self) -> Seen {
         let mut both =
             [PollFd::new(&self.faults, PollFlags::IN), PollFd::new(&self.end, PollFlags::IN)];
-        let polled = poll(&mut both, Some(&WHILE));
-        let [faults, end] = both.map(|one| one.revents().contains(PollFlags::IN));
-        match polled {
+        let polled = poll(&mut both, Some(&WHILE)).is_ok();
+        let [faults, end] = both.map(|one| polled && one.revents().contains(PollFlags::IN));
+        match (faults, end) {
             // Whoever waits for a page has not ended.
-            Ok(_) if faults => self.fault(),
-            Ok(_) if end => Seen::End,
-            Ok(_) | Err(_) => Seen::Nothing,
+            (true, _) => self.fault(),
+            (false, true) => Seen::End,
+            (false, false) => Seen::Nothing,
         }
     }
 
@@ -85,12 +95,8 @@ impl Faults {
         if read(&self.faults, &mut raw) != Ok(raw.len()) {
             return Seen::Nothing;
         }
-        let mut message = MaybeUninit::<uffd_msg>::uninit();
         // SAFETY: any bytes are a message: it is made of integers.
-        let message = unsafe {
-            message.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(raw.as_ptr(), raw.len());
-            message.assume_init()
-        };
+        let message: uffd_msg = unsafe { std::mem::transmute(raw) };
         if u32::from(message.event) != UFFD_EVENT_PAGEFAULT {
             return Seen::Nothing;
         }
@@ -98,37 +104,75 @@ impl Faults {
         Seen::Fault(unsafe { message.arg.pagefault.address } as usize)
     }
 
-    /// Gives a page to whoever waits for it.
-    pub(super) fn fill(&self, address: usize, page: &[u8]) {
-        loop {
+    /// Puts pages where there are none, and wakes whoever waits for one of them. If the
+    /// system cannot, there are zeros, and `false` is said.
+    ///
+    /// # Safety
+    /// The pages are within a range that was handed to [`Faults::watch`] and where
+    /// nothing else is mapped.
+    pub(super) unsafe fn fill(&self, address: usize, pages: &[u8]) -> bool {
+        let mut done = 0;
+        while done < pages.len() {
+            let (dst, rest) = (address + done, &pages[done..]);
             let mut copy = uffdio_copy {
-                dst: address as u64,
-                src: page.as_ptr().addr() as u64,
-                len: page.len() as u64,
+                dst: dst as u64,
+                src: rest.as_ptr().addr() as u64,
+                len: rest.len() as u64,
                 mode: 0,
                 copy: 0,
             };
             // SAFETY: the call takes this struct, and the descriptor is of its kind. It
-            // reads the page, and writes where there is none yet.
-            match unsafe { ioctl(&self.faults, Updater::<{ UFFDIO_COPY }, _>::new(&mut copy)) } {
-                // The mappings of the process change at this moment.
-                Err(Errno::AGAIN) => {}
-                // Somebody would wait for ever.
-                Err(error) if error != Errno::EXIST && error != Errno::NOENT => {
-                    std::process::abort()
+            // reads the pages, and writes where there are none yet, which is in the
+            // range by the contract of this function.
+            let copied =
+                unsafe { ioctl(&self.faults, Updater::<{ UFFDIO_COPY }, _>::new(&mut copy)) };
+            let bytes = usize::try_from(copy.copy).unwrap_or(0);
+            match copied {
+                // All of them; or some, as the process's mappings change at this moment.
+                Ok(()) | Err(Errno::AGAIN) => done += bytes,
+                Err(Errno::EXIST) => {
+                    self.wake(dst, PAGE_BYTES);
+                    done += PAGE_BYTES;
                 }
-                _ => return,
+                Err(_) => {
+                    self.let_be(address, pages.len());
+                    return false;
+                }
             }
+        }
+        true
+    }
+
+    fn wake(&self, address: usize, bytes: usize) {
+        let mut range = range_of(address, bytes);
+        // SAFETY: the call takes this struct, and the descriptor is of its kind. Who is
+        // woken looks again.
+        let _ = unsafe { ioctl(&self.faults, Updater::<{ UFFDIO_WAKE }, _>::new(&mut range)) };
+    }
+
+    /// Has the system put zeros there, as in other memory, and whoever waits go on.
+    fn let_be(&self, address: usize, bytes: usize) {
+        let mut range = range_of(address, bytes);
+        // SAFETY: the call takes this struct, and the descriptor is of its kind.
+        let done =
+            unsafe { ioctl(&self.faults, Updater::<{ UFFDIO_UNREGISTER }, _>::new(&mut range)) };
+        if done.is_err() {
+            // A thread would wait that nothing can end.
+            std::process::abort();
         }
     }
 
     /// Ends the waiting when what is returned is dropped.
-    pub(super) fn end_when_dropped(&self) -> impl Drop + '_ {
+    pub(super) fn end_when_dropped(&self) -> End<'_> {
         End(self)
     }
 }
 
-struct End<'a>(&'a Faults);
+fn range_of(start: usize, bytes: usize) -> uffdio_range {
+    uffdio_range { start: start as u64, len: bytes as u64 }
+}
+
+pub(super) struct End<'a>(&'a Faults);
 
 impl Drop for End<'_> {
     fn drop(&mut self) {
