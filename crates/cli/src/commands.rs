@@ -157,7 +157,9 @@ pub(crate) fn definition() -> clap::Command {
         .collect();
     let after = format!(
         "Exit codes:\n{}\n\nEnvironment:\n  WEFT_DIR  the store, or the directory that has it, \
-         instead of the nearest .weft at\n            or above the working directory\n  NO_COLOR  no colors if it is set and not empty",
+         instead of the nearest .weft at\n            or above the working directory\n  WEFT_CACHE_MAX\n            \
+         what compiled modules and images may take in the user's cache, as 20GiB;\n            \
+         8GiB if it is not set\n  NO_COLOR  no colors if it is set and not empty",
         codes.join("\n")
     );
     let quiet = Arg::new("quiet")

@@ -13,7 +13,7 @@ use weft_store::{Backend, StoreError, Writing};
 use crate::commands::pin;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
-use crate::place::{Place, cache};
+use crate::place::{self, Place};
 use crate::progress;
 use crate::terminal::{CLEAR, Terminal};
 use crate::units::{count, counted, size, time};
@@ -137,6 +137,7 @@ pub(crate) fn node(
         memory_bytes: options.memory_bytes,
         backend: Some(backend),
         artifacts,
+        artifacts_max_bytes: place::cache_max().ok().flatten(),
         keep_every: Some(KEEP_EVERY),
         ..Config::default()
     })?)
@@ -155,6 +156,7 @@ pub(crate) fn looking(
         memory_bytes: options.memory_bytes,
         backend: Some(place.backend.clone()),
         artifacts: artifacts(terminal),
+        artifacts_max_bytes: place::cache_max().ok().flatten(),
         verify,
         debug,
         ..Config::default()
@@ -165,7 +167,10 @@ pub(crate) fn looking(
 /// each time: slower, and no reason to give up.
 pub(crate) fn artifacts(terminal: Terminal) -> Option<PathBuf> {
     use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-    let directory = cache()?.join("artifacts");
+    let directory = place::artifacts()?;
+    if let Err(wrong) = place::cache_max() {
+        terminal.say("warning", &wrong);
+    }
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory).ok()?;
     let mode = std::fs::metadata(&directory).ok()?.mode();
     if mode & 0o022 != 0 {

@@ -39,8 +39,7 @@ pub(crate) type Page = ((usize, u64), Handle);
 impl Image {
     /// What was named in the place of a program, if that is no file.
     pub(crate) fn named(given: &Given<'_>, path: &Path) -> Result<Option<Self>, Exit> {
-        let is_named = matches!(path.as_os_str().as_bytes().first(), Some(b'@' | b'#'));
-        if !is_named || path.exists() {
+        if !is_named(path) {
             return Ok(None);
         }
         let handle = argument::data(path.as_os_str(), given.terminal)?.1;
@@ -137,6 +136,11 @@ impl Image {
 /// Whether a module is a function for `weft eval`, of which there are images, too.
 pub(crate) fn is_function(backend: &dyn Backend, module: Handle) -> Result<bool, Exit> {
     Ok(module.kind() == Kind::Blob && weft_engine::is_codelet(blob(backend, module)?.bytes()))
+}
+
+/// Whether the place of a program names something of the store, and no file.
+pub(crate) fn is_named(path: &Path) -> bool {
+    matches!(path.as_os_str().as_bytes().first(), Some(b'@' | b'#')) && !path.exists()
 }
 
 /// Whether a Tree says of itself that it is an image.

@@ -17,7 +17,7 @@ use crate::commands::pin;
 use crate::exit::{Code, Exit};
 use crate::progress;
 use crate::terminal::Terminal;
-use crate::units::{count, counted, size};
+use crate::units::{count, counted, parse_size, size};
 
 /// A store that is open: by this process, or through the one that holds it.
 pub(crate) struct Place {
@@ -302,6 +302,24 @@ impl SoFar {
             bytes: self.bytes.load(Ordering::Relaxed),
         }
     }
+}
+
+/// What says how much compiled modules and the pages of images may take.
+pub(crate) const CACHE_MAX: &str = "WEFT_CACHE_MAX";
+
+/// What it says, if anything; or what is wrong with it.
+pub(crate) fn cache_max() -> Result<Option<u64>, String> {
+    let Some(named) = env::var_os(CACHE_MAX).filter(|named| !named.is_empty()) else {
+        return Ok(None);
+    };
+    let text = named.to_string_lossy();
+    let size = parse_size(&text);
+    size.map(Some).map_err(|what| format!("{CACHE_MAX} is {text}, which is not heeded: {what}"))
+}
+
+/// Where compiled modules and the pages of images are kept.
+pub(crate) fn artifacts() -> Option<PathBuf> {
+    Some(cache()?.join("artifacts"))
 }
 
 /// This user's directory for what can be made again. Compiled modules are kept

@@ -9,8 +9,9 @@
 //! Of a module there are two files: the artifact as the compiler gave it, which
 //! can be mapped, and its [`Seal`], which says what it is. Neither is written to
 //! once it has its name, only replaced: whoever cuts one short that is mapped
-//! ends the process that runs it.
+//! ends the process that runs it. What all take together is [bounded](bound).
 
+pub(crate) mod bound;
 mod seal;
 mod turn;
 
@@ -31,6 +32,7 @@ pub(crate) use turn::Turn;
 #[derive(Debug)]
 pub(crate) struct Artifacts {
     dir: PathBuf,
+    max_bytes: u64,
 }
 
 /// A sound artifact.
@@ -44,7 +46,7 @@ pub(crate) struct Artifact {
 const STAMPED_MIN_BYTES: u64 = 1 << 20;
 
 impl Artifacts {
-    pub(crate) fn open(dir: PathBuf) -> Result<Self, EngineError> {
+    pub(crate) fn open(dir: PathBuf, max_bytes: u64) -> Result<Self, EngineError> {
         let failed = |source| EngineError::Artifacts { dir: dir.clone(), source };
         create(&dir).map_err(failed)?;
         match trust(&fs::metadata(&dir).map_err(failed)?) {
@@ -52,7 +54,7 @@ impl Artifacts {
             Trust::Shared => return Err(EngineError::ArtifactsShared { dir }),
             Trust::Foreign => return Err(EngineError::ArtifactsForeign { dir }),
         }
-        Ok(Self { dir })
+        Ok(Self { dir, max_bytes })
     }
 
     fn path(&self, module: &Handle, settings: &Handle, suffix: &str) -> PathBuf {
@@ -71,7 +73,14 @@ impl Artifacts {
         let mut code = open_ours(&self.path(module, settings, ""))?;
         let stamp = Stamp::of(&code.metadata().ok()?);
         let sealed_at = Stamp::of(&file.metadata().ok()?);
-        if !seal.stamp.is_some_and(|seen| seen == stamp && seen.is_older_than(&sealed_at)) {
+        let is_known =
+            seal.stamp.is_some_and(|seen| seen == stamp && seen.is_older_than(&sealed_at));
+        // Of no other: that moves the time of the seal's change on, and what is older than
+        // the seal is what counts as known.
+        if is_known || seal.stamp.is_none() {
+            bound::note_used(&file);
+        }
+        if !is_known {
             let mut artifact = Vec::new();
             code.read_to_end(&mut artifact).ok()?;
             if Handle::of_blob(&artifact) != seal.checksum {
@@ -96,7 +105,7 @@ impl Artifacts {
             about: about.to_vec(),
         };
         if self.write(&self.path(module, settings, ""), artifact) {
-            self.write(&self.path(module, settings, ".seal"), &seal.encode());
+            self.seal(&seal, artifact);
         }
     }
 
@@ -133,8 +142,15 @@ impl Artifacts {
         let (settings, checksum) = (Handle::of_blob(what), Handle::of_blob(bytes));
         let seal = Seal { module: *image, settings, checksum, stamp: None, about: Vec::new() };
         if self.write_with(&self.path(image, &settings, ""), write) {
-            self.write(&self.path(image, &settings, ".seal"), &seal.encode());
+            self.seal(&seal, bytes);
         }
+    }
+
+    /// Says what is sound that was just written.
+    fn seal(&self, seal: &Seal, artifact: &[u8]) {
+        let sealed = seal.encode();
+        self.write(&self.path(&seal.module, &seal.settings, ".seal"), &sealed);
+        bound::wrote(&self.dir, [artifact.len(), sealed.len()], self.max_bytes);
     }
 
     /// Waits until no other process compiles this module, as far as one can

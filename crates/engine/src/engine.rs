@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU32;
 use crate::EngineError;
 use crate::apply::Codelet;
 use crate::artifact::Artifacts;
+use crate::artifact::bound::ARTIFACTS_MAX_BYTES;
 use crate::compiling::{Compiling, Counts};
 use crate::fixpoint::Fixpoint;
 use crate::image::{Imaged, Images};
@@ -21,6 +22,9 @@ pub struct Config {
     /// Where compiled modules are kept between processes: a directory of this
     /// user alone, which does not travel with data. `None` keeps none.
     pub artifacts: Option<PathBuf>,
+    /// What they may take there, with the pages of images; beyond, what was used
+    /// longest ago is removed.
+    pub artifacts_max_bytes: u64,
     /// How many functions can have their memory from the pool at a time; more
     /// run outside it, slower. 0 means no pool.
     pub instances: u32,
@@ -47,6 +51,7 @@ impl Default for Config {
         let threads = std::thread::available_parallelism().map_or(1, usize::from) as u32;
         Self {
             artifacts: None,
+            artifacts_max_bytes: ARTIFACTS_MAX_BYTES,
             instances: (4 * threads).max(16),
             module_cache_bytes: 512 << 20,
             module_max_bytes: 256 << 20,
@@ -133,7 +138,8 @@ impl Engine {
     /// the compiler does not support.
     pub fn new(config: Config) -> Result<Self, EngineError> {
         let artifacts = config.artifacts.clone().filter(|_| !config.debug);
-        let artifacts = artifacts.map(Artifacts::open).transpose()?.map(Arc::new);
+        let artifacts = artifacts.map(|dir| Artifacts::open(dir, config.artifacts_max_bytes));
+        let artifacts = artifacts.transpose()?.map(Arc::new);
         let ended = match config.debug || !cfg!(unix) {
             true => Ended::ByCounter,
             false => Ended::ByPolls,

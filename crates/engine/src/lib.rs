@@ -45,6 +45,7 @@ mod ways;
 
 pub use abi::window::Mapped;
 pub use apply::{Objects, Run};
+pub use artifact::bound::{ARTIFACTS_MAX_BYTES, Kept, kept_in};
 pub use check::{has_debug_info, is_codelet};
 pub use compiling::Compiling;
 pub use engine::{Config, Engine, Reuse, RunBounds, Stats};

@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod campaign;
+pub mod images;
 mod modules;
 mod mutate;
 mod random;

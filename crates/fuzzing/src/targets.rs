@@ -52,6 +52,13 @@ pub const TARGETS: &[Target] = &[
         count: 20_000,
     },
     Target {
+        name: "image",
+        run: crate::images::broken::image,
+        seeds: seeds::short,
+        words: &[],
+        count: 200,
+    },
+    Target {
         name: "module",
         run: weft_engine::fuzz::fuzz_module,
         seeds: seeds::modules,
@@ -71,6 +78,13 @@ pub const TARGETS: &[Target] = &[
         seeds: seeds::random,
         words: &[],
         count: 20,
+    },
+    Target {
+        name: "snapshot",
+        run: crate::images::begun::snapshot,
+        seeds: seeds::short,
+        words: &[],
+        count: 40,
     },
 ];
 

@@ -38,6 +38,8 @@ pub struct Config {
     /// Where compiled modules are kept between processes: a directory that only
     /// this user can write. `None` compiles them anew in each process.
     pub artifacts: Option<PathBuf>,
+    /// What they may take there, in bytes; `None` means what the engine holds for right.
+    pub artifacts_max_bytes: Option<u64>,
     /// How often what was found out meanwhile is written to the backend, so that
     /// little is lost if the process is killed, and so that the cache can forget
     /// it; `None` leaves it to [`Node::keep`].
@@ -187,11 +189,13 @@ impl Node {
             made_max_bytes: made.clamp(MADE_MIN_BYTES, RunBounds::default().made_max_bytes),
             ..RunBounds::default()
         };
+        let defaults = weft_engine::Config::default();
         let engine = Engine::new(weft_engine::Config {
             artifacts: config.artifacts,
+            artifacts_max_bytes: config.artifacts_max_bytes.unwrap_or(defaults.artifacts_max_bytes),
             bounds,
             debug: config.debug,
-            ..weft_engine::Config::default()
+            ..defaults
         })?;
         let (queue, locals) = Queue::new(workers);
         let removals = config.backend.as_ref().map_or(0, |backend| backend.removals());

@@ -4,7 +4,7 @@ mod diff;
 mod list;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
@@ -13,9 +13,10 @@ use weft_store::Mode;
 use super::run::entry;
 use super::run::given::{Given, arguments};
 use super::{Command, handle_argument, json_argument, why};
+use crate::argument;
 use crate::evaluate::{Options, evaluate};
 use crate::exit::Exit;
-use crate::image::is_function;
+use crate::image::{Image, is_function, is_named};
 use crate::noted;
 use crate::out::out;
 use crate::place::Place;
@@ -94,6 +95,9 @@ fn make(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
     let place = Place::open(Mode::Write, terminal)?;
     let given = Given { matches, place: &place, terminal };
     let path = matches.get_one::<PathBuf>("PROG").cloned().unwrap_or_default();
+    if is_named(&path) {
+        return Err(no_file(&place, &path, terminal)?);
+    }
     let functions: Vec<&String> = matches.get_many("init").into_iter().flatten().collect();
     let name: OsString = path.file_name().unwrap_or_default().to_owned();
     let module = place.put(&path)?.0;
@@ -134,4 +138,21 @@ fn more(matches: &ArgMatches) -> Option<&'static str> {
         ("ARGS", "arguments"),
     ];
     flags.into_iter().find(|(id, _)| matches.contains_id(id)).map(|(_, told)| told)
+}
+
+/// Why something of the store has no image.
+fn no_file(place: &Place, path: &Path, terminal: Terminal) -> Result<Exit, Exit> {
+    let handle = argument::data(path.as_os_str(), terminal)?.1;
+    let (name, kind) = (path.display(), handle.kind());
+    Ok(Exit::usage(match Image::read(&*place.backend, handle) {
+        Ok(_) => format!(
+            "{name} is an image, and an image is made of a program; to begin it further, give the \
+             program's file again, its --init and the new --init behind them; `weft why {name}` \
+             names them"
+        ),
+        Err(_) => format!(
+            "{name} is {kind}, and an image is made of a program in a file; if it is one, \
+             `weft cat {name} > program.wasm` and give that"
+        ),
+    }))
 }

@@ -1,19 +1,22 @@
 use clap::ArgMatches;
 use serde_json::{Map, Value, json};
+use weft_engine::{ARTIFACTS_MAX_BYTES, Kept, kept_in};
 use weft_store::{Mode, Usage};
 
 use super::{Command, is_json, json_argument};
 use crate::exit::Exit;
 use crate::out::out;
-use crate::place::Place;
+use crate::place::{self, Place};
 use crate::terminal::Terminal;
-use crate::units::{count, size};
+use crate::units::{count, counted, size};
 
 pub(crate) const COMMAND: Command = Command {
     name: "stat",
     about: "Say what is in the store, and who holds it",
     details: "Bytes are of all files of the store. Dead is what nothing can read any more,\n\
-              until `weft gc`. If a process holds the store, what it tells of itself follows:\n\
+              until `weft gc`. Compiled modules and the pages of images are kept in the user's\n\
+              cache, for all stores: what was used longest ago goes when they come to more\n\
+              than WEFT_CACHE_MAX says. If a process holds the store, what it tells of itself follows:\n\
               its number, since when, and what its node has done.",
     examples: &["weft stat", "weft stat --output json"],
     arguments: |command| command.arg(json_argument()),
@@ -25,6 +28,8 @@ struct Counts {
     labels: usize,
     pins: usize,
     runs: usize,
+    compiled: Kept,
+    compiled_max_bytes: u64,
 }
 
 fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
@@ -35,6 +40,8 @@ fn run(matches: &ArgMatches, terminal: Terminal) -> Result<(), Exit> {
         labels: backend.labels()?.len(),
         pins: backend.pins()?.len(),
         runs: backend.runs()?.len(),
+        compiled: place::artifacts().map(|dir| kept_in(&dir)).unwrap_or_default(),
+        compiled_max_bytes: place::cache_max().ok().flatten().unwrap_or(ARTIFACTS_MAX_BYTES),
     };
     let holder = place.holder()?;
     let facts: Vec<(String, String)> =
@@ -60,6 +67,12 @@ fn text(directory: &str, counts: &Counts) -> String {
         }
     });
     let dead = format!("{} dead", size(usage.dead_bytes));
+    let compiled = format!(
+        "{} of {}, {} of modules and images",
+        size(counts.compiled.bytes),
+        size(counts.compiled_max_bytes),
+        counted(counts.compiled.artifacts, "artifact")
+    );
     let rows = [
         ("store", directory.to_owned()),
         ("objects", format!("{}, {} dropped", count(usage.objects), count(usage.dropped))),
@@ -69,6 +82,7 @@ fn text(directory: &str, counts: &Counts) -> String {
         ("labels", count(counts.labels as u64)),
         ("pins", count(counts.pins as u64)),
         ("runs", count(counts.runs as u64)),
+        ("compiled", compiled),
     ];
     rows.iter().map(|(name, value)| format!("{name:<12} {value}\n")).collect()
 }
@@ -89,6 +103,9 @@ fn as_json(counts: &Counts, holder: Option<&Vec<(String, String)>>) -> Value {
         "labels": counts.labels,
         "pins": counts.pins,
         "runs": counts.runs,
+        "compiled_bytes": counts.compiled.bytes,
+        "compiled_max_bytes": counts.compiled_max_bytes,
+        "compiled": counts.compiled.artifacts,
         "holder": holder,
     })
 }

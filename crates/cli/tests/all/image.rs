@@ -142,9 +142,17 @@ fn what_is_wrong_is_said_and_nothing_is_made() {
     world.weft(["image", "keeper.wasm", "--init", "start", "--label", "it"]).ok();
     refused(&["run", "@it"], 2, "an image goes on with a function; name it with --invoke NAME");
     refused(&["run", "@it", "--invoke", "say", "--stub", "a.b"], 2, "leave --stub out");
+    let further = ["image", "@it", "--init", "start"];
+    refused(&further, 2, "@it is an image, and an image is made of a program; to begin it further");
+    refused(&["image", "@none", "--init", "start"], 5, "none");
     refused(&["run", "@none", "--invoke", "say"], 5, "none");
     world.weft(["label", "file", "./keeper.wasm"]).ok();
     refused(&["run", "@file", "--invoke", "say"], 1, "is no image: it is blob");
+    refused(&["image", "@file", "--init", "start"], 2, "`weft cat @file > program.wasm`");
+    // A file may be called as a label is.
+    std::fs::copy(world.path("keeper.wasm"), world.path("@it")).unwrap();
+    world.weft(["image", "@it", "--init", "start"]).ok();
+    std::fs::remove_file(world.path("@it")).unwrap();
     // It has grown by more than that.
     let text = KEEPER.replace(
         "(i32.store (i32.const 8192)",

@@ -23,7 +23,7 @@ fn wait_for_modules(world: &World, modules: usize) {
         let found = fs::read_dir(world.path("home/.cache/weft/artifacts"));
         found.map_or(0, |found| {
             let names = found.flatten().map(|entry| entry.file_name());
-            names.filter(|name| !name.to_string_lossy().starts_with("tmp-")).count()
+            names.filter(|name| name.to_string_lossy().ends_with(".seal")).count()
         })
     };
     let start = Instant::now();

@@ -7,6 +7,7 @@ mod bad_input;
 mod bad_modules;
 mod bptree;
 mod build;
+mod cache;
 mod demo;
 mod diff;
 mod document;

@@ -62,9 +62,10 @@ impl World {
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(self.dir.path());
-        for variable in ["WEFT_DIR", "NO_COLOR", "XDG_CACHE_HOME", "CARGO_HOME", "TERM"] {
+        for variable in ["WEFT_DIR", "WEFT_CACHE_MAX", "NO_COLOR", "XDG_CACHE_HOME", "CARGO_HOME"] {
             command.env_remove(variable);
         }
+        command.env_remove("TERM");
         command.env("HOME", self.path("home"));
         command
     }

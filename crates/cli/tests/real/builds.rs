@@ -7,13 +7,14 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::program::{Program, fetched, program};
+use crate::reactors;
 use crate::world::{Ran, ran};
 
 /// What is behind the objects in a link.
-const LIBRARIES: &str = "-lc /usr/lib/wasm32-unknown-wasip1/libclang_rt.builtins.a";
+pub(crate) const LIBRARIES: &str = "-lc /usr/lib/wasm32-unknown-wasip1/libclang_rt.builtins.a";
 
 /// `None` unless all are wanted and there.
-fn clang(package: &str) -> Option<Program> {
+pub(crate) fn clang(package: &str) -> Option<Program> {
     std::env::var_os("WEFT_LONG")?;
     let clang = program("clang")?;
     if fetched(package).is_none() {
@@ -38,6 +39,15 @@ fn copy(from: &Path, to: &Path) {
 
 /// Builds what is in a directory, and links it as `NAME.wasm`.
 fn build(clang: &Program, directory: &str, name: &str, libraries: &str) -> Ran {
+    let link = format!(
+        "wasm-ld -L/usr/lib/wasm32-wasip1 /usr/lib/wasm32-wasip1/crt1-command.o {{objects}} \
+         {libraries} {LIBRARIES} -o {name}.wasm"
+    );
+    build_by(clang, directory, &link)
+}
+
+/// The same with another last step.
+pub(crate) fn build_by(clang: &Program, directory: &str, link: &str) -> Ran {
     let top = clang.world.path(directory);
     let commands = fs::read_to_string(top.join("compile_commands.json")).unwrap();
     let mut commands: Value = serde_json::from_str(&commands).unwrap();
@@ -46,20 +56,16 @@ fn build(clang: &Program, directory: &str, name: &str, libraries: &str) -> Ran {
     }
     fs::write(top.join("compile_commands.json"), commands.to_string()).unwrap();
     let usr = format!("{}:/usr", fetched("llvm").unwrap().join("usr").display());
-    let link = format!(
-        "wasm-ld -L/usr/lib/wasm32-wasip1 /usr/lib/wasm32-wasip1/crt1-command.o {{objects}} \
-         {libraries} {LIBRARIES} -o {name}.wasm"
-    );
     let mut weft = clang.command();
     weft.args(["build", "--quiet", "--output", "json", directory, "--sysroot", &usr]);
-    weft.args(["--map", &format!("{directory}=/src"), "--out", "out", "--link", &link]);
+    weft.args(["--map", &format!("{directory}=/src"), "--out", "out", "--link", link]);
     weft.arg("--compiler").arg(&clang.path);
     ran(weft.output().unwrap())
 }
 
 /// The names of the steps that ran, of a build that went well.
 #[track_caller]
-fn steps_run(built: &Ran) -> BTreeSet<String> {
+pub(crate) fn steps_run(built: &Ran) -> BTreeSet<String> {
     assert_eq!(built.code, Some(0), "{}", String::from_utf8_lossy(&built.stdout));
     let object: Value = serde_json::from_slice(&built.stdout).unwrap();
     let steps = object["steps"].as_array().unwrap().iter();
@@ -125,7 +131,7 @@ fn lua_is_built_and_a_header_compiles_what_includes_it() {
 }
 
 #[test]
-fn sqlite_is_built_and_answers() {
+fn sqlite_is_built_and_answers_also_from_an_image() {
     let Some(clang) = clang("sqlite") else { return };
     let libraries = "-lwasi-emulated-mman -lwasi-emulated-getpid";
     let built = build(&clang, "sqlite/sqlite3", "sqlite", libraries);
@@ -139,6 +145,7 @@ fn sqlite_is_built_and_answers() {
     let arguments: Vec<&str> = ["/job/data.db"].into_iter().chain(statements).collect();
     let said = said(&clang, "sqlite", &["--dir", "job:/job"], &arguments);
     assert!(said.contains('5') && said.contains("two,three"), "{said}");
+    reactors::sqlite_goes_on_with_a_database_in_memory(clang, libraries);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod builds;
 mod few;
 mod long;
 mod program;
+mod reactors;
 #[path = "../all/world.rs"]
 #[allow(dead_code, reason = "helpers of another suite")]
 mod world;

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
+use std::time::{Duration, SystemTime};
 
-use weft_engine::{Config, Engine, EngineError};
+use weft_engine::{Config, Engine, EngineError, kept_in};
 use weft_object::Handle;
 
 use crate::harness::{Case, config};
@@ -26,8 +27,10 @@ impl Dir {
 
     /// The artifacts and, each behind its own, their seals.
     fn files(&self) -> Vec<PathBuf> {
-        let mut files: Vec<_> =
-            fs::read_dir(self.0.join("code")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let all = fs::read_dir(self.0.join("code")).unwrap().map(|entry| entry.unwrap().path());
+        let is_beside =
+            |path: &PathBuf| path.ends_with("written") || path.ends_with("removing.lock");
+        let mut files: Vec<_> = all.filter(|path| !is_beside(path)).collect();
         files.sort();
         files
     }
@@ -130,7 +133,7 @@ fn a_large_artifact_is_read_once() {
     assert!(fs::metadata(&code).unwrap().len() > 1 << 20);
     let unstamped = fs::read(&seal).unwrap();
     // Older than any clock's tick by the time that it is read.
-    thread::sleep(std::time::Duration::from_millis(50));
+    thread::sleep(Duration::from_millis(50));
     assert_eq!(once(), (0, 1));
     let stamped = fs::read(&seal).unwrap();
     assert_ne!(stamped, unstamped);
@@ -269,6 +272,251 @@ fn a_directory_that_goes_away_costs_only_the_artifacts() {
     let engine = engine(&dir);
     fs::remove_dir_all(dir.0.join("code")).unwrap();
     assert_eq!(add().on(&engine).number(), 42);
+}
+
+/// A module that is told from others by a number, of which it gives that.
+fn numbered(number: u64) -> Case {
+    Case::body(&format!("(call $u64_blob (i64.const {number}))"))
+}
+
+/// Its directory may take so much.
+fn bounded(dir: &Dir, artifacts_max_bytes: u64) -> Arc<Engine> {
+    let artifacts = Some(dir.0.join("code"));
+    Arc::new(Engine::new(Config { artifacts, artifacts_max_bytes, ..config() }).unwrap())
+}
+
+fn compiled(engine: &Arc<Engine>, numbers: impl IntoIterator<Item = u64>) -> u64 {
+    let before = engine.stats().compiled;
+    numbers.into_iter().for_each(|number| assert_eq!(numbered(number).on(engine).number(), number));
+    engine.stats().compiled - before
+}
+
+/// Files of one module, which has that many bytes on the disk.
+fn one_takes(dir: &Dir) -> u64 {
+    compiled(&bounded(dir, u64::MAX), [1000]);
+    let bytes = kept_in(&dir.0.join("code")).bytes;
+    fs::remove_dir_all(dir.0.join("code")).unwrap();
+    bytes
+}
+
+/// As if what there is was used so many hours ago, in that order.
+fn age(dir: &Dir, hours: u64) {
+    for path in dir.artifacts() {
+        for path in [path.clone(), path.with_extension("seal")] {
+            let file = fs::File::open(path).unwrap();
+            let then = file.metadata().unwrap().modified().unwrap();
+            file.set_modified(then - Duration::from_secs(hours * 3600)).unwrap();
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_was_used_longest_ago_is_removed() {
+    let dir = Dir::new();
+    let one = one_takes(&dir);
+    let max = 8 * one + one / 2;
+    for number in 0..8 {
+        assert_eq!(compiled(&bounded(&dir, max), [number]), 1);
+        age(&dir, 2);
+    }
+    // None was removed so far; two are used again, which is noted.
+    assert_eq!(compiled(&bounded(&dir, max), [0, 3]), 0);
+    assert_eq!(kept_in(&dir.0.join("code")).artifacts, 8);
+    assert_eq!(compiled(&bounded(&dir, max), [8]), 1);
+    let kept = kept_in(&dir.0.join("code"));
+    assert!(kept.bytes <= max && kept.artifacts == 7, "{kept:?}");
+    // The oldest went, which are the second and third.
+    assert_eq!(compiled(&bounded(&dir, max), [0, 3, 4, 5, 6, 7, 8]), 0);
+    assert_eq!(compiled(&bounded(&dir, u64::MAX), [1, 2]), 2);
+}
+
+/// Once an hour: what is loaded often is written to once.
+#[cfg(unix)]
+#[test]
+fn that_it_is_used_is_noted_once_an_hour_and_nothing_else_is_done() {
+    let dir = Dir::new();
+    assert_eq!(once(&dir), (1, 0));
+    let [code, seal] = dir.files().try_into().unwrap();
+    let times = || [&code, &seal].map(|path| fs::metadata(path).unwrap().modified().unwrap());
+    let at_first = times();
+    assert_eq!(once(&dir), (0, 1));
+    assert_eq!(times(), at_first);
+    age(&dir, 2);
+    let aged = times();
+    let engine = engine(&dir);
+    assert_eq!(add().on(&engine).number(), 42);
+    assert_eq!(times()[0], aged[0]);
+    assert!(times()[1] >= at_first[1]);
+    // What is ready is not looked for on the disk.
+    age(&dir, 2);
+    let aged = times();
+    assert_eq!(add().on(&engine).number(), 42);
+    assert_eq!(times(), aged);
+    // Of a clock that was wrong.
+    let future = SystemTime::now() + Duration::from_secs(1 << 20);
+    fs::File::open(&seal).unwrap().set_modified(future).unwrap();
+    assert_eq!(once(&dir), (0, 1));
+    assert!(times()[1] < future);
+}
+
+/// That the time of a seal is moved on makes nothing sound that is not.
+#[cfg(unix)]
+#[test]
+fn use_makes_no_artifact_known_that_was_not() {
+    use std::os::unix::fs::FileExt;
+    let dir = Dir::new();
+    let bytes = "\\01".repeat(1 << 20);
+    let text = format!(
+        "(module (memory 16) (data (i32.const 0) \"{bytes}\")
+        (func (export \"weft_apply\") (param i32) (result i32) (i32.const 0)))"
+    );
+    let once = || {
+        let engine = engine(&dir);
+        Case::text(&text).on(&engine).value();
+        (engine.stats().compiled, engine.stats().loaded)
+    };
+    assert_eq!(once(), (1, 0));
+    thread::sleep(Duration::from_millis(50));
+    assert_eq!(once(), (0, 1));
+    let [code, seal] = dir.files().try_into().unwrap();
+    for _ in 0..3 {
+        // Only the seal: the artifact is known by its times.
+        let file = fs::File::open(&seal).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(7200)).unwrap();
+        let before = fs::read(&seal).unwrap();
+        assert_eq!(once(), (0, 1));
+        assert_eq!(fs::read(&seal).unwrap(), before, "it was read and sealed once more");
+    }
+    let last = fs::metadata(&code).unwrap().len() - 1;
+    let byte = fs::read(&code).unwrap()[last as usize];
+    let file = fs::File::options().write(true).open(&code).unwrap();
+    file.write_all_at(&[byte ^ 1], last).unwrap();
+    fs::File::open(&seal).unwrap().set_modified(SystemTime::now()).unwrap();
+    assert_eq!(once(), (1, 0), "a damaged file was used");
+}
+
+#[cfg(unix)]
+#[test]
+fn files_of_others_stay() {
+    let dir = Dir::new();
+    let code = dir.0.join("code");
+    let one = one_takes(&dir);
+    compiled(&bounded(&dir, u64::MAX), 0..4);
+    let name = dir.artifacts().remove(0).file_name().unwrap().to_str().unwrap().to_owned();
+    let large = vec![1; 1 << 20];
+    let others =
+        ["notes", &name[1..], &format!("{name}.bak"), &format!("x{name}.seal"), "tmp-mine"];
+    let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+    for other in others {
+        fs::write(code.join(other), &large).unwrap();
+        fs::File::open(code.join(other)).unwrap().set_modified(long_ago).unwrap();
+    }
+    // What has a name of ours, and is none of our files.
+    let module = "0".repeat(64);
+    fs::create_dir(code.join(format!("{module}-{}", &name[65..]))).unwrap();
+    let elsewhere = dir.0.join("elsewhere");
+    fs::write(&elsewhere, &large).unwrap();
+    let link = code.join(format!("{}-{}", "1".repeat(64), &name[65..]));
+    std::os::unix::fs::symlink(&elsewhere, &link).unwrap();
+    // What a process that was killed has left, and what one is at.
+    fs::write(code.join("tmp-1-2"), &large).unwrap();
+    fs::write(code.join("tmp-1-3"), "").unwrap();
+    fs::File::open(code.join("tmp-1-2")).unwrap().set_modified(long_ago).unwrap();
+    compiled(&bounded(&dir, 2 * one), [4]);
+    assert!(kept_in(&code).bytes <= 2 * one);
+    assert_eq!(compiled(&bounded(&dir, u64::MAX), [4]), 0);
+    others.iter().for_each(|other| assert_eq!(fs::read(code.join(other)).unwrap(), large));
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink() && elsewhere.exists());
+    assert!(code.join(format!("{module}-{}", &name[65..])).is_dir());
+    assert!(!code.join("tmp-1-2").exists() && code.join("tmp-1-3").exists());
+}
+
+/// It is mapped, or open.
+#[cfg(unix)]
+#[test]
+fn what_is_removed_goes_on_where_it_is_in_use() {
+    let dir = Dir::new();
+    let user = bounded(&dir, u64::MAX);
+    assert_eq!(compiled(&user, 0..4), 4);
+    let loaded = bounded(&dir, u64::MAX);
+    assert_eq!(compiled(&loaded, 0..2), 0);
+    assert_eq!(compiled(&bounded(&dir, 1), [9]), 1);
+    assert_eq!((dir.artifacts().len(), kept_in(&dir.0.join("code")).artifacts), (0, 0));
+    assert_eq!(compiled(&user, 0..4), 0);
+    assert_eq!(compiled(&loaded, 0..2), 0);
+    // What is not ready is compiled.
+    assert_eq!(compiled(&loaded, 2..4), 2);
+}
+
+/// What does not fit at all pushes nothing else out.
+#[cfg(unix)]
+#[test]
+fn what_is_larger_than_the_bound_goes_first() {
+    let dir = Dir::new();
+    let max = 6 * one_takes(&dir);
+    compiled(&bounded(&dir, max), 0..4);
+    let bytes = "\\01".repeat(1 << 20);
+    let large = Case::text(&format!(
+        "(module (memory 16) (data (i32.const 0) \"{bytes}\")
+        (func (export \"weft_apply\") (param i32) (result i32) (i32.const 0)))"
+    ));
+    large.on(&bounded(&dir, max)).value();
+    assert_eq!(compiled(&bounded(&dir, max), 0..4), 0);
+    assert_eq!(dir.artifacts().len(), 4);
+}
+
+/// Many engines, as many processes, on one directory that is too small for them.
+#[cfg(unix)]
+#[test]
+fn a_bound_holds_among_many() {
+    let dir = Dir::new();
+    let one = one_takes(&dir);
+    let max = 5 * one;
+    let barrier = Barrier::new(4);
+    thread::scope(|scope| {
+        for first in 0..4 {
+            let (dir, barrier) = (&dir, &barrier);
+            scope.spawn(move || {
+                barrier.wait();
+                for round in 0..20 {
+                    // Each of its own, and one that others have too.
+                    compiled(&bounded(dir, max), [100 * first + round, round % 7]);
+                }
+            });
+        }
+    });
+    // Whoever came last while another was at it has left that to the next one.
+    compiled(&bounded(&dir, max), [5000]);
+    let kept = kept_in(&dir.0.join("code"));
+    assert!(kept.bytes <= max && kept.artifacts > 0, "{kept:?} of {max}");
+    // What is there is sound.
+    let known = bounded(&dir, u64::MAX);
+    assert_eq!(compiled(&known, [5000]), 0);
+    assert_eq!(known.stats().loaded, 1);
+}
+
+/// The list of what was written may be gone, cut or none: then all is looked at.
+#[cfg(unix)]
+#[test]
+fn a_broken_list_costs_a_look() {
+    let dir = Dir::new();
+    let max = 3 * one_takes(&dir);
+    let list = dir.0.join("code/written");
+    let mut number = 0;
+    for broken in [&b""[..], b"cut", &[0; 16], &[0xff; 8], &[0xff; 1 << 20]] {
+        compiled(&bounded(&dir, u64::MAX), number..number + 4);
+        fs::write(&list, broken).unwrap();
+        compiled(&bounded(&dir, max), [number + 4]);
+        number += 5;
+        assert!(kept_in(&dir.0.join("code")).bytes <= max, "{broken:?}");
+        assert_eq!(fs::metadata(&list).unwrap().len(), 8, "it is begun anew");
+    }
+    fs::remove_file(&list).unwrap();
+    // One that cannot be written to.
+    fs::create_dir(&list).unwrap();
+    compiled(&bounded(&dir, max), [number]);
+    assert!(kept_in(&dir.0.join("code")).bytes <= max);
 }
 
 #[test]

@@ -475,6 +475,35 @@ fn pages_are_kept_beside_compiled_modules() {
     std::fs::remove_dir_all(&place).unwrap();
 }
 
+/// Where the directory of compiled modules takes no pages, and where they go while an
+/// image is in use, it goes on as before.
+#[test]
+fn pages_beyond_the_bound_of_their_directory_go() {
+    let place = std::env::temp_dir().join(format!("weft-images-bound-{}", std::process::id()));
+    let engine = |artifacts_max_bytes| {
+        let config = Config { artifacts: Some(place.clone()), artifacts_max_bytes, ..config() };
+        Arc::new(Engine::new(config).unwrap())
+    };
+    let kept = || weft_engine::kept_in(&place);
+    let program = Case::text(COUNTER).on(&engine(u64::MAX));
+    let image = made(&snapshot(&program, &["init"], &[]));
+    let going = restored(&program, image, "go", &[]);
+    assert_eq!(left(&going).0, 442);
+    // The code, the pages, and what of them was written first.
+    assert_eq!(kept().artifacts, if cfg!(target_os = "linux") { 3 } else { 2 });
+    // Whoever writes there next finds that it is too much.
+    let other = Case::body("(call $u64_blob (i64.const 7))").on(&engine(1));
+    assert_eq!((other.number(), kept().artifacts), (7, 0));
+    assert_eq!(left(&going).0, 442);
+    // What is not ready is compiled, and its pages are put together again.
+    let none = Case { engine: engine(1), ..going };
+    for _ in 0..2 {
+        assert_eq!((left(&none).0, kept().artifacts), (442, 0));
+    }
+    assert_eq!(none.engine.stats().compiled, 1);
+    std::fs::remove_dir_all(&place).unwrap();
+}
+
 /// One step of a program, in text form.
 fn step() -> impl Strategy<Value = String> {
     let address = prop_oneof![0..131_000u32, 0..64u32, 65_500..65_600u32];

@@ -12,7 +12,7 @@ use crate::Source;
 
 /// What stands before the directories in an application of `wasi/1`; what is the
 /// same in all is not named.
-const GIVEN: [Option<&str>; 8] = [
+const RUN: [Option<&str>; 8] = [
     Some("limits"),
     None,
     Some("program"),
@@ -23,11 +23,82 @@ const GIVEN: [Option<&str>; 8] = [
     Some("clock"),
 ];
 
-/// The entries of an application, if it runs a program.
-fn program(entries: &[Handle]) -> Option<&[Handle]> {
-    let is_program = entries.get(1)?.literal_bytes() == Some(b"wasi/1");
-    let has_form = entries.len() >= GIVEN.len() && (entries.len() - GIVEN.len()).is_multiple_of(2);
-    (is_program && has_form).then_some(entries)
+/// The same of `snapshot/1`, which is given the calls before the program.
+const SNAPSHOT: [Option<&str>; 9] = [
+    Some("limits"),
+    None,
+    Some("calls"),
+    Some("program"),
+    Some("arguments"),
+    Some("environment"),
+    Some("stdin"),
+    Some("seed"),
+    Some("clock"),
+];
+
+/// The same of `image/1`.
+const IMAGE: [Option<&str>; 9] = [
+    Some("limits"),
+    None,
+    Some("image"),
+    Some("call"),
+    Some("arguments"),
+    Some("environment"),
+    Some("stdin"),
+    Some("seed"),
+    Some("clock"),
+];
+
+/// What the image of a codelet is applied to is that codelet's own.
+const CODELET_IMAGE: usize = 3;
+
+/// What the entries of an application of a built-in are for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Roles {
+    names: &'static [Option<&'static str>],
+    /// What follows: each a path and behind it a directory, or plain arguments.
+    has_directories: bool,
+}
+
+impl Roles {
+    fn of(entries: &[Handle]) -> Option<Self> {
+        let program = |names: &'static [_]| Self { names, has_directories: true };
+        let in_pairs = |names: &[_]| entries.len().saturating_sub(names.len()).is_multiple_of(2);
+        match entries.get(1)?.literal_bytes()? {
+            b"wasi/1" if entries.len() >= RUN.len() && in_pairs(&RUN) => Some(program(&RUN)),
+            // Of a codelet there are only the first.
+            b"snapshot/1" if in_pairs(&SNAPSHOT) => Some(program(&SNAPSHOT)),
+            b"image/1" if in_pairs(&IMAGE) && goes_on(entries) => Some(program(&IMAGE)),
+            b"image/1" => Some(Self { names: &IMAGE[..CODELET_IMAGE], has_directories: false }),
+            _ => None,
+        }
+    }
+}
+
+/// Whether what an image is given is what a program can be given. Of what the image
+/// is nothing is read, so a codelet that happens to take just this counts as one. What
+/// is still to be evaluated can become anything.
+fn goes_on(entries: &[Handle]) -> bool {
+    let is_open = |handle: &Handle| !handle.kind().is_data();
+    let is_empty = |handle: &Handle| handle.literal_bytes() == Some(b"");
+    let is_of =
+        |handle: &Handle, kinds: [Kind; 2]| is_open(handle) || kinds.contains(&handle.kind());
+    let is_blob = |handle: &Handle| is_of(handle, [Kind::Blob, Kind::BlobRef]);
+    let is_tree = |handle: &Handle| is_of(handle, [Kind::Tree, Kind::TreeRef]);
+    let is_number = |handle: &Handle| {
+        is_open(handle) || handle.literal_bytes().is_some_and(|bytes| bytes.len() <= 8)
+    };
+    let Some(([call, arguments, environment, stdin, seed, clock], pairs)) =
+        entries.get(CODELET_IMAGE..).and_then(|given| given.split_first_chunk())
+    else {
+        return false;
+    };
+    (is_tree(call) || is_blob(call) && !is_empty(call))
+        && [arguments, environment].into_iter().all(|it| is_tree(it) || is_empty(it))
+        && is_blob(stdin)
+        && is_number(seed)
+        && is_number(clock)
+        && pairs.chunks(2).all(|pair| is_blob(&pair[0]) && pair.get(1).is_some_and(is_tree))
 }
 
 /// What an entry of an application is for. Of a program, that is what it is given;
@@ -35,13 +106,13 @@ fn program(entries: &[Handle]) -> Option<&[Handle]> {
 #[must_use]
 pub fn entry_step(entries: &[Handle], at: usize) -> Step {
     let argument = Step::Argument(at.saturating_sub(2) as u64);
-    match (at, program(entries)) {
+    match (at, Roles::of(entries)) {
         (0, _) => Step::Limits,
         (1, _) => Step::Procedure,
         (_, None) => argument,
-        (_, Some(entries)) => match GIVEN.get(at) {
+        (_, Some(Roles { names, has_directories })) => match names.get(at) {
             Some(given) => given.map_or(argument, Step::Given),
-            None if at % 2 == GIVEN.len() % 2 => argument,
+            None if !has_directories || at % 2 == names.len() % 2 => argument,
             None => {
                 let path = entries.get(at - 1).and_then(Handle::literal_bytes);
                 path.map_or(argument, |path| Step::Directory(path.to_vec()))
@@ -78,34 +149,49 @@ impl<S: Source + ?Sized> Differ<'_, S> {
 
     fn applications(&mut self, pair: &Pair, old: Handle, new: Handle) -> Result<(), StoreError> {
         let Some((old, new)) = self.two_trees(old, new)? else { return self.unread(pair) };
-        if let (Some(old), Some(new)) = (program(old.entries()), program(new.entries())) {
-            return self.programs(&pair.at, old, new);
+        let (old, new) = (old.entries(), new.entries());
+        if let Some(roles) = Roles::of(old)
+            && Roles::of(new) == Some(roles)
+        {
+            return self.of_built_in(&pair.at, roles, old, new);
         }
-        let step = |at: u64| match at {
+        self.by_position(&pair.at, old, new, |at| match at {
             0 => Step::Limits,
             1 => Step::Procedure,
             at => Step::Argument(at - 2),
-        };
-        self.by_position(&pair.at, old.entries(), new.entries(), step);
+        });
         Ok(())
     }
 
-    /// Two runs of programs: what each thing that they are given is for stands
-    /// in docs/wasi.md. Directories are told apart by their paths.
-    fn programs(
+    /// Two applications of one built-in: what each thing that it is given is for
+    /// stands in docs/wasi.md and docs/image.md. Directories are told apart by their
+    /// paths.
+    fn of_built_in(
         &mut self,
         at: &Rc<Link>,
+        Roles { names, has_directories }: Roles,
         old: &[Handle],
         new: &[Handle],
     ) -> Result<(), StoreError> {
-        for ((old, new), what) in old.iter().zip(new).zip(GIVEN) {
-            if let Some(what) = what {
-                let at = at.with(Step::Given(what));
-                self.open.push(Pair { at, old: *old, new: *new });
+        let item = |handle: &Handle| Item { handle: *handle, file: None };
+        for (place, what) in names.iter().enumerate() {
+            let Some(what) = what else { continue };
+            let at = at.with(Step::Given(what));
+            match (old.get(place), new.get(place)) {
+                (Some(old), Some(new)) => self.open.push(Pair { at, old: *old, new: *new }),
+                (Some(old), None) => self.push(&at, What::Removed(item(old))),
+                (None, Some(new)) => self.push(&at, What::Added(item(new))),
+                (None, None) => {}
             }
         }
+        let rest = |entries| <[Handle]>::get(entries, names.len()..).unwrap_or_default();
+        let (old, new) = (rest(old), rest(new));
+        if !has_directories {
+            let before = names.len() as u64 - 2;
+            self.by_position(at, old, new, |at| Step::Argument(before + at));
+            return Ok(());
+        }
         let (old, new) = (self.directories_of(old)?, self.directories_of(new)?);
-        let item = |handle: &Handle| Item { handle: *handle, file: None };
         for (path, root) in &new {
             let at = at.with(Step::Directory(path.clone()));
             match old.get(path) {
@@ -121,10 +207,10 @@ impl<S: Source + ?Sized> Differ<'_, S> {
 
     fn directories_of(
         &mut self,
-        program: &[Handle],
+        pairs: &[Handle],
     ) -> Result<BTreeMap<Vec<u8>, Handle>, StoreError> {
         let mut out = BTreeMap::new();
-        for pair in program[GIVEN.len()..].chunks_exact(2) {
+        for pair in pairs.chunks_exact(2) {
             if let Some(path) = self.blob(pair[0])? {
                 out.insert(path.bytes().to_vec(), pair[1]);
             }

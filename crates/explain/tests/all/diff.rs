@@ -84,6 +84,74 @@ fn what_a_program_is_given_is_called_by_what_it_is_for() {
     );
 }
 
+/// Images are made and go on from as programs run.
+#[test]
+fn what_images_are_given_is_called_by_what_it_is_for() {
+    let world = World::default();
+    let [one, two] = ["one".repeat(20), "two".repeat(20)].map(|text| world.blob(text));
+    let [src, other] = [one, two].map(|file| world.directory([("lib/a.c", file)]));
+    let empty = world.blob("");
+    let given = |arguments: &[&str], seed: u64, directories: &[(&str, Handle)]| {
+        let words: Vec<Handle> = arguments.iter().map(|word| world.blob(word)).collect();
+        let mut given = vec![world.tree(&words), empty, empty, Handle::of_u64(seed), empty];
+        for (path, root) in directories {
+            given.extend([world.blob(path), root.lower().unwrap()]);
+        }
+        given
+    };
+    let calls = |names: &[&str]| {
+        let names: Vec<Handle> = names.iter().map(|name| world.blob(name)).collect();
+        world.tree(&names)
+    };
+    let make = |named: &[&str], program: Handle, given: &[Handle]| {
+        world.apply(world.blob("snapshot/1"), &[&[calls(named), program], given].concat())
+    };
+    let long = world.blob("a program of more than thirty bytes");
+    let old = make(&["start"], long, &given(&["cc"], 0, &[("/src", src), ("/gone", src)]));
+    let new = make(&["start", "more"], two, &given(&["cc", "-g"], 1, &[("/src", other)]));
+    let told = lines(&compare(&world, old, new));
+    assert_eq!(
+        told,
+        [
+            "arguments > entry 1 added",
+            "calls > entry 1 added",
+            "program changed Some(0)",
+            "seed changed Some(0)",
+            "/gone removed",
+            "/src/lib/a.c changed Some(0)",
+        ]
+    );
+    // Of a codelet's there is no more than a program.
+    let [old, new] = [one, two].map(|codelet| make(&["start"], codelet, &[]));
+    assert_eq!(lines(&compare(&world, old, new)), ["program changed Some(0)"]);
+
+    let go_on = |image: Handle, rest: &[Handle]| {
+        let image = world.tree(&[image]).lower().unwrap();
+        world.apply(world.blob("image/1"), &[&[image], rest].concat())
+    };
+    let call = |name: &str| world.blob(name);
+    let old = go_on(one, &[&[call("say")][..], &given(&["a"], 0, &[("/src", src)])].concat());
+    let new = go_on(two, &[&[call("ask")][..], &given(&["b"], 0, &[("/src", other)])].concat());
+    let told = lines(&compare(&world, old, new));
+    assert_eq!(
+        told,
+        [
+            "arguments > entry 0 changed Some(0)",
+            "call changed Some(0)",
+            "image > entry 0 changed Some(0)",
+            "/src/lib/a.c changed Some(0)",
+        ]
+    );
+    // What a codelet makes of its arguments is its own matter, however many there are.
+    for more in [0, 7, 8] {
+        let arguments = |first: u64| (first..=first + more).map(Handle::of_u64).collect::<Vec<_>>();
+        let (mut from, mut to) = (arguments(100), arguments(100));
+        (from[0], to[0]) = (one, two);
+        let told = lines(&compare(&world, go_on(one, &from), go_on(two, &to)));
+        assert_eq!(told, ["argument 2 changed Some(0)", "image > entry 0 changed Some(0)"]);
+    }
+}
+
 /// What was in a directory that is gone, or is in a new one, is found too.
 #[test]
 fn moves_are_found_inside_of_what_came_and_went() {
@@ -417,4 +485,29 @@ fn what_a_program_is_given_is_called_by_what_it_is() {
     );
     entries[1] = Handle::of_blob(b"other");
     assert_eq!(words(&entries)[1..4], ["procedure", "argument 1", "argument 2"]);
+    // Of an image, only if it can be what a program is given.
+    entries[1] = Handle::of_blob(b"image/1");
+    assert_eq!(words(&entries)[1..5], ["procedure", "image", "argument 2", "argument 3"]);
+    let (empty, tree) = (Handle::of_blob(b""), Handle::of_tree(&[]));
+    let call = Handle::of_blob(b"say");
+    let mut going = vec![empty, entries[1], tree.lower().unwrap(), call];
+    going.extend([tree, empty, empty, empty, empty, Handle::of_blob(b"/src"), tree]);
+    let told = ["image", "call", "arguments", "environment", "stdin", "seed", "clock"];
+    assert_eq!(words(&going)[2..9], told);
+    assert_eq!(words(&going)[9..], ["argument 8", "/src"]);
+    for wrong in 3..9 {
+        let mut going = going.clone();
+        going[wrong] = Handle::of_tree(&[tree]).application().unwrap();
+        // What is still to be evaluated may be that.
+        assert_eq!(words(&going)[2..9], told, "{wrong}");
+        going[wrong] = match wrong {
+            3 => empty,
+            6 => tree,
+            _ => Handle::of_blob(b"words of a codelet"),
+        };
+        assert_eq!(words(&going)[2..5], ["image", "argument 2", "argument 3"], "{wrong}");
+    }
+    entries[1] = Handle::of_blob(b"snapshot/1");
+    assert_eq!(words(&entries[..11])[1..5], ["procedure", "calls", "program", "arguments"]);
+    assert_eq!(words(&entries[..4])[1..], ["procedure", "calls", "program"]);
 }
