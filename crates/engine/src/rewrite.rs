@@ -10,8 +10,8 @@
 //! **Cards.** What a run changes is put back by the module itself, where that is
 //! cheaper than a new instance. Memory 0 is divided into cards of 2^[`CARD_BITS`]
 //! bytes, with a byte each in the memory beside. Each store marks the
-//! card of its first byte, which is enough: a store has at most 16 bytes, so a card is
-//! put back with the 15 behind it. A function is added that applies and then writes
+//! card of its first byte, unless one near to it has (`marked`). That is enough, since a
+//! card is put back with what is near to it. A function is added that applies and then writes
 //! into every mutable global, and into each marked card, what an instance begins
 //! with. What it does not put back (tables, dropped segments, the size of the
 //! memory) is noted when it changes, and ends the instance.
@@ -23,6 +23,7 @@
 mod body;
 pub(crate) mod handles;
 pub(crate) mod image;
+mod marked;
 mod places;
 mod polls;
 mod reset;
@@ -46,8 +47,8 @@ pub(crate) const CARD_BITS: i32 = 12;
 /// Where cards begin in the memory beside. What is before is for polls.
 pub(crate) const CARDS_AT: u64 = 1 << 16;
 
-/// How far a store that begins in a card may go on behind it.
-const SPILL_BYTES: i32 = 15;
+/// How far what is written with the mark of a card may be before and behind it.
+const SPILL_BYTES: u32 = 256;
 
 // Of these every 32-bit address is in one.
 const CARDS: u64 = 1 << (32 - CARD_BITS);
