@@ -70,11 +70,22 @@ pub(crate) enum For {
     Again {
         /// Exports what is compared with what an instance begins with.
         compared: bool,
+        /// What is left as it is, to see that somebody finds that.
+        fault: Option<Fault>,
     },
     /// Polls, and what an image is taken of and put into: memories and mutable
     /// globals are exported, and no data is put into memory when an instance
     /// begins.
     Image,
+}
+
+/// What is not put back of an instance, on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// The first card of sixteen.
+    Card,
+    /// The last mutable global.
+    Global,
 }
 
 /// The name of the memory beside, as an export of a module.
@@ -112,7 +123,7 @@ pub(crate) fn rewrite(
     let reset = match what {
         For::Once if !polled => return Ok(None),
         For::Once | For::Image => None,
-        For::Again { .. } => match reset(&survey, side) {
+        For::Again { fault, .. } => match reset(&survey, side, fault) {
             Some(reset) => Some(reset),
             None => return Ok(None),
         },
@@ -149,7 +160,7 @@ pub(crate) fn rewrite(
         let run = reset.add(apply, &mut sections);
         export(&mut sections, &run_name(name), ExportKind::Func, run);
     }
-    if matches!(what, For::Again { compared: true } | For::Image) {
+    if matches!(what, For::Again { compared: true, .. } | For::Image) {
         for (kind, index) in survey.changing() {
             export(&mut sections, &changing_name(name, kind, index), kind, index);
         }
@@ -164,7 +175,11 @@ pub(crate) fn rewrite(
 }
 
 /// What puts instances back, and the function that is applied.
-fn reset<'s, 'a>(survey: &'s Survey<'a>, side: u32) -> Option<(u32, Reset<'s, 'a>)> {
+fn reset<'s, 'a>(
+    survey: &'s Survey<'a>,
+    side: u32,
+    fault: Option<Fault>,
+) -> Option<(u32, Reset<'s, 'a>)> {
     let apply = survey.exported(EXPORT)?;
     // A start function would have to run again.
     if survey.start.is_some() || survey.imports_more {
@@ -182,7 +197,7 @@ fn reset<'s, 'a>(survey: &'s Survey<'a>, side: u32) -> Option<(u32, Reset<'s, 'a
         _ => return None,
     };
     let marking = Marking { mark: survey.function_count(), spoiled: survey.globals.len() as u32 };
-    Some((apply, Reset { survey, marking, side, image }))
+    Some((apply, Reset { survey, marking, side, image, fault }))
 }
 
 fn bodies(module: &[u8]) -> Result<Vec<FunctionBody<'_>>> {

@@ -70,7 +70,7 @@ pub const TARGETS: &[Target] = &[
         run: crate::modules::reuse,
         seeds: seeds::random,
         words: &[],
-        count: 20,
+        count: 100,
     },
 ];
 

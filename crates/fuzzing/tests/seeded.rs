@@ -8,7 +8,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use weft_fuzzing::{Campaign, TARGETS, Target, target};
+use weft_fuzzing::{Campaign, Fault, TARGETS, Target, faulty_reuse, target};
 
 fn run(name: &str) {
     let target = target(name).expect("a target of this name");
@@ -94,6 +94,24 @@ fn a_planted_fault_is_found_kept_and_replayed() {
     // It was left as the running one too: the next run begins with it.
     let next = campaign.run(&Target { count: 0, ..PLANTED }).unwrap_err();
     assert!(next.input.contains("last run"), "{next}");
+}
+
+/// Of the modules that the target makes, some store in the first card and write to
+/// the last global, and it sees what that leaves.
+#[test]
+fn an_instance_that_is_not_put_back_is_found() {
+    let reuse = target("reuse").unwrap();
+    let faulty: [(&str, fn(&[u8]), &str); 2] = [
+        ("card", |bytes| faulty_reuse(Fault::Card, bytes), "Memory 0"),
+        ("global", |bytes| faulty_reuse(Fault::Global, bytes), "Global"),
+    ];
+    for (name, run, place) in faulty {
+        let folder = scratch(&format!("fuzz-faulty-{name}"));
+        let campaign = Campaign { seed: 1, time: None, folder, replay: None };
+        let faulty = Target { name: "faulty", run, count: 400, ..*reuse };
+        let message = campaign.run(&faulty).unwrap_err().message;
+        assert!(message.contains("was not put back") && message.contains(place), "{message}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use wasm_encoder::{BlockType, Encode, Function, InstructionSink, MemArg, Section
 use super::body::Marking;
 use super::sections::Sections;
 use super::survey::Survey;
-use super::{CARD_BITS, CARDS_AT, SPILL_BYTES};
+use super::{CARD_BITS, CARDS_AT, Fault, SPILL_BYTES};
 
 /// What memory 0 begins with.
 pub(super) struct Image {
@@ -47,6 +47,7 @@ pub(super) struct Reset<'s, 'a> {
     pub(super) side: u32,
     /// `None` without a memory.
     pub(super) image: Option<Image>,
+    pub(super) fault: Option<Fault>,
 }
 
 impl Reset<'_, '_> {
@@ -166,6 +167,9 @@ impl Reset<'_, '_> {
         let mut sink = function.instructions();
         sink.local_get(group).i32_const(GROUP).i32_mul().local_tee(card);
         sink.i32_const(GROUP).i32_add().local_set(end);
+        if self.fault == Some(Fault::Card) {
+            sink.local_get(card).i32_const(1).i32_add().local_set(card);
+        }
         sink.loop_(BlockType::Empty);
         sink.local_get(card).i32_load8_u(self.at(CARDS_AT)).if_(BlockType::Empty);
         sink.local_get(card).call(restore).end();
@@ -188,7 +192,11 @@ impl Reset<'_, '_> {
         let spoiled = self.marking.spoiled;
         let mut function = Function::new([(3, ValType::I32)]);
         function.instructions().local_get(0).call(apply).local_set(result);
-        for global in &self.survey.mutable {
+        let globals = match (self.fault, self.survey.mutable.split_last()) {
+            (Some(Fault::Global), Some((_, others))) => others,
+            _ => &self.survey.mutable,
+        };
+        for global in globals {
             function.raw(global.initial.iter().copied());
             function.instructions().global_set(global.index);
         }
