@@ -287,7 +287,7 @@ mod tests {
         // JUSTIFICATION: it is pages that are taken away.
         let page = unsafe { libc::mmap(std::ptr::null_mut(), length, access, flags, -1, 0) };
         assert_ne!(page, libc::MAP_FAILED);
-        Page(NonNull::new(page.cast()).unwrap())
+        NonNull::new(page.cast()).map_or_else(|| panic!("a page at zero"), Page)
     }
 
     /// Whether the kernel may read the page, which looks and does not fault.

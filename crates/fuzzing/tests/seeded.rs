@@ -101,11 +101,9 @@ fn a_planted_fault_is_found_kept_and_replayed() {
 #[test]
 fn an_instance_that_is_not_put_back_is_found() {
     let reuse = target("reuse").unwrap();
-    let faulty: [(&str, fn(&[u8]), &str); 2] = [
-        ("card", |bytes| faulty_reuse(Fault::Card, bytes), "Memory 0"),
-        ("global", |bytes| faulty_reuse(Fault::Global, bytes), "Global"),
-    ];
-    for (name, run, place) in faulty {
+    let card: fn(&[u8]) = |bytes| faulty_reuse(Fault::Card, bytes);
+    let global: fn(&[u8]) = |bytes| faulty_reuse(Fault::Global, bytes);
+    for (name, run, place) in [("card", card, "Memory 0"), ("global", global, "Global")] {
         let folder = scratch(&format!("fuzz-faulty-{name}"));
         let campaign = Campaign { seed: 1, time: None, folder, replay: None };
         let faulty = Target { name: "faulty", run, count: 400, ..*reuse };
