@@ -10,6 +10,11 @@ impl Times {
         Self(Vec::new())
     }
 
+    /// Of what is one number.
+    pub(crate) fn of(number: f64) -> Self {
+        Self(vec![number])
+    }
+
     pub(crate) fn push(&mut self, time: f64) {
         self.0.push(time);
     }
@@ -34,7 +39,10 @@ impl Times {
 pub(crate) fn tell(bench: &str, what: &str, times: &mut Times, amount: fn(f64) -> Amount) -> bool {
     let median = amount(times.median());
     let (least, most) = times.range();
-    let spread = format!("{} to {}", amount(least), amount(most));
+    let spread = match times.0.len() {
+        1 => String::new(),
+        _ => format!(" ({} to {})", amount(least), amount(most)),
+    };
     let promise = PROMISES.iter().find(|promise| promise.bench == bench && promise.what == what);
     let kept = promise.is_none_or(|promise| promise.is_kept(median));
     let verdict = match promise {
@@ -42,7 +50,7 @@ pub(crate) fn tell(bench: &str, what: &str, times: &mut Times, amount: fn(f64) -
         Some(promise) if kept => format!("; promised: {promise}"),
         Some(promise) => format!("; not kept: {promise}"),
     };
-    println!("{bench:<6} {what:<18} {:>9} ({spread}){verdict}", median.to_string());
+    println!("{bench:<6} {what:<18} {:>9}{spread}{verdict}", median.to_string());
     kept
 }
 

@@ -2,7 +2,7 @@
 //! for the same program costs without names, relations and hermetic files.
 //!
 //! ```text
-//! cargo run --release --manifest-path peers/Cargo.toml -- [hello | start | build | image]... [--weft WEFT]
+//! cargo run --release --manifest-path peers/Cargo.toml -- [hello | start | build | image | barrier]... [--weft WEFT]
 //! ```
 //!
 //! - `hello` runs a small program again and again in one process.
@@ -13,16 +13,21 @@
 //!   there.
 //! - `image` runs CPython with libraries imported, fresh and from an image, in one
 //!   process.
+//! - `barrier` runs functions as they are and with their stores marked, in one
+//!   process: this is beside ourselves, and what it runs is built from what others
+//!   have made.
 //!
-//! All of them if none is named. The two latter run WEFT, which is
+//! All of them if none is named. `start` and `build` run WEFT, which is
 //! `target/release/weft` if nobody says, on what `cargo xtask real` has fetched.
 //! The promises are in `promise.rs` and in `SPECIFICATION.md`; if one is not
 //! kept, the exit code is 1.
 
+mod barrier;
 mod build;
 mod found;
 mod hello;
 mod image;
+mod kernels;
 mod plain;
 mod promise;
 mod real;
@@ -34,7 +39,7 @@ use std::process::ExitCode;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-const USAGE: &str = "usage: weft-peers [hello | start | build | image]... [--weft WEFT]";
+const USAGE: &str = "usage: weft-peers [hello | start | build | image | barrier]... [--weft WEFT]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -65,7 +70,7 @@ fn compare(mut words: &[&str]) -> Result<bool> {
                 weft = std::path::absolute(PathBuf::from(path))?;
                 words = rest;
             }
-            ("hello" | "start" | "build" | "image", _) => named.push(word),
+            ("hello" | "start" | "build" | "image" | "barrier", _) => named.push(word),
             _ => return Err(USAGE.into()),
         }
     }
@@ -86,6 +91,9 @@ fn compare(mut words: &[&str]) -> Result<bool> {
     }
     if wanted("image") {
         kept &= image::run()?;
+    }
+    if wanted("barrier") {
+        kept &= barrier::run()?;
     }
     Ok(kept)
 }

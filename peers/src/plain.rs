@@ -27,15 +27,15 @@ pub(crate) fn is_there(artifact: &Path) -> bool {
 }
 
 /// A program that is linked.
-struct Linked {
+pub(crate) struct Linked {
     engine: Engine,
     pre: InstancePre<WasiP1Ctx>,
 }
 
 impl Linked {
-    fn load(artifact: &str) -> Result<Self> {
+    pub(crate) fn load(artifact: &Path) -> Result<Self> {
         let engine = engine()?;
-        let module = load(&engine, Path::new(artifact))?;
+        let module = load(&engine, artifact)?;
         let mut linker: Linker<WasiP1Ctx> = Linker::new(&engine);
         add_to_linker_sync(&mut linker, |context| context)?;
         let pre = linker.instantiate_pre(&module)?;
@@ -51,13 +51,27 @@ impl Linked {
             ended => Ok(ended?),
         }
     }
+
+    /// Runs it with directories, each with the path under which it is given.
+    pub(crate) fn run_in(
+        &self,
+        directories: &[(impl AsRef<Path>, &str)],
+        arguments: &[&str],
+    ) -> Result<()> {
+        let mut builder = WasiCtxBuilder::new();
+        builder.inherit_stderr().args(arguments);
+        for (directory, path) in directories {
+            builder.preopened_dir(directory, path, FsPerms::ReadWrite)?;
+        }
+        self.run(builder.build_p1())
+    }
 }
 
 /// Runs a program once.
 pub(crate) fn once(artifact: &str, arguments: &[&str]) -> Result<()> {
     let mut builder = WasiCtxBuilder::new();
     let context = builder.inherit_stdio().arg("program").args(arguments).build_p1();
-    Linked::load(artifact)?.run(context)
+    Linked::load(Path::new(artifact))?.run(context)
 }
 
 /// Runs a program for each line of standard input, with the words of it as
@@ -65,16 +79,12 @@ pub(crate) fn once(artifact: &str, arguments: &[&str]) -> Result<()> {
 ///
 /// `directories` are pairs: where one is, and under which path it is given.
 pub(crate) fn serve(artifact: &str, directories: &[&str]) -> Result<()> {
-    let linked = Linked::load(artifact)?;
+    let linked = Linked::load(Path::new(artifact))?;
+    let directories: Vec<_> = directories.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
     for line in io::stdin().lines() {
         let line = line?;
         let arguments: Vec<&str> = line.split(' ').collect();
-        let mut builder = WasiCtxBuilder::new();
-        builder.inherit_stderr().args(&arguments);
-        for pair in directories.chunks_exact(2) {
-            builder.preopened_dir(pair[0], pair[1], FsPerms::ReadWrite)?;
-        }
-        linked.run(builder.build_p1())?;
+        linked.run_in(&directories, &arguments)?;
         println!("done");
         io::stdout().flush()?;
     }

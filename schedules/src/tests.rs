@@ -13,7 +13,7 @@ use weft_object::{Blob, Handle, Tree};
 use crate::pinned::Pinned;
 use crate::ranges::{Part, Ranges};
 use crate::sync::Mutex;
-use crate::under_way::UnderWay;
+use crate::under_way::{Begun, UnderWay};
 
 /// Runs a model under each schedule with so many changes of thread that are not
 /// called for.
@@ -197,13 +197,12 @@ impl Platform for &Node {
     fn apply(&mut self, application: &Application) -> Attempt {
         let tree = application.handle;
         let mut table = self.table.lock();
-        if let Some(known) = table.known.get(&tree) {
-            return Attempt::Done(known.clone());
+        let Table { known, under_way, ran } = &mut *table;
+        match under_way.begin(&tree, true, || known.get(&tree).cloned()) {
+            Begun::Known(known) => return Attempt::Done(known),
+            Begun::Elsewhere => return Attempt::Elsewhere,
+            Begun::New => *ran += 1,
         }
-        if !table.under_way.begin(&tree, true) {
-            return Attempt::Elsewhere;
-        }
-        table.ran += 1;
         drop(table);
         let outcome = Outcome::Value(Handle::of_u64(7));
         let mut table = self.table.lock();

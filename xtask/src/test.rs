@@ -42,7 +42,7 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
     run.step("programs", |_| programs(long));
     run.step("format", |_| passed(cargo(["fmt", "--all", "--", "--check"])));
     run.step("tidy", |_| tidy::run().map(|()| Done::Passed));
-    run.step("clippy", |_| passed(clippy()));
+    run.step("clippy", |_| passed(clippy()).and_then(|_| passed(clippy_of_schedules())));
     run.step("build", |_| passed(cargo(["test", "--workspace", "--no-run"])));
     run.step("test", |tally| libtest::run(&mut tests(long)?, tally).map(|()| Done::Passed));
     run.step("schedules", |tally| libtest::run(&mut schedules(), tally).map(|()| Done::Passed));
@@ -124,6 +124,12 @@ fn passed(mut command: Command) -> Result<Done> {
 
 fn clippy() -> Command {
     cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+}
+
+/// In a workspace of its own, which the other does not reach.
+fn clippy_of_schedules() -> Command {
+    let schedules = ["clippy", "--manifest-path", "schedules/Cargo.toml", "--locked"];
+    cargo([&schedules[..], &["--all-targets", "--", "-D", "warnings"]].concat())
 }
 
 /// Everything: unit, integration and documentation tests, the fuzz targets for

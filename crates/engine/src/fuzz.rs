@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use weft_object::{Blob, Handle, Tree};
 
+pub use crate::rewrite::Fault;
 use crate::{Applied, Config, Engine, Interrupt, NoAnswerKind, Objects, Outcome, Reuse, Run};
 
 /// Whether an image's pages arrive as they are touched: not where the system lets
@@ -75,15 +76,15 @@ pub fn fuzz_module(data: &[u8]) {
     }
 }
 
-/// Engines that use instances again at once and compare each with a new one, and
-/// that never do.
-static REUSING: LazyLock<Option<[Engine; 2]>> = LazyLock::new(|| {
-    let engine = |reuse| {
-        let base = Config { module_cache_bytes: 1 << 20, instances: 24, ..Config::default() };
-        Engine::new(Config { reuse, compare_reused: true, ..base }).ok()
-    };
-    Some([engine(Reuse::Always)?, engine(Reuse::Never)?])
-});
+/// An engine that uses instances again at once, or never, and compares each with a
+/// new one.
+fn engine(reuse: Reuse) -> Option<Engine> {
+    let base = Config { module_cache_bytes: 1 << 20, instances: 24, ..Config::default() };
+    Engine::new(Config { reuse, compare_reused: true, ..base }).ok()
+}
+
+static REUSING: LazyLock<Option<Engine>> = LazyLock::new(|| engine(Reuse::Always));
+static FRESH: LazyLock<Option<Engine>> = LazyLock::new(|| engine(Reuse::Never));
 
 /// Applies a module that ends by itself, in instances that are used again and in
 /// new ones. All come to the same.
@@ -91,8 +92,24 @@ static REUSING: LazyLock<Option<[Engine; 2]>> = LazyLock::new(|| {
 /// # Panics
 /// If they do not, or if an instance was not put back.
 pub fn fuzz_reuse(module: &[u8], argument: u64) {
+    if let (Some(reusing), Some(fresh)) = (REUSING.as_ref(), FRESH.as_ref()) {
+        compare(reusing, fresh, module, argument);
+    }
+}
+
+/// The same by an engine that does not put all back; to see that it is found.
+///
+/// # Panics
+/// If it is.
+pub fn fuzz_faulty_reuse(fault: Fault, module: &[u8], argument: u64) {
+    if let (Some(mut reusing), Some(fresh)) = (engine(Reuse::Always), FRESH.as_ref()) {
+        reusing.module_ways.fault = Some(fault);
+        compare(&reusing, fresh, module, argument);
+    }
+}
+
+fn compare(reusing: &Engine, fresh: &Engine, module: &[u8], argument: u64) {
     const LIMIT_BYTES: u64 = 8 << 20;
-    let Some([reusing, fresh]) = REUSING.as_ref() else { return };
     let module = Blob::new(module.to_vec());
     let name = module.handle();
     let only = Only(name, module);

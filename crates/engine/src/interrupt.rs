@@ -49,7 +49,17 @@ static POSTS: Mutex<Posts> = Mutex::new(Posts { all: Vec::new(), free: Vec::new(
 struct Watched {
     flag: Flag,
     page: Page,
-    shut: bool,
+    shut: Option<Shut>,
+}
+
+/// How a page was taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shut {
+    /// By its protection, which cuts a mapping in three.
+    Protected,
+    /// By a mark in the table of pages, where the process has as many mappings as
+    /// it may.
+    Guarded,
 }
 
 /// The flag of a run's [`Interrupt`], which the run borrows. Shared by all runs of
@@ -107,6 +117,9 @@ impl Interrupt {
     }
 
     /// Sets the flag and ends every run that was given it.
+    ///
+    /// On a kernel without guard pages (Linux before 6.13), a run goes on while this
+    /// process has as many mappings as it may; to interrupt once more tries again.
     pub fn interrupt(&self) {
         self.0.store(true, Ordering::Relaxed);
         // Pairs with the fence in `set_after_deadline`: a run that read the
@@ -152,7 +165,7 @@ impl Interrupt {
     /// the later one is dropped first.
     pub(crate) unsafe fn watch(&self, page: NonNull<u8>) -> Option<Watch<'_>> {
         let post = POST.with(|post| post.get_or_init(Posted::new).0);
-        let watched = Watched { flag: self.flag(), page: Page(page), shut: false };
+        let watched = Watched { flag: self.flag(), page: Page(page), shut: None };
         let outer = locked(post).replace(watched);
         let watch = Watch { post, outer, _flag: PhantomData };
         // Whoever sets it from now on finds the post, behind the same lock.
@@ -171,15 +184,17 @@ pub(crate) struct Watch<'a> {
 impl Watch<'_> {
     /// Whether the page was taken away.
     pub(crate) fn is_shut(&self) -> bool {
-        locked(self.post).as_ref().is_some_and(|watched| watched.shut)
+        locked(self.post).as_ref().is_some_and(|watched| watched.shut.is_some())
     }
 }
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
         let mut post = locked(self.post);
-        if let Some(watched) = post.take().filter(|watched| watched.shut) {
-            watched.page.let_write(true);
+        if let Some(watched) = post.take()
+            && let Some(how) = watched.shut
+        {
+            watched.page.open(how);
         }
         *post = self.outer.take();
         if let Some(outer) = &mut *post {
@@ -195,27 +210,62 @@ impl Drop for Watch<'_> {
 
 impl Watched {
     fn shut(&mut self) {
-        self.shut = self.shut || self.page.let_write(false);
+        self.shut = self.shut.or_else(|| self.page.shut());
     }
 }
 
 impl Page {
-    /// Whether it could be done; it cannot where the process has too many
-    /// mappings, for it cuts one in three.
+    /// `None` if it cannot be done; whoever interrupts once more tries again.
     #[cfg(unix)]
-    fn let_write(self, may: bool) -> bool {
-        let protection = if may { libc::PROT_READ | libc::PROT_WRITE } else { libc::PROT_NONE };
+    fn shut(self) -> Option<Shut> {
+        let protected = self.protect(libc::PROT_NONE).then_some(Shut::Protected);
+        protected.or_else(|| self.guard(true).then_some(Shut::Guarded))
+    }
+
+    /// # Panics
+    /// If it cannot be done, which takes no room that was not there before. The memory
+    /// would end whatever has it next.
+    #[cfg(unix)]
+    fn open(self, how: Shut) {
+        let is_open = match how {
+            Shut::Protected => self.protect(libc::PROT_READ | libc::PROT_WRITE),
+            Shut::Guarded => self.guard(false),
+        };
+        assert!(is_open, "a page is not given back: {}", std::io::Error::last_os_error());
+    }
+
+    #[cfg(unix)]
+    fn protect(self, protection: i32) -> bool {
         // SAFETY: the page is mapped, by the contract of `watch`, and who uses it
         // expects to be ended by a fault.
         // JUSTIFICATION: a branch for each poll would cost what polls are to save.
         unsafe { libc::mprotect(self.0.as_ptr().cast(), page_bytes(), protection) == 0 }
     }
 
-    /// Where modules compare a counter.
-    #[cfg(not(unix))]
-    fn let_write(self, _: bool) -> bool {
+    /// From Linux 6.13 on.
+    #[cfg(target_os = "linux")]
+    fn guard(self, is_guarded: bool) -> bool {
+        const INSTALL: i32 = 102;
+        const REMOVE: i32 = 103;
+        let advice = if is_guarded { INSTALL } else { REMOVE };
+        // SAFETY: as for the protection. What was in the page goes, and nobody reads it.
+        // JUSTIFICATION: as above.
+        unsafe { libc::madvise(self.0.as_ptr().cast(), page_bytes(), advice) == 0 }
+    }
+
+    #[cfg(all(unix, not(target_os = "linux")))]
+    fn guard(self, _: bool) -> bool {
         false
     }
+
+    /// Where modules compare a counter.
+    #[cfg(not(unix))]
+    fn shut(self) -> Option<Shut> {
+        None
+    }
+
+    #[cfg(not(unix))]
+    fn open(self, _: Shut) {}
 }
 
 #[cfg(unix)]
@@ -223,4 +273,55 @@ fn page_bytes() -> usize {
     // SAFETY: takes a number and gives one.
     // JUSTIFICATION: the standard library does not tell.
     usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// Anonymous and private, as the memories of the pool are.
+    fn mapped() -> Page {
+        let (length, access) = (page_bytes(), libc::PROT_READ | libc::PROT_WRITE);
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        // SAFETY: a new mapping wherever there is room.
+        // JUSTIFICATION: it is pages that are taken away.
+        let page = unsafe { libc::mmap(std::ptr::null_mut(), length, access, flags, -1, 0) };
+        assert_ne!(page, libc::MAP_FAILED);
+        NonNull::new(page.cast()).map_or_else(|| panic!("a page at zero"), Page)
+    }
+
+    /// Whether the kernel may read the page, which looks and does not fault.
+    fn is_there(page: Page) -> bool {
+        let mut pipe = [0; 2];
+        // SAFETY: the array has room for two, which are open until they are closed.
+        // JUSTIFICATION: a look of our own would end the test.
+        unsafe {
+            assert_eq!(libc::pipe(pipe.as_mut_ptr()), 0);
+            let written = libc::write(pipe[1], page.0.as_ptr().cast(), 1);
+            pipe.iter().for_each(|end| _ = libc::close(*end));
+            written == 1
+        }
+    }
+
+    #[test]
+    fn a_page_is_taken_away_and_given_back_either_way() {
+        let page = mapped();
+        assert_eq!(page.shut(), Some(Shut::Protected));
+        assert!(!is_there(page));
+        page.open(Shut::Protected);
+        assert!(is_there(page));
+        if !page.guard(true) {
+            return println!("skipped: this kernel has no guard pages; Linux 6.13 has");
+        }
+        assert!(!is_there(page));
+        page.open(Shut::Guarded);
+        assert!(is_there(page));
+    }
+
+    #[test]
+    #[should_panic(expected = "a page is not given back")]
+    fn a_page_that_is_lost_is_no_secret() {
+        // No page begins there.
+        Page(NonNull::dangling()).open(Shut::Protected);
+    }
 }

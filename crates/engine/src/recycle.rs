@@ -6,7 +6,9 @@
 //!
 //! Which functions are worth it is measured: the first runs of each have new
 //! instances, and if these are short, a second compilation begins behind them.
-//! What takes long would lose more by marking its stores than it wins.
+//! What takes long would lose more by marking its stores than it wins. So would what
+//! stores much, which shows once it does: the first runs of instances that are used
+//! again are compared with those before.
 
 mod compare;
 mod tally;
@@ -81,24 +83,20 @@ pub(crate) fn measured(
     ready: &Arc<Ready<Codelet>>,
     engine: &Engine,
 ) -> Result<Applied, PoolFull> {
-    let tally = match engine.config.reuse {
+    let tally = &ready.tally;
+    let is_wanted = match engine.config.reuse {
+        _ if tally.is_settled() => None,
         Reuse::Never => None,
-        Reuse::Always => {
-            if let Some(applied) = begin_now(run, ready, engine) {
-                return applied;
-            }
-            None
-        }
-        Reuse::Measured => Some(&ready.tally),
+        Reuse::Always => Some(true),
+        Reuse::Measured => Some(tally.is_short()),
     };
-    let Some(tally) = tally.filter(|tally| !tally.is_settled()) else {
-        return Codelet::perform(run, &ready.prepared, engine);
-    };
-    if tally.is_short() {
-        if let Some(applied) = begin(run, ready, engine) {
-            return applied;
+    match is_wanted {
+        None => return Codelet::perform(run, &ready.prepared, engine),
+        Some(true) => {
+            let kept = begin(run, ready, engine);
+            return kept.unwrap_or_else(|| Codelet::perform(run, &ready.prepared, engine));
         }
-        return Codelet::perform(run, &ready.prepared, engine);
+        Some(false) => {}
     }
     let began = Instant::now();
     let applied = Codelet::perform(run, &ready.prepared, engine)?;
@@ -108,7 +106,8 @@ pub(crate) fn measured(
     Ok(applied)
 }
 
-/// Runs in a new instance that is kept, once the module is compiled for that.
+/// Runs in a new instance that is kept, once the module is compiled for that. Who
+/// wants all to be used again waits for it.
 fn begin(
     run: &Run<'_>,
     first: &Arc<Ready<Codelet>>,
@@ -116,11 +115,16 @@ fn begin(
 ) -> Option<Result<Applied, PoolFull>> {
     let &name = run.entries.entries().get(1)?;
     let way = engine.module_ways.again(engine.config.compare_reused)?;
-    let answer = engine.codelets.again.ask(name, || {
+    let compile = || {
         // The last time if it comes to nothing.
         first.tally.asked();
         engine.prepare(run, &codelet(name), vec![way])
-    })?;
+    };
+    let again = &engine.codelets.again;
+    let answer = match engine.config.reuse {
+        Reuse::Always => again.get(name, run.interrupt, compile),
+        Reuse::Never | Reuse::Measured => again.ask(name, compile)?,
+    };
     match answer {
         Ok(ready) => new(run, first, ready, engine),
         Err(_) => {
@@ -128,19 +132,6 @@ fn begin(
             None
         }
     }
-}
-
-/// The same at once; for tests.
-fn begin_now(
-    run: &Run<'_>,
-    first: &Arc<Ready<Codelet>>,
-    engine: &Engine,
-) -> Option<Result<Applied, PoolFull>> {
-    let &name = run.entries.entries().get(1)?;
-    let way = engine.module_ways.again(engine.config.compare_reused)?;
-    let begin = || engine.prepare(run, &codelet(name), vec![way]);
-    let ready = engine.codelets.again.get(name, run.interrupt, begin).ok()?;
-    new(run, first, ready, engine)
 }
 
 /// `None` if the first run of the instance could not begin.
@@ -178,16 +169,19 @@ fn new(
 
 /// Applies, and keeps the instance if it is as it was.
 fn perform(run: &Run<'_>, engine: &Engine, mut kept: Kept) -> Applied {
+    let began = (kept.runs > 0 && kept.first.tally.is_trying()).then(Instant::now);
     let Kept { store, apply, side, .. } = &mut kept;
     let result = interruptible((run.interrupt, *side), store, |store| apply.call(store, 0));
     let is_back = result.as_ref().is_ok_and(|result| result >> 32 == 0)
         && !kept.store.data().limits.has_grown();
     let result = result.map(|result| result as i32);
     let applied = applied(run, &kept.ready.prepared, kept.store.data_mut(), result);
-    if !kept.first.tally.came_back(is_back) {
+    let took = began.map(|began| began.elapsed());
+    let is_worth_it = kept.first.tally.came_back(is_back, took);
+    if !is_worth_it {
         engine.codelets.again.drop_named(&kept.module);
     }
-    if kept.store.data_mut().clear() && is_back {
+    if kept.store.data_mut().clear() && is_back && is_worth_it {
         kept.runs += 1;
         if let Some(pristine) = &kept.pristine
             && (kept.runs <= COMPARED || kept.runs.is_multiple_of(COMPARED))

@@ -10,8 +10,8 @@
 //! **Cards.** What a run changes is put back by the module itself, where that is
 //! cheaper than a new instance. Memory 0 is divided into cards of 2^[`CARD_BITS`]
 //! bytes, with a byte each in the memory beside. Each store marks the
-//! card of its first byte, which is enough: a store has at most 16 bytes, so a card is
-//! put back with the 15 behind it. A function is added that applies and then writes
+//! card of its first byte, unless one near to it has (`marked`). That is enough, since a
+//! card is put back with what is near to it. A function is added that applies and then writes
 //! into every mutable global, and into each marked card, what an instance begins
 //! with. What it does not put back (tables, dropped segments, the size of the
 //! memory) is noted when it changes, and ends the instance.
@@ -23,6 +23,7 @@
 mod body;
 pub(crate) mod handles;
 pub(crate) mod image;
+mod marked;
 mod places;
 mod polls;
 mod reset;
@@ -46,8 +47,8 @@ pub(crate) const CARD_BITS: i32 = 12;
 /// Where cards begin in the memory beside. What is before is for polls.
 pub(crate) const CARDS_AT: u64 = 1 << 16;
 
-/// How far a store that begins in a card may go on behind it.
-const SPILL_BYTES: i32 = 15;
+/// How far what is written with the mark of a card may be before and behind it.
+const SPILL_BYTES: u32 = 256;
 
 // Of these every 32-bit address is in one.
 const CARDS: u64 = 1 << (32 - CARD_BITS);
@@ -69,11 +70,22 @@ pub(crate) enum For {
     Again {
         /// Exports what is compared with what an instance begins with.
         compared: bool,
+        /// What is left as it is, to see that somebody finds that.
+        fault: Option<Fault>,
     },
     /// Polls, and what an image is taken of and put into: memories and mutable
     /// globals are exported, and no data is put into memory when an instance
     /// begins.
     Image,
+}
+
+/// What is not put back of an instance, on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// The first card of sixteen.
+    Card,
+    /// The last mutable global.
+    Global,
 }
 
 /// The name of the memory beside, as an export of a module.
@@ -111,7 +123,7 @@ pub(crate) fn rewrite(
     let reset = match what {
         For::Once if !polled => return Ok(None),
         For::Once | For::Image => None,
-        For::Again { .. } => match reset(&survey, side) {
+        For::Again { fault, .. } => match reset(&survey, side, fault) {
             Some(reset) => Some(reset),
             None => return Ok(None),
         },
@@ -148,7 +160,7 @@ pub(crate) fn rewrite(
         let run = reset.add(apply, &mut sections);
         export(&mut sections, &run_name(name), ExportKind::Func, run);
     }
-    if matches!(what, For::Again { compared: true } | For::Image) {
+    if matches!(what, For::Again { compared: true, .. } | For::Image) {
         for (kind, index) in survey.changing() {
             export(&mut sections, &changing_name(name, kind, index), kind, index);
         }
@@ -163,7 +175,11 @@ pub(crate) fn rewrite(
 }
 
 /// What puts instances back, and the function that is applied.
-fn reset<'s, 'a>(survey: &'s Survey<'a>, side: u32) -> Option<(u32, Reset<'s, 'a>)> {
+fn reset<'s, 'a>(
+    survey: &'s Survey<'a>,
+    side: u32,
+    fault: Option<Fault>,
+) -> Option<(u32, Reset<'s, 'a>)> {
     let apply = survey.exported(EXPORT)?;
     // A start function would have to run again.
     if survey.start.is_some() || survey.imports_more {
@@ -181,7 +197,7 @@ fn reset<'s, 'a>(survey: &'s Survey<'a>, side: u32) -> Option<(u32, Reset<'s, 'a
         _ => return None,
     };
     let marking = Marking { mark: survey.function_count(), spoiled: survey.globals.len() as u32 };
-    Some((apply, Reset { survey, marking, side, image }))
+    Some((apply, Reset { survey, marking, side, image, fault }))
 }
 
 fn bodies(module: &[u8]) -> Result<Vec<FunctionBody<'_>>> {

@@ -1,6 +1,6 @@
 use std::sync::{Arc, OnceLock};
 
-use crate::rewrite::For;
+use crate::rewrite::{Fault, For};
 use crate::way::{Ended, Kind, Way};
 
 type Cell = OnceLock<Result<Arc<Way>, String>>;
@@ -11,6 +11,9 @@ pub(crate) struct Ways {
     ended: Ended,
     debug: bool,
     instances: u32,
+    /// Of modules whose instances are used again; for those who look whether it is
+    /// found.
+    pub(crate) fault: Option<Fault>,
     pooled: Cell,
     again: Cell,
     roomy: Cell,
@@ -21,7 +24,7 @@ impl Ways {
     pub(crate) fn new(ended: Ended, instances: u32, debug: bool) -> Self {
         let instances = if debug { 0 } else { instances };
         let [pooled, again, roomy, metered] = std::array::from_fn(|_| Cell::new());
-        Self { ended, debug, instances, pooled, again, roomy, metered }
+        Self { ended, debug, instances, fault: None, pooled, again, roomy, metered }
     }
 
     fn way(&self, cell: &Cell, kind: Kind) -> Result<Arc<Way>, String> {
@@ -39,7 +42,7 @@ impl Ways {
     /// The same for modules whose instances are used again.
     pub(crate) fn again(&self, compared: bool) -> Option<Arc<Way>> {
         let pooled = self.pooled()?.ok().filter(|_| self.ended == Ended::ByPolls)?;
-        let new = || Ok(Arc::new(pooled.with(For::Again { compared })));
+        let new = || Ok(Arc::new(pooled.with(For::Again { compared, fault: self.fault })));
         self.again.get_or_init(new).clone().ok()
     }
 

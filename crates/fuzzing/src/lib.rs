@@ -21,7 +21,9 @@ mod modules;
 mod mutate;
 mod random;
 mod seeds;
+mod storing;
 mod targets;
 
 pub use campaign::{Campaign, Failure};
+pub use modules::{Fault, faulty_reuse};
 pub use targets::{TARGETS, Target, run, target};

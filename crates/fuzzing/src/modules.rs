@@ -4,11 +4,13 @@ use std::sync::LazyLock;
 
 use arbitrary::Unstructured;
 use wasm_smith::{Config, Module};
+pub use weft_engine::fuzz::Fault;
 
-/// What a function may call, and how it is called; its memory is seen by those
-/// calls in one of them.
-static SHAPES: LazyLock<[Shape; 2]> = LazyLock::new(|| {
-    let imports = binary(
+use crate::storing;
+
+/// What a function may call.
+static IMPORTS: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    binary(
         r#"(module
             (import "weft_1" "u64_blob" (func (param i64) (result i32)))
             (import "weft_1" "blob_u64" (func (param i32) (result i64)))
@@ -17,19 +19,20 @@ static SHAPES: LazyLock<[Shape; 2]> = LazyLock::new(|| {
             (import "weft_1" "blob_new" (func (param i32 i32) (result i32)))
             (import "weft_1" "tree_read" (func (param i32 i64 i32 i32) (result i32)))
             (import "weft_1" "log" (func (param i32 i32))))"#,
-    );
-    let apply = r#"(func (export "weft_apply") (param i32) (result i32) unreachable)"#;
-    let memory = r#"(memory (export "memory") 1 20)"#;
-    [
-        Shape { imports: imports.clone(), exports: binary(&format!("(module {apply} {memory})")) },
-        Shape { imports, exports: binary(&format!("(module {apply})")) },
-    ]
+    )
 });
 
-struct Shape {
-    imports: Vec<u8>,
-    exports: Vec<u8>,
-}
+/// Of that what never traps.
+static CALM_IMPORTS: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    binary(r#"(module (import "weft_1" "u64_blob" (func (param i64) (result i32))))"#)
+});
+
+/// How it is called; its memory is seen by those calls in one of them.
+static SHAPES: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| {
+    let apply = r#"(func (export "weft_apply") (param i32) (result i32) unreachable)"#;
+    let memory = r#"(memory (export "memory") 1 20)"#;
+    [binary(&format!("(module {apply} {memory})")), binary(&format!("(module {apply})"))]
+});
 
 fn binary(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap_or_default()
@@ -40,18 +43,38 @@ const STEPS: u32 = 1000;
 
 /// Makes a module of the bytes and applies it in instances that are used again.
 pub(crate) fn reuse(bytes: &[u8]) {
-    let mut bytes = Unstructured::new(bytes);
-    let _ = made(&mut bytes).map(|(module, argument)| {
+    if let Ok((module, argument)) = made(&mut Unstructured::new(bytes)) {
         weft_engine::fuzz::fuzz_reuse(&module, argument);
-    });
+    }
+}
+
+/// The same as the target `reuse`, where instances are put back but for one thing.
+///
+/// # Panics
+/// If that is found.
+pub fn faulty_reuse(fault: Fault, bytes: &[u8]) {
+    if let Ok((module, argument)) = made(&mut Unstructured::new(bytes)) {
+        weft_engine::fuzz::fuzz_faulty_reuse(fault, &module, argument);
+    }
 }
 
 fn made(bytes: &mut Unstructured<'_>) -> arbitrary::Result<(Vec<u8>, u64)> {
     let argument = bytes.arbitrary::<u64>()?;
+    match bytes.arbitrary::<bool>()? {
+        true => Ok((binary(&storing::module(bytes)?), argument)),
+        false => Ok((any(bytes)?, argument)),
+    }
+}
+
+/// One of any instructions. Most end in a trap if they may.
+fn any(bytes: &mut Unstructured<'_>) -> arbitrary::Result<Vec<u8>> {
+    let is_calm = bytes.ratio(3u8, 4u8)?;
     let shape = &SHAPES[usize::from(bytes.arbitrary::<bool>()?)];
+    let imports = if is_calm { &CALM_IMPORTS } else { &IMPORTS };
     let config = Config {
-        available_imports: Some(shape.imports.clone()),
-        exports: Some(shape.exports.clone()),
+        available_imports: Some(imports.to_vec()),
+        exports: Some(shape.clone()),
+        disallow_traps: is_calm,
         // As the meaning has them; a module with more is refused, which shows little.
         reference_types_enabled: bytes.ratio(1, 4)?,
         threads_enabled: false,
@@ -74,7 +97,7 @@ fn made(bytes: &mut Unstructured<'_>) -> arbitrary::Result<(Vec<u8>, u64)> {
     };
     let mut module = Module::new(config, bytes)?;
     match module.ensure_termination(STEPS) {
-        Ok(_) => Ok((module.to_bytes(), argument)),
+        Ok(_) => Ok(module.to_bytes()),
         Err(_) => Err(arbitrary::Error::IncorrectFormat),
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn calls() -> Vec<Vec<u8>> {
 
 /// Bytes for generators, some short, some long.
 pub(crate) fn random() -> Vec<Vec<u8>> {
-    let lengths = [256, 512, 1024, 2048, 4096, 4096, 8192, 8192];
+    let lengths = [256, 512, 1024, 2048, 4096, 4096, 8192, 8192].repeat(2);
     let bytes = |(seed, length): (u64, usize)| {
         let mut random = Random::new(seed, 0);
         (0..length).map(|_| random.byte()).collect()

@@ -77,7 +77,7 @@ pub const TARGETS: &[Target] = &[
         run: crate::modules::reuse,
         seeds: seeds::random,
         words: &[],
-        count: 20,
+        count: 100,
     },
     Target {
         name: "snapshot",

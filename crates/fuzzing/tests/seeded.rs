@@ -15,7 +15,7 @@ use weft_engine::{Applied, Engine, Outcome, Run};
 use weft_fuzzing::images::begun::snapshot_by;
 use weft_fuzzing::images::broken::image_by;
 use weft_fuzzing::images::soundly;
-use weft_fuzzing::{Campaign, TARGETS, Target, target};
+use weft_fuzzing::{Campaign, Fault, TARGETS, Target, faulty_reuse, target};
 use weft_object::{Blob, Content, Handle, Tree};
 
 fn run(name: &str) {
@@ -153,6 +153,22 @@ fn planted_faults_of_images_are_found() {
         let campaign = Campaign { seed: 3, time: None, folder: folder.clone(), replay: None };
         let failure = campaign.run(&target).unwrap_err();
         assert!(failure.message.starts_with(words), "{failure}");
+    }
+}
+
+/// Of the modules that the target makes, some store in the first card and write to
+/// the last global, and it sees what that leaves.
+#[test]
+fn an_instance_that_is_not_put_back_is_found() {
+    let reuse = target("reuse").unwrap();
+    let card: fn(&[u8]) = |bytes| faulty_reuse(Fault::Card, bytes);
+    let global: fn(&[u8]) = |bytes| faulty_reuse(Fault::Global, bytes);
+    for (name, run, place) in [("card", card, "Memory 0"), ("global", global, "Global")] {
+        let folder = scratch(&format!("fuzz-faulty-{name}"));
+        let campaign = Campaign { seed: 1, time: None, folder, replay: None };
+        let faulty = Target { name: "faulty", run, count: 400, ..*reuse };
+        let message = campaign.run(&faulty).unwrap_err().message;
+        assert!(message.contains("was not put back") && message.contains(place), "{message}");
     }
 }
 

@@ -70,27 +70,34 @@ impl<'a> View<'a> {
         self.slot.begin(self.shared.epoch());
     }
 
-    fn hit(&mut self, key: Key, outcome: &Outcome) {
+    /// Something known is gone on with.
+    pub(crate) fn hit(&mut self, key: Key, outcome: &Outcome) {
         self.hold_outcome(outcome);
         self.slot.tally.hits.add(1);
         self.shared.watchers.tell(|| Event::Hit { key });
     }
 
-    /// What is known of an application here. Without a backend, that is all.
+    /// What is known of an application here. Without a backend, that is all. Whoever
+    /// goes on with it says so, by [`Self::hit`].
     #[inline]
     pub(crate) fn recall_resident(&mut self, tree: Handle) -> Option<Outcome> {
-        if self.shared.backend.is_none() {
-            return self.recall_application(tree);
+        match self.shared.backend.is_none() {
+            true => self.look_up(tree),
+            false => self.shared.outcome(self.shared.relations.outcome(&tree)?),
         }
-        let known = self.shared.outcome(self.shared.relations.outcome(&tree)?)?;
-        self.hit(Key::Apply(tree), &known);
-        Some(known)
     }
 
     /// What is known of an application. If nothing is and nobody is at it, this
     /// job has the right to run it until it looks at another.
     #[inline]
     pub(crate) fn recall_application(&mut self, tree: Handle) -> Option<Outcome> {
+        let known = self.look_up(tree)?;
+        self.hit(Key::Apply(tree), &known);
+        Some(known)
+    }
+
+    #[inline]
+    fn look_up(&mut self, tree: Handle) -> Option<Outcome> {
         let shared = self.shared;
         if self.begun.as_ref().is_some_and(|begun| begun.tree() == tree) {
             return None;
@@ -105,7 +112,6 @@ impl<'a> View<'a> {
             Look::Elsewhere => shared.recall_stored(tree),
         }?;
         self.begun = None;
-        self.hit(Key::Apply(tree), &known);
         Some(known)
     }
 }

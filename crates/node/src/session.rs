@@ -291,9 +291,10 @@ impl Session {
         let mut view = View::new(shared, &slot, slot.interrupt());
         let plain = plain(handle);
         if let Some(tree) = plain
-            && let Some(Outcome::Value(value)) = view.recall_resident(tree)
+            && let Some(known @ Outcome::Value(value)) = view.recall_resident(tree)
             && let Some(value) = value.lift().filter(|value| !value.has_encode())
         {
+            view.hit(Key::Apply(tree), &known);
             return Some(self.answered(handle, Outcome::Value(value)));
         }
         self.roots.in_store.hold(handle);

@@ -32,15 +32,7 @@ pub struct Relations {
 }
 
 /// What came of [`Relations::begin`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Begun {
-    /// It is known.
-    Known(Outcome),
-    /// It is not, and the caller is the one to find it out.
-    New,
-    /// Somebody has begun to find it out and has not ended.
-    Elsewhere,
-}
+pub type Begun = crate::under_way::Begun<Outcome>;
 
 /// What came of putting a relation into the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,14 +203,11 @@ impl Relations {
         let hash = self.hash.of(key);
         let mut guard = self.shard(hash).lock();
         let table = &mut *guard;
-        if let Some(slot) = table.slots.find_mut(hash, key) {
+        table.under_way.begin(key, watch, || {
+            let slot = table.slots.find_mut(hash, key)?;
             slot.packed |= USED;
-            return Begun::Known(slot.outcome());
-        }
-        match table.under_way.begin(key, watch) {
-            true => Begun::New,
-            false => Begun::Elsewhere,
-        }
+            Some(slot.outcome())
+        })
     }
 
     /// Gives back the right of [`Relations::begin`] with nothing found out;

@@ -3,6 +3,7 @@
 use wasm_encoder::{Encode, InstructionSink, MemArg};
 use wasmparser::{FunctionBody, Operator, Result};
 
+use super::marked::Marked;
 use super::places::Piece;
 use super::polls::{self, Polled};
 use super::survey::Survey;
@@ -107,6 +108,7 @@ impl Insert<'_, '_> {
         if polled.begin {
             self.poll(&mut new);
         }
+        let mut marked = Marked::new(self.survey);
         while !reader.eof() {
             let (operator, at) = reader.read_with_offset()?;
             let end = reader.original_position();
@@ -117,6 +119,9 @@ impl Insert<'_, '_> {
                 self.poll(&mut new);
             }
             let Some(marking) = self.marking else { continue };
+            if marked.next(&operator) {
+                continue;
+            }
             if let Some((stored, arg)) = stored(&operator) {
                 copy(&mut new, &mut copied, at);
                 self.before_store(&locals, stored, arg, &mut new);

@@ -5,7 +5,7 @@ use wasm_encoder::{BlockType, Encode, Function, InstructionSink, MemArg, Section
 use super::body::Marking;
 use super::sections::Sections;
 use super::survey::Survey;
-use super::{CARD_BITS, CARDS_AT, SPILL_BYTES};
+use super::{CARD_BITS, CARDS_AT, Fault, SPILL_BYTES};
 
 /// What memory 0 begins with.
 pub(super) struct Image {
@@ -47,6 +47,7 @@ pub(super) struct Reset<'s, 'a> {
     pub(super) side: u32,
     /// `None` without a memory.
     pub(super) image: Option<Image>,
+    pub(super) fault: Option<Fault>,
 }
 
 impl Reset<'_, '_> {
@@ -97,39 +98,47 @@ impl Reset<'_, '_> {
         MemArg { offset, align: 0, memory_index: self.side }
     }
 
-    /// Marks the cards of a range that has been written.
+    /// Marks the cards of a range that has been written. Most are short, and filling
+    /// is a call of the host.
     fn mark(&self) -> Function {
-        let (address, length) = (0, 1);
-        let mut function = Function::new([]);
+        let (address, length, last) = (0, 1, 2);
+        let mut function = Function::new([(1, ValType::I32)]);
         let mut sink = function.instructions();
         sink.local_get(length).i32_eqz().if_(BlockType::Empty).return_().end();
-        let card = |sink: &mut InstructionSink<'_>| {
+        sink.local_get(address).local_get(length).i32_add().i32_const(1).i32_sub();
+        sink.i32_const(CARD_BITS).i32_shr_u().local_set(last);
+        let first = |sink: &mut InstructionSink<'_>| {
             sink.local_get(address).i32_const(CARD_BITS).i32_shr_u();
         };
-        card(&mut sink);
+        sink.local_get(length).i32_const(CARD_BYTES).i32_le_u().if_(BlockType::Empty);
+        first(&mut sink);
+        sink.i32_const(1).i32_store8(self.at(CARDS_AT));
+        sink.local_get(last).i32_const(1).i32_store8(self.at(CARDS_AT)).return_().end();
+        first(&mut sink);
         sink.i32_const(CARDS_AT as i32).i32_add();
         sink.i32_const(1);
-        sink.local_get(address).local_get(length).i32_add().i32_const(1).i32_sub();
-        sink.i32_const(CARD_BITS).i32_shr_u();
-        card(&mut sink);
+        sink.local_get(last);
+        first(&mut sink);
         sink.i32_sub().i32_const(1).i32_add();
         sink.memory_fill(self.side).end();
         function
     }
 
-    /// Puts a card back, and what a store to its end wrote into the next one.
+    /// Puts a card back, and what was written near to it with its mark.
     fn restore(&self, segment: u32) -> Function {
         let card = 0;
         let (begin, end, from, to) = (1, 2, 3, 4);
         let mut function = Function::new([(4, ValType::I32)]);
         let mut sink = function.instructions();
-        sink.local_get(card).i32_const(CARD_BITS).i32_shl().local_set(begin);
+        sink.local_get(card).i32_const(CARD_BITS).i32_shl().local_tee(begin);
         // The least of where the card ends, with what may have gone beyond, and
         // where the memory does.
         let minimum = |sink: &mut InstructionSink<'_>, a: u32, b: u32| {
             sink.local_get(a).local_get(b).local_get(a).local_get(b).i32_lt_u().select();
         };
-        sink.local_get(begin).i32_const(CARD_BYTES + SPILL_BYTES).i32_add().local_set(end);
+        sink.i32_const(CARD_BYTES + SPILL_BYTES.cast_signed()).i32_add().local_set(end);
+        sink.local_get(begin).i32_const(SPILL_BYTES.cast_signed()).i32_sub();
+        sink.i32_const(0).local_get(card).select().local_set(begin);
         sink.memory_size(0).i32_const(16).i32_shl().local_set(to);
         minimum(&mut sink, end, to);
         sink.local_set(end);
@@ -158,6 +167,9 @@ impl Reset<'_, '_> {
         let mut sink = function.instructions();
         sink.local_get(group).i32_const(GROUP).i32_mul().local_tee(card);
         sink.i32_const(GROUP).i32_add().local_set(end);
+        if self.fault == Some(Fault::Card) {
+            sink.local_get(card).i32_const(1).i32_add().local_set(card);
+        }
         sink.loop_(BlockType::Empty);
         sink.local_get(card).i32_load8_u(self.at(CARDS_AT)).if_(BlockType::Empty);
         sink.local_get(card).call(restore).end();
@@ -180,7 +192,11 @@ impl Reset<'_, '_> {
         let spoiled = self.marking.spoiled;
         let mut function = Function::new([(3, ValType::I32)]);
         function.instructions().local_get(0).call(apply).local_set(result);
-        for global in &self.survey.mutable {
+        let globals = match (self.fault, self.survey.mutable.split_last()) {
+            (Some(Fault::Global), Some((_, others))) => others,
+            _ => &self.survey.mutable,
+        };
+        for global in globals {
             function.raw(global.initial.iter().copied());
             function.instructions().global_set(global.index);
         }

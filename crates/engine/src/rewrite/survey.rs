@@ -2,8 +2,8 @@
 
 use wasm_encoder::ExportKind;
 use wasmparser::{
-    Data, DataKind, ExternalKind, FuncType, GlobalType, MemoryType, Operator, Parser, Payload,
-    Result, TypeRef,
+    BlockType, ContType, Data, DataKind, ExternalKind, FrameKind, FuncType, GlobalType, MemoryType,
+    ModuleArity, Operator, Parser, Payload, RefType, Result, SubType, TypeRef,
 };
 
 /// A mutable global, and the expression that it begins with, without its end.
@@ -16,8 +16,8 @@ pub(super) struct Mutable<'a> {
 #[derive(Default)]
 pub(super) struct Survey<'a> {
     pub(super) types: u32,
-    signatures: Vec<Option<FuncType>>,
-    /// Of each function that is no import, its type.
+    signatures: Vec<SubType>,
+    /// Of each function, imports first, its type.
     functions: Vec<u32>,
     pub(super) functions_imported: u32,
     /// Whether anything else is imported.
@@ -41,15 +41,16 @@ impl<'a> Survey<'a> {
             match payload? {
                 Payload::TypeSection(section) => {
                     for ty in section.into_iter_err_on_gc_types() {
-                        survey.signatures.push(Some(ty?));
+                        survey.signatures.push(SubType::func(ty?, false));
                     }
                     survey.types = survey.signatures.len() as u32;
                 }
                 Payload::ImportSection(section) => {
                     for import in section.into_imports() {
                         match import?.ty {
-                            TypeRef::Func(_) | TypeRef::FuncExact(_) => {
-                                survey.functions_imported += 1
+                            TypeRef::Func(ty) | TypeRef::FuncExact(ty) => {
+                                survey.functions.push(ty);
+                                survey.functions_imported += 1;
                             }
                             TypeRef::Memory(ty) => {
                                 survey.memories.push(ty);
@@ -68,7 +69,9 @@ impl<'a> Survey<'a> {
                     }
                 }
                 Payload::FunctionSection(section) => {
-                    survey.functions = section.into_iter().collect::<Result<_>>()?;
+                    for ty in section {
+                        survey.functions.push(ty?);
+                    }
                 }
                 Payload::MemorySection(section) => {
                     for memory in section {
@@ -137,19 +140,49 @@ impl<'a> Survey<'a> {
     }
 
     pub(super) fn function_count(&self) -> u32 {
-        self.functions_imported + self.functions.len() as u32
+        self.functions.len() as u32
     }
 
     /// How many parameters the function has that is the body of this number.
     pub(super) fn parameters(&self, body: usize) -> Option<u32> {
-        let ty = *self.functions.get(body)?;
-        let signature = self.signatures.get(ty as usize)?.as_ref()?;
-        Some(signature.params().len() as u32)
+        let ty = *self.functions.get(self.functions_imported as usize + body)?;
+        self.sub_type_arity(self.signatures.get(ty as usize)?).map(|(parameters, _)| parameters)
     }
 
     /// The function that is exported under a name.
     pub(super) fn exported(&self, name: &str) -> Option<u32> {
         let found = self.exports.iter().find(|export| export.0 == name);
         found.filter(|export| export.1 == ExternalKind::Func).map(|export| export.2)
+    }
+}
+
+/// What operators take and give; not those that go elsewhere.
+impl ModuleArity for Survey<'_> {
+    fn sub_type_at(&self, index: u32) -> Option<&SubType> {
+        self.signatures.get(index as usize)
+    }
+
+    fn tag_type_arity(&self, _: u32) -> Option<(u32, u32)> {
+        None
+    }
+
+    fn type_index_of_function(&self, index: u32) -> Option<u32> {
+        self.functions.get(index as usize).copied()
+    }
+
+    fn func_type_of_cont_type(&self, _: &ContType) -> Option<&FuncType> {
+        None
+    }
+
+    fn sub_type_of_ref_type(&self, _: &RefType) -> Option<&SubType> {
+        None
+    }
+
+    fn control_stack_height(&self) -> u32 {
+        0
+    }
+
+    fn label_block(&self, _: u32) -> Option<(BlockType, FrameKind)> {
+        None
     }
 }

@@ -3,6 +3,7 @@
 //! instance with a new one whenever it is put back, so a test that only runs
 //! something says that nothing was left behind.
 
+use proptest::prelude::*;
 use weft_engine::{Config, Engine, Interrupt, NoAnswerKind, Outcome, Reuse};
 use weft_object::Handle;
 
@@ -316,4 +317,95 @@ fn handles_log_and_what_was_made_are_of_one_run() {
     let (first, second) = (case.apply(), case.apply());
     assert_eq!((&first.outcome, &first.log), (&second.outcome, &second.log));
     assert!(matches!(first.outcome, Outcome::Failure(_)), "{first:?}");
+}
+
+#[test]
+fn what_is_stored_beside_a_marked_card_is_put_back_however_far_it_is() {
+    // Each pair has cards of its own; the second store is over the border.
+    let mut stores = String::new();
+    for (pair, distance) in (200..=272).enumerate() {
+        let (low, high) = (4096 * (6 * pair + 2), 4096 * (6 * pair + 5));
+        for (first, second) in [(low - 1, low - 1 + distance), (high, high - distance)] {
+            stores += &format!(
+                "(i32.store8 (i32.const {first}) (i32.const 1))
+                 (v128.store (i32.const {second}) (v128.const i64x2 -1 -1))"
+            );
+        }
+    }
+    let body = format!("(local.set $n (i64.extend_i32_u (memory.size))) {stores}");
+    let module = module("", &body).replace("2 8)", "32 32)");
+    let case = reused(&module).limit(64 * PAGE);
+    assert_eq!([case.number(), case.number(), case.number()], [32; 3]);
+}
+
+/// Statements that store near the borders of cards, under addresses that are made of
+/// each other, on ways that the argument chooses.
+fn statements(depth: u32) -> impl Strategy<Value = String> {
+    let local = prop::sample::select(&["$a", "$b", "$c"][..]);
+    let near = -300..300i32;
+    let place = (0..28i32, near.clone()).prop_map(|(card, near)| 4096 * card + 1000 + near);
+    let stored = prop::sample::select(
+        &[
+            ("i32.store8", "(i32.const -1)"),
+            ("i64.store", "(i64.const -1)"),
+            ("v128.store", "(v128.const i64x2 -1 -1)"),
+        ][..],
+    );
+    let store = (local.clone(), 0..600u32, stored).prop_map(|(local, offset, (store, value))| {
+        format!("({store} offset={} (local.get {local}) {value})", 2600 + offset)
+    });
+    let set = (local.clone(), place)
+        .prop_map(|(local, place)| format!("(local.set {local} (i32.const {place}))"));
+    let read = local.clone().prop_map(|local| {
+        format!("(local.set {local} (i32.add (local.get {local}) (call $read (i32.const 0))))")
+    });
+    let made = (local.clone(), local, near).prop_map(|(to, from, near)| {
+        format!("(local.set {to} (i32.add (local.get {from}) (i32.const {near})))")
+    });
+    let leaf = prop_oneof![4 => store, 1 => set, 1 => read, 2 => made].boxed();
+    leaf.prop_recursive(depth, 24, 4, |inner| {
+        let chosen = |bit: u32| format!("(i32.and (local.get $i) (i32.const {}))", 1u32 << bit);
+        let some = prop::collection::vec(inner, 1..4).prop_map(|all| all.join(" "));
+        let choice = (0..3u32, some.clone(), some.clone()).prop_map(move |(bit, one, other)| {
+            format!("(if {} (then {one}) (else {other}))", chosen(bit))
+        });
+        let left = (0..3u32, some.clone(), some.clone()).prop_map(move |(bit, one, other)| {
+            format!("(block {one} (br_if 0 {}) {other})", chosen(bit))
+        });
+        let turns = some.prop_map(|some| {
+            format!(
+                "(loop {some} (br_if 0 (i32.gt_s (i32.const 0) (local.tee $turns
+                   (i32.add (local.get $turns) (i32.const 1))))))"
+            )
+        });
+        prop_oneof![choice, left, turns]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    // The engine compares: a store whose card nobody has marked is found by that.
+    #[test]
+    fn whichever_way_stores_go_all_is_put_back(
+        all in prop::collection::vec(statements(3), 1..6),
+    ) {
+        let body = format!(
+            "(local $a i32) (local $b i32) (local $c i32) (local $turns i32)
+             (local.set $i (i32.wrap_i64 (call $blob_u64 (call $arg (i64.const 2)))))
+             (local.set $a (i32.const 20000)) (local.set $b (i32.const 40000))
+             (local.set $c (i32.const 60000)) (local.set $turns (i32.const -9))
+             {}",
+            all.join("\n")
+        );
+        let rest = "(func $read (param i32) (result i32) (i32.load (local.get 0)))";
+        let module = module(rest, "").replace("(local $i i32)", &format!("(local $i i32) {body}"));
+        let mut case = reused(&module).limit(16 * PAGE);
+        for ways in 0..8 {
+            case.arguments = vec![Handle::of_u64(ways)];
+            // A store outside of memory ends the instance, too.
+            let outcome = case.apply().outcome;
+            prop_assert!(!matches!(outcome, Outcome::NoAnswer { .. }), "{outcome:?}");
+        }
+    }
 }

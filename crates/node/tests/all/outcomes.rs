@@ -162,6 +162,10 @@ fn a_failure_is_the_same_when_asked_again_and_does_not_run_again() {
     let before = node.stat().applied;
     assert_eq!(session.evaluate(outer), first);
     assert_eq!(node.stat().applied, before);
+    // Asked for itself, it is known at once, and told of once.
+    let hits = node.stat().hits;
+    assert_eq!(session.evaluate(failure.application), first);
+    assert_eq!(node.stat().hits, hits + 1);
 
     let chain = session.failure_chain(outer);
     assert_eq!(chain.first(), outer.strict().as_ref());
