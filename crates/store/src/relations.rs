@@ -196,7 +196,7 @@ impl Relations {
     /// right is told at its end that somebody waits.
     ///
     /// # Contract
-    /// Who gets [`Begun::New`] calls [`Relations::insert_ended`] or
+    /// Who gets `Begun::New` calls [`Relations::insert_ended`] or
     /// [`Relations::end`], or nobody ever finds it out.
     #[inline]
     pub fn begin(&self, key: &Handle, watch: bool) -> Begun {

@@ -16,8 +16,8 @@ pub(crate) const COMMAND: Command = Command {
     details: "Bytes are of all files of the store. Dead is what nothing can read any more,\n\
               until `weft gc`. Compiled modules and the pages of images are kept in the user's\n\
               cache, for all stores: what was used longest ago goes when they come to more\n\
-              than WEFT_CACHE_MAX says. If a process holds the store, what it tells of itself follows:\n\
-              its number, since when, and what its node has done.",
+              than WEFT_CACHE_MAX says. If a process holds the store, what it tells of itself\n\
+              follows: its number, since when, and what its node has done.",
     examples: &["weft stat", "weft stat --output json"],
     arguments: |command| command.arg(json_argument()),
     run,
