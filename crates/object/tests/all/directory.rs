@@ -139,6 +139,7 @@ fn the_documented_example() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "hours of an interpreter, on code that smaller ones run, too")]
 fn one_name_of_100_000_is_found_by_two_indexes() {
     let mut store = Store::default();
     let entries = numbered(100_000);
@@ -156,6 +157,7 @@ fn one_name_of_100_000_is_found_by_two_indexes() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "hours of an interpreter, on code that smaller ones run, too")]
 fn one_name_more_shares_all_but_the_nodes_on_its_path() {
     let mut before = Store::default();
     before.build(numbered(50_000)).unwrap();
@@ -184,6 +186,7 @@ fn border(prefix: &str, zero_bits: u32) -> String {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "hours of an interpreter, on code that smaller ones run, too")]
 fn three_levels_where_the_names_are_very_many() {
     let mut names = Vec::new();
     for leaf in 0..1100 {
@@ -367,6 +370,7 @@ proptest! {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "hours of an interpreter, on code that smaller ones run, too")]
     fn shuffled_large_directories_are_one(seed in any::<u64>(), count in 2000..9000_usize) {
         let mut entries = numbered(count);
         let mut shuffled = Store::default();
