@@ -296,9 +296,9 @@ fn other(of: &Case, image: Handle, number: u32) -> Handle {
 }
 
 /// Runs that end as soon as they have their page, whose memory is another's at once:
-/// nothing arrives there that was on its way.
+/// each finds what its own image has.
 #[test]
-fn nothing_arrives_in_the_memory_of_another_run() {
+fn many_runs_have_their_pages_arrive_at_once() {
     let (function, image) = &*FILLED;
     let (engine, objects) = (engine(), Counting::new());
     std::thread::scope(|scope| {
