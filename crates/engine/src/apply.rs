@@ -475,17 +475,10 @@ pub(crate) fn store(
     engine: &Engine,
 ) -> Store<Box<State>> {
     let limits = Limits::new(run.memory_limit_bytes, prepared.linked.beside.bytes);
+    let given = (run.application, run.entries);
     // SAFETY: `run` borrows both for longer than the run lasts, and whoever has the
     // store clears or drops the state before that ends.
-    let mut state = unsafe {
-        State::begin(
-            run.objects,
-            run.interrupt,
-            (run.application, run.entries),
-            limits,
-            engine.config.bounds,
-        )
-    };
+    let mut state = unsafe { State::begin(run, given, limits, engine.config.bounds) };
     state.memory_export = prepared.linked.memory;
     state.windows.may_map = matches!(prepared.way.kind, way::Kind::Pooled { .. });
     let mut store = Store::new(&prepared.way.engine, state);

@@ -210,7 +210,7 @@ fn store(
     // SAFETY: `run` and `seen` are borrowed for longer than the run lasts, and
     // whoever has the store clears or drops the state before that ends.
     // JUSTIFICATION: as for codelets, see `State::begin`.
-    let base = unsafe { State::begin(run.objects, run.interrupt, seen.given(), limits, bounds) };
+    let base = unsafe { State::begin(run, seen.given(), limits, bounds) };
     let slots = linked.layout.memories.len();
     let hosted = Hosted {
         base,

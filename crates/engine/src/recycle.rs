@@ -71,7 +71,7 @@ pub(crate) fn again(run: &Run<'_>, engine: &Engine) -> Option<Applied> {
         let limits = kept.begun.again(run.memory_limit_bytes);
         let bounds = engine.config.bounds;
         let given = (run.application, run.entries);
-        kept.store.data_mut().set(run.objects, run.interrupt, given, limits, bounds);
+        kept.store.data_mut().set(run, given, limits, bounds);
     }
     Some(perform(run, engine, kept))
 }

@@ -12,7 +12,7 @@ use crate::abi::window::Windows;
 use crate::digest::ByDigest;
 use crate::limits::Limits;
 use crate::outcome::{FailureKind, NoAnswerKind, Stop};
-use crate::{Interrupt, Objects, RunBounds};
+use crate::{Interrupt, Objects, Run, RunBounds};
 
 /// A handle of the table, and where its content was put once it was read.
 struct Slot {
@@ -89,18 +89,17 @@ impl State {
     /// A state for a run.
     ///
     /// # Safety
-    /// `objects` and `interrupt` must outlive every use of the state: the
+    /// What `run` borrows, and `application`, must outlive every use of the state: the
     /// caller keeps them borrowed until [`State::end`] or the drop of the box.
     pub(crate) unsafe fn begin(
-        objects: &dyn Objects,
-        interrupt: &Interrupt,
+        run: &Run<'_>,
         application: (Handle, &Tree),
         limits: Limits,
         bounds: RunBounds,
     ) -> Box<Self> {
         let mut state = SPARE.take().unwrap_or_default();
         // SAFETY: the contract of this function.
-        unsafe { state.set(objects, interrupt, application, limits, bounds) };
+        unsafe { state.set(run, application, limits, bounds) };
         state
     }
 
@@ -110,8 +109,7 @@ impl State {
     /// As of [`State::begin`], until [`State::clear`].
     pub(crate) unsafe fn set(
         &mut self,
-        objects: &dyn Objects,
-        interrupt: &Interrupt,
+        run: &Run<'_>,
         application: (Handle, &Tree),
         limits: Limits,
         bounds: RunBounds,
@@ -122,11 +120,11 @@ impl State {
         // an `Arc` cloned for each run, makes every core write one counter.
         let objects = unsafe {
             std::mem::transmute::<NonNull<dyn Objects + '_>, NonNull<dyn Objects + 'static>>(
-                NonNull::from(objects),
+                NonNull::from(run.objects),
             )
         };
         let (handle, entries) = application;
-        let interrupt = NonNull::from(interrupt);
+        let interrupt = NonNull::from(run.interrupt);
         self.borrowed = Some(Borrowed { objects, interrupt, entries: NonNull::from(entries) });
         self.table.push(Slot { handle, content: GIVEN });
         self.procedure = entries.entries().get(1).copied();

@@ -57,16 +57,9 @@ impl Running {
         process: Process,
         limits: Limits,
     ) -> Self {
+        let given = (run.application, run.entries);
         // SAFETY: the contract of this function.
-        let base = unsafe {
-            State::begin(
-                run.objects,
-                run.interrupt,
-                (run.application, run.entries),
-                limits,
-                engine.config.bounds,
-            )
-        };
+        let base = unsafe { State::begin(run, given, limits, engine.config.bounds) };
         Self { base, process, why: None }
     }
 

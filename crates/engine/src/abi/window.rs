@@ -96,6 +96,12 @@ impl Windows {
         whole
     }
 
+    /// Whether all of a memory may be mapped over: whole pages that stay where they are.
+    fn may_cover(&self, target: &[u8]) -> bool {
+        let is_whole = |bytes: usize| bytes.is_multiple_of(page_bytes());
+        self.may_map && is_whole(target.as_ptr().addr()) && is_whole(target.len())
+    }
+
     /// Maps an image over the memory of a number, which nobody has seen; whether it
     /// did.
     pub(crate) fn map_image(
@@ -105,12 +111,8 @@ impl Windows {
         (image, offset): (&Arc<Loaded>, u64),
         touched: &[Range<usize>],
     ) -> bool {
-        let is_whole = |bytes: usize| bytes.is_multiple_of(page_bytes());
-        if !self.may_map || !is_whole(target.as_ptr().addr()) || !is_whole(target.len()) {
-            return false;
-        }
-        if target.is_empty() {
-            return true;
+        if target.is_empty() || !self.may_cover(target) {
+            return target.is_empty();
         }
         let start = NonNull::from(&mut *target).cast::<u8>();
         let source = Box::new(Place { image: Arc::clone(image), offset });
@@ -131,12 +133,8 @@ impl Windows {
         target: &mut [u8],
         image: &Arc<Loaded>,
     ) -> bool {
-        let is_whole = |bytes: usize| bytes.is_multiple_of(page_bytes());
-        if !self.may_map || !is_whole(target.as_ptr().addr()) || !is_whole(target.len()) {
-            return false;
-        }
-        if target.is_empty() {
-            return true;
+        if target.is_empty() || !self.may_cover(target) {
+            return target.is_empty();
         }
         let range = NonNull::from(target);
         let source = Shown::Arriving(Arc::clone(image));

@@ -69,7 +69,7 @@ pub(crate) fn again(run: &Run<'_>, engine: &Engine) -> Option<Applied> {
     // JUSTIFICATION: as for codelets, see `State::begin`.
     unsafe {
         let base = &mut kept.store.data_mut().base;
-        base.set(run.objects, run.interrupt, given, limits, engine.config.bounds);
+        base.set(run, given, limits, engine.config.bounds);
     }
     Some(perform(run, engine, kept))
 }

@@ -102,7 +102,7 @@ impl Host for Codelet {
         let given = (run.application, run.entries);
         let bounds = engine.config.bounds;
         // SAFETY: the contract of this function.
-        unsafe { State::begin(run.objects, run.interrupt, given, limits, bounds) }
+        unsafe { State::begin(run, given, limits, bounds) }
     }
 
     fn suspend(data: Box<State>, (): &()) -> wasmtime::Result<Option<Suspended>> {
@@ -123,7 +123,7 @@ impl Host for Codelet {
         let (handle, tree) = &given.application;
         let bounds = engine.config.bounds;
         // SAFETY: the contract of this function.
-        unsafe { State::begin(run.objects, run.interrupt, (*handle, tree), limits, bounds) }
+        unsafe { State::begin(run, (*handle, tree), limits, bounds) }
     }
 
     fn hollow() -> Box<State> {

@@ -178,6 +178,7 @@ impl Images {
             begun.remove(0);
         }
         begun.push(name);
+        drop(begun);
         let Some(artifacts) = artifacts else { return true };
         let is_first = artifacts.load_touched(&name).is_none();
         if is_first {

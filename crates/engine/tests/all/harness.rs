@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
 
 use weft_engine::{
     Applied, Config, Engine, Failure, FailureKind, Interrupt, NoAnswerKind, Objects, Outcome,
@@ -203,6 +204,17 @@ impl Case {
             Outcome::Failure(failure) => (failure.kind, failure.detail),
             other => panic!("not a failure: {other:?}"),
         }
+    }
+
+    /// Without an answer, as it is interrupted while it runs.
+    pub(crate) fn is_interrupted(&self) {
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(50));
+                self.interrupt.interrupt();
+            });
+            assert_eq!(self.no_answer(), NoAnswerKind::Interrupted);
+        });
     }
 
     pub(crate) fn no_answer(&self) -> NoAnswerKind {
