@@ -65,12 +65,20 @@ pub(crate) fn canonical(
     thunk: Handle,
     entries: Entries,
 ) -> Step<Application> {
+    // Nearly all are as short; what is read and put together below would be the same.
+    let entries = match entries {
+        Entries::Named(handle, tree) if is_plainly_canonical(tree.entries()) => {
+            let memory_limit_bytes = DEFAULT_MEMORY_LIMIT_BYTES;
+            return Ok(Application { handle, tree, memory_limit_bytes, hints: Hints::default() });
+        }
+        entries => entries,
+    };
     let [limits_entry, procedure, arguments @ ..] = entries.entries() else {
         return Err(ill_formed(thunk, "an application has at least limits and a procedure"));
     };
     let limits = read_limits(trees, thunk, *limits_entry)?;
     let limits_canonical = match limits.memory_limit_bytes {
-        DEFAULT_MEMORY_LIMIT_BYTES => Handle::of_blob(b""),
+        DEFAULT_MEMORY_LIMIT_BYTES => Handle::EMPTY,
         bytes => Handle::of_u64(bytes),
     };
     let flat = flatten(trees, thunk, *procedure)?;
@@ -88,6 +96,12 @@ pub(crate) fn canonical(
     };
     let Limits { memory_limit_bytes, hints } = limits;
     Ok(Application { handle, tree, memory_limit_bytes, hints })
+}
+
+/// Whether these have no limits and no closure.
+fn is_plainly_canonical(entries: &[Handle]) -> bool {
+    matches!(entries, [limits, procedure, ..]
+        if *limits == Handle::EMPTY && procedure.kind() == Kind::Blob)
 }
 
 /// The evaluated entries of an application.

@@ -203,9 +203,7 @@ impl<'a, P: Platform> Evaluator<'a, P> {
             }
         };
         if let Err(Halt::Pending) = step {
-            let needs = self.needs.split_off(before);
-            self.frames.push(Frame { key, needs, tail: look.tail.map(Box::new) });
-            self.blocked.insert(key);
+            self.wait(key, before, look.tail);
         } else {
             self.needs.truncate(before);
         }
@@ -287,7 +285,10 @@ impl<'a, P: Platform> Evaluator<'a, P> {
 
     fn eval_encode(&mut self, look: &mut Look<'_>, encode: Handle) -> Step {
         let thunk = encode.thunk().unwrap_or(encode);
-        let data = self.ask(look, Key::Force(thunk))?;
+        let data = match self.force_at_once(look, thunk) {
+            Some(step) => step?,
+            None => self.ask(look, Key::Force(thunk))?,
+        };
         // A force comes to data, which can be lifted and lowered.
         if encode.kind() == Kind::Shallow {
             return Ok(data.lower().unwrap_or(data));
@@ -297,6 +298,41 @@ impl<'a, P: Platform> Evaluator<'a, P> {
             true => self.ask(look, Key::Eval(object)),
             false => Ok(object),
         }
+    }
+
+    /// What a Thunk comes to whose application has no Encodes and makes no tail
+    /// call, as [`Self::ask`] would find it; `None` of any other. Most are such, and
+    /// what that would keep of them, to go on with, is of no use.
+    #[inline]
+    fn force_at_once(&mut self, look: &Look<'_>, thunk: Handle) -> Option<Step> {
+        let key = Key::Force(thunk);
+        let is_plain = thunk.kind() == Kind::Application && !thunk.facts().has_encode();
+        let is_resumed = look.known.is_some_and(|known| !known.is_empty());
+        if !is_plain || look.depth == 0 || is_resumed || self.blocked.contains(&key) {
+            return None;
+        }
+        if let Some(outcome) = self.platform.recall(key) {
+            return Some(outcome.into());
+        }
+        let before = self.needs.len();
+        let own = Look { known: None, tail: None, depth: look.depth - 1 };
+        match self.think_application(&own, thunk, thunk.definition()?) {
+            Ok(value) if as_thunk(value).is_some() => None,
+            Err(Halt::Pending) => {
+                self.wait(key, before, None);
+                self.needs.push(Need { key, application: None });
+                Some(Err(Halt::Pending))
+            }
+            step => Some(step),
+        }
+    }
+
+    /// A key waits for all that is needed since there were so many needs.
+    #[cold]
+    fn wait(&mut self, key: Key, before: usize, tail: Option<Tail>) {
+        let needs = self.needs.split_off(before);
+        self.frames.push(Frame { key, needs, tail: tail.map(Box::new) });
+        self.blocked.insert(key);
     }
 
     fn force(&mut self, look: &mut Look<'_>, start: Handle) -> Step {

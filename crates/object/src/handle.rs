@@ -145,9 +145,46 @@ const ENCODE: u8 = 0b0110_0000;
 const STRICT: u8 = 0b0010_0000;
 const SHALLOW: u8 = 0b0100_0000;
 
+// The rules ask of each handle many times: comparing bits was 230 of the 6,700
+// instructions that evaluating a small application took.
+static KINDS: [Kind; 256] = {
+    let mut kinds = [Kind::Blob; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        kinds[byte] = kind_of(byte as u8);
+        byte += 1;
+    }
+    kinds
+};
+
+const fn kind_of(byte: u8) -> Kind {
+    match byte & ENCODE {
+        STRICT => return Kind::Strict,
+        SHALLOW => return Kind::Shallow,
+        _ => {}
+    }
+    match byte & THUNK {
+        APPLICATION => return Kind::Application,
+        IDENTIFICATION => return Kind::Identification,
+        SELECTION => return Kind::Selection,
+        _ => {}
+    }
+    match (byte & BASE, byte & REF != 0) {
+        (LITERAL | BLOB, false) => Kind::Blob,
+        (LITERAL | BLOB, true) => Kind::BlobRef,
+        (TREE, false) => Kind::Tree,
+        (TREE, true) => Kind::TreeRef,
+        (_, false) => Kind::Tag,
+        (_, true) => Kind::TagRef,
+    }
+}
+
 impl Handle {
     /// The most bytes that a literal holds.
     pub const LITERAL_MAX: usize = 30;
+
+    /// The Blob of no bytes.
+    pub const EMPTY: Self = Self([0; 32]);
 
     /// The most bytes of a Blob, or entries of a Tree.
     pub const LENGTH_MAX: u64 = (1 << 48) - 1;
@@ -292,26 +329,7 @@ impl Handle {
     #[inline]
     #[must_use]
     pub const fn kind(&self) -> Kind {
-        let byte = self.0[TYPE];
-        match byte & ENCODE {
-            STRICT => return Kind::Strict,
-            SHALLOW => return Kind::Shallow,
-            _ => {}
-        }
-        match byte & THUNK {
-            APPLICATION => return Kind::Application,
-            IDENTIFICATION => return Kind::Identification,
-            SELECTION => return Kind::Selection,
-            _ => {}
-        }
-        match (byte & BASE, byte & REF != 0) {
-            (LITERAL | BLOB, false) => Kind::Blob,
-            (LITERAL | BLOB, true) => Kind::BlobRef,
-            (TREE, false) => Kind::Tree,
-            (TREE, true) => Kind::TreeRef,
-            (_, false) => Kind::Tag,
-            (_, true) => Kind::TagRef,
-        }
+        KINDS[self.0[TYPE] as usize]
     }
 
     /// Bytes of a Blob, entries of a Tree; `None` for a Thunk or an Encode,
