@@ -10,13 +10,14 @@ use crate::abi::window::Mapped;
 use crate::check::{Shape, check};
 use crate::fixpoint::{self, Fixpoint};
 use crate::image::{self, Imaged, Of};
+use crate::ledger::Ledger;
 use crate::limits::Limits;
 use crate::modules::{
     Abi, Caches, Job, PoolFull, Prepared, Ready, Refusal, Source, Target, module,
 };
-use crate::outcome::{Applied, Failure, FailureKind, NoAnswerKind, Outcome, Steps};
+use crate::outcome::{Applied, Failure, FailureKind, NoAnswerKind, Outcome, Steps, Stop};
 use crate::recycle;
-use crate::rewrite::{SIDE_WITH_CARDS_BYTES, run_name, side_name, start_name};
+use crate::rewrite::{SIDE_AGAIN_BYTES, run_name, side_name, start_name};
 use crate::state::{State, interrupted};
 use crate::trap::{no_answer, outcome as outcome_of};
 use crate::wasi::component::Command;
@@ -120,9 +121,10 @@ impl Beside {
         }
     }
 
-    /// Whether what is written is to be marked there.
-    pub(crate) fn has_cards(&self) -> bool {
-        self.bytes == SIDE_WITH_CARDS_BYTES
+    /// Whether it is for an instance that is used again: what is written is marked there,
+    /// and handles are taken there.
+    pub(crate) fn is_for_again(&self) -> bool {
+        self.bytes == SIDE_AGAIN_BYTES
     }
 
     /// The memory beside that of an instance.
@@ -245,6 +247,9 @@ impl Engine {
     /// Needs [`crate::THREAD_STACK_MIN_BYTES`] of stack.
     #[must_use]
     pub fn apply(&self, run: Run<'_>) -> Applied {
+        if let Some(found) = recycle::find(&run, self) {
+            return recycle::again(&run, self, found);
+        }
         match image::target(&run, self) {
             Some(Ok(Of::Program(target))) => {
                 return self.apply_as::<Imaged<Program>>(&run, Ok(target));
@@ -259,7 +264,7 @@ impl Engine {
             Some(Ok(Sort::Component(target))) => self.apply_as::<Command>(&run, Ok(target)),
             Some(Ok(Sort::Module(target))) => self.apply_as::<Program>(&run, Ok(target)),
             Some(Err(refusal)) => without_run(refusal.into()),
-            None => recycle::again(&run, self).unwrap_or_else(|| self.apply_unkept(&run)),
+            None => self.apply_unkept(&run),
         }
     }
 
@@ -531,7 +536,13 @@ pub(crate) fn instance(
     let instance = linked.pre.instantiate(&mut *store)?;
     store.data_mut().instance = Some(instance);
     let side = linked.beside.memory(&instance, store);
-    store.data_mut().cards = side.filter(|_| linked.beside.has_cards());
+    if let Some(side) = side.filter(|_| linked.beside.is_for_again()) {
+        // SAFETY: it goes into the store's own state, whose methods only the host calls.
+        let ledger = unsafe { Ledger::of(side, store) };
+        let state = store.data_mut();
+        (state.cards, state.ledger) = (Some(side), ledger);
+        state.open_ledger();
+    }
     Ok((instance, side))
 }
 
@@ -587,10 +598,11 @@ pub(crate) fn finished(state: &mut State, outcome: Outcome) -> Applied {
     }
 }
 
-fn result_of(state: &State, index: i32) -> Outcome {
-    match state.handle("weft_apply", index) {
+fn result_of(state: &mut State, index: i32) -> Outcome {
+    match state.result(index) {
         Ok(handle) => Outcome::Value(handle),
-        Err(_) => Outcome::Failure(Failure {
+        Err(Stop::NoAnswer(kind, detail)) => no_answer(kind, &detail),
+        Err(Stop::Failure(..)) => Outcome::Failure(Failure {
             kind: FailureKind::BadHandle,
             detail: format!("weft_apply returned {index}, which is no handle of this run"),
             note: None,

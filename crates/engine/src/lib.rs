@@ -29,6 +29,7 @@ mod fixpoint;
 pub mod fuzz;
 mod image;
 mod interrupt;
+mod ledger;
 mod limits;
 mod meaning;
 mod modules;

@@ -48,23 +48,30 @@ struct Kept {
     place: Place,
 }
 
-impl Placed for Kept {
+impl Placed for Box<Kept> {
     fn place(&self) -> &Place {
         &self.place
     }
 }
 
 thread_local! {
-    static KEPT: Shelf<Kept, KEPT_PER_THREAD> = const { Shelf::new() };
+    static KEPT: Shelf<Box<Kept>, KEPT_PER_THREAD> = const { Shelf::new() };
 }
 
-/// Applies by an instance that this thread has kept, if there is one.
-pub(crate) fn again(run: &Run<'_>, engine: &Engine) -> Option<Applied> {
-    let &module = run.entries.entries().get(1)?;
-    let fits = |kept: &Kept| {
+/// An instance that this thread has kept.
+pub(crate) struct Found(Box<Kept>);
+
+/// One that this thread has kept and that fits a run, if there is one.
+pub(crate) fn find(run: &Run<'_>, engine: &Engine) -> Option<Found> {
+    let module = run.entries.entries().get(1)?;
+    let fits = |kept: &Box<Kept>| {
         run.fuel.is_none() && kept.ready.shape.memory_min_bytes <= run.memory_limit_bytes
     };
-    let mut kept = KEPT.with(|all| all.take(engine, |kept| kept.module == module, fits))?;
+    KEPT.with(|all| all.take(engine, |kept| kept.module == *module, fits)).map(Found)
+}
+
+/// Applies by an instance that was found for this run.
+pub(crate) fn again(run: &Run<'_>, engine: &Engine, Found(mut kept): Found) -> Applied {
     // SAFETY: `run` borrows all of it for longer than the call, after which the
     // state is cleared or dropped.
     unsafe {
@@ -73,7 +80,7 @@ pub(crate) fn again(run: &Run<'_>, engine: &Engine) -> Option<Applied> {
         let given = (run.application, run.entries);
         kept.store.data_mut().set(run, given, limits, bounds);
     }
-    Some(perform(run, engine, kept))
+    perform(run, engine, kept)
 }
 
 /// Runs in a new instance from the pool, and measures that; or in a new one that
@@ -164,13 +171,13 @@ fn new(
     store.data_mut().limits = begun.again(run.memory_limit_bytes);
     let first = Arc::clone(first);
     let kept = Kept { module, ready, first, store, apply, side, begun, pristine, runs: 0, place };
-    Some(Ok(perform(run, engine, kept)))
+    Some(Ok(perform(run, engine, Box::new(kept))))
 }
 
 /// Applies, and keeps the instance if it is as it was.
-fn perform(run: &Run<'_>, engine: &Engine, mut kept: Kept) -> Applied {
+fn perform(run: &Run<'_>, engine: &Engine, mut kept: Box<Kept>) -> Applied {
     let began = (kept.runs > 0 && kept.first.tally.is_trying()).then(Instant::now);
-    let Kept { store, apply, side, .. } = &mut kept;
+    let Kept { store, apply, side, .. } = &mut *kept;
     let result = interruptible((run.interrupt, *side), store, |store| apply.call(store, 0));
     let is_back = result.as_ref().is_ok_and(|result| result >> 32 == 0)
         && !kept.store.data().limits.has_grown();

@@ -16,6 +16,9 @@
 //! with. What it does not put back (tables, dropped segments, the size of the
 //! memory) is noted when it changes, and ends the instance.
 //!
+//! **Calls.** A module whose instances are used again has functions that answer the plain
+//! cases of a few calls of the host by themselves (`ledger`).
+//!
 //! Nothing that a module has moves to another index: all that is added stands at
 //! the end of its section, and what is exported has a name that no module can
 //! hold, since that contains its digest.
@@ -23,6 +26,7 @@
 mod body;
 pub(crate) mod handles;
 pub(crate) mod image;
+mod ledger;
 mod marked;
 mod places;
 mod polls;
@@ -36,6 +40,7 @@ use weft_object::Handle;
 
 use crate::abi::table::EXPORT;
 use body::{Insert, Marking};
+use ledger::Near;
 pub(crate) use places::Places;
 use reset::{Image, Reset};
 use sections::Sections;
@@ -53,9 +58,13 @@ const SPILL_BYTES: u32 = 256;
 // Of these every 32-bit address is in one.
 const CARDS: u64 = 1 << (32 - CARD_BITS);
 
-/// The bytes of the memory beside, with and without cards.
-pub(crate) const SIDE_BYTES: u64 = CARDS_AT;
-pub(crate) const SIDE_WITH_CARDS_BYTES: u64 = CARDS_AT + CARDS;
+/// Where the page of [`ledger`](crate::ledger) is in the memory beside, behind cards.
+pub(crate) const LEDGER_AT: u64 = CARDS_AT + CARDS;
+
+/// The bytes of the memory beside, of an instance that is used once and of one that is
+/// used again.
+const SIDE_BYTES: u64 = CARDS_AT;
+pub(crate) const SIDE_AGAIN_BYTES: u64 = LEDGER_AT + (1 << 16);
 
 // Beyond these an instance keeps too much while nobody uses it.
 const MEMORY_MAX_PAGES: u64 = 64;
@@ -130,15 +139,22 @@ pub(crate) fn rewrite(
     };
     let mut sections = Sections::of(module)?;
     let marks = reset.as_ref().is_some_and(|(_, reset)| reset.image.is_some());
+    let near = match &reset {
+        Some((_, reset)) => {
+            let (functions, types) = reset.first_free();
+            Near::of(&survey, functions, types, side)
+        }
+        None => Near::default(),
+    };
     if let Some(start) = survey.start {
         // It could not be interrupted before there is an instance to watch.
         sections.remove_start();
         export(&mut sections, &start_name(name), ExportKind::Func, start);
     }
-    if polled || marks {
-        let pages = match marks {
-            true => SIDE_WITH_CARDS_BYTES >> 16,
-            false => SIDE_BYTES >> 16,
+    if polled || marks || near.is_any() {
+        let pages = match reset {
+            Some(_) => SIDE_AGAIN_BYTES >> 16,
+            None => SIDE_BYTES >> 16,
         };
         let ty = MemoryType {
             minimum: pages,
@@ -151,13 +167,14 @@ pub(crate) fn rewrite(
         export(&mut sections, &side_name(name), ExportKind::Memory, side);
     }
     let marking = reset.as_ref().map(|(_, reset)| reset.marking);
-    let insert = Insert { survey: &survey, side, marking, polled: &placed };
+    let insert = Insert { survey: &survey, side, marking, polled: &placed, near: &near };
     let (mut new, mut pieces) = (Vec::with_capacity(module.len()), Vec::new());
     for (number, body) in bodies.iter().enumerate() {
         insert.body(number, body, &mut new, &mut pieces)?;
     }
     if let Some((apply, reset)) = reset {
         let run = reset.add(apply, &mut sections);
+        near.add(&mut sections);
         export(&mut sections, &run_name(name), ExportKind::Func, run);
     }
     if matches!(what, For::Again { compared: true, .. } | For::Image) {

@@ -10,6 +10,7 @@ use weft_object::{Blob, Content, Handle, Kind, Tree};
 
 use crate::abi::window::Windows;
 use crate::digest::ByDigest;
+use crate::ledger::{Entry, Ledger, TAKEN_MAX};
 use crate::limits::Limits;
 use crate::outcome::{FailureKind, NoAnswerKind, Stop};
 use crate::{Interrupt, Objects, Run, RunBounds};
@@ -72,6 +73,8 @@ pub(crate) struct State {
     pub(crate) memory: Option<Memory>,
     /// Where what the host writes into that memory is marked.
     pub(crate) cards: Option<Memory>,
+    /// Where the module takes handles by itself.
+    pub(crate) ledger: Option<Ledger>,
     /// What is mapped into it.
     pub(crate) windows: Windows,
     /// Whether `weft_apply` was entered: a start function may not call imports.
@@ -130,6 +133,52 @@ impl State {
         self.procedure = entries.entries().get(1).copied();
         self.bounds = bounds;
         self.limits = limits;
+        self.open_ledger();
+    }
+
+    /// Tells the module what it is applied to.
+    pub(crate) fn open_ledger(&mut self) {
+        let Some((ledger, borrowed)) = self.ledger.as_mut().zip(self.borrowed.as_ref()) else {
+            return;
+        };
+        // SAFETY: `borrowed` is set only while the contract of `begin` holds.
+        let given = unsafe { borrowed.entries.as_ref() };
+        ledger.begin(given.entries(), self.bounds.handles_max as usize <= TAKEN_MAX);
+    }
+
+    /// Puts the handles that the module has taken by itself into the table.
+    #[inline]
+    pub(crate) fn catch_up(&mut self) -> Result<(), Stop> {
+        let Some(mut ledger) = self.ledger else { return Ok(()) };
+        for entry in ledger.taken(self.table.len()) {
+            let handle = self.taken(entry)?;
+            self.charge(SLOT_BYTES)?;
+            room(&mut self.table)?;
+            self.table.push(Slot { handle, content: UNREAD });
+        }
+        Ok(())
+    }
+
+    fn taken(&self, entry: &Entry) -> Result<Handle, Stop> {
+        let borrowed = self.borrowed.as_ref();
+        // SAFETY: `borrowed` is set only while the contract of `begin` holds.
+        let given = borrowed.map(|borrowed| unsafe { borrowed.entries.as_ref() });
+        let handle = given.and_then(|given| entry.handle(given));
+        handle.ok_or_else(|| Stop::Failure(FailureKind::BadHandle, "no entry".to_owned()))
+    }
+
+    /// The handle that the function has returned, by its index.
+    pub(crate) fn result(&mut self, index: i32) -> Result<Handle, Stop> {
+        if let Some(mut ledger) = self.ledger {
+            let from = self.table.len();
+            let taken = ledger.taken(from);
+            self.charge(SLOT_BYTES * taken.len() as u64)?;
+            let at = usize::try_from(index).ok().and_then(|index| index.checked_sub(from));
+            if let Some(entry) = at.and_then(|at| taken.get(at)) {
+                return self.taken(entry);
+            }
+        }
+        self.handle("weft_apply", index)
     }
 
     /// Says whose Tags it makes, where that is not what stands in the application.
@@ -141,11 +190,12 @@ impl State {
     pub(crate) fn end(mut self: Box<Self>) {
         debug_assert!(self.windows.is_empty(), "the memory is back in the pool");
         let keeps = self.clear();
-        let Self { instance, memory_export, memory, cards, entered, .. } = &mut *self;
+        let Self { instance, memory_export, memory, cards, ledger, entered, .. } = &mut *self;
         *instance = None;
         *memory_export = None;
         *memory = None;
         *cards = None;
+        *ledger = None;
         *entered = false;
         if keeps {
             SPARE.set(Some(self));
@@ -179,6 +229,7 @@ impl State {
             memory_export: _,
             memory: _,
             cards: _,
+            ledger: _,
             windows: _,
             entered: _,
         } = self;
@@ -266,6 +317,9 @@ impl State {
         self.charge(SLOT_BYTES)?;
         room(&mut self.table)?;
         self.table.push(Slot { handle, content });
+        if let Some(ledger) = &mut self.ledger {
+            ledger.gave(index);
+        }
         Ok(index as i32)
     }
 

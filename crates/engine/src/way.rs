@@ -78,7 +78,7 @@ pub(crate) struct Way {
 }
 
 // To be raised when other things are put into modules.
-const REWRITE: &str = "rewrite 3";
+const REWRITE: &str = "rewrite 4";
 
 impl Way {
     pub(crate) fn new(kind: Kind, ended: Ended, debug: bool) -> Result<Self> {

@@ -15,6 +15,7 @@ static IMPORTS: LazyLock<Vec<u8>> = LazyLock::new(|| {
             (import "weft_1" "u64_blob" (func (param i64) (result i32)))
             (import "weft_1" "blob_u64" (func (param i32) (result i64)))
             (import "weft_1" "tree_get" (func (param i32 i64) (result i32)))
+            (import "weft_1" "length" (func (param i32) (result i64)))
             (import "weft_1" "kind" (func (param i32) (result i32)))
             (import "weft_1" "blob_new" (func (param i32 i32) (result i32)))
             (import "weft_1" "tree_read" (func (param i32 i64 i32 i32) (result i32)))

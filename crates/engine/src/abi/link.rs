@@ -40,20 +40,20 @@ pub(crate) fn link(linker: &mut Linker<Box<State>>) -> Result<()> {
     Ok(())
 }
 
-fn kind(guest: Guest<'_>, h: i32) -> Result<i32> {
-    entered(&guest, "kind")?;
+fn kind(mut guest: Guest<'_>, h: i32) -> Result<i32> {
+    entered(&mut guest, "kind")?;
     Ok(guest.data().handle("kind", h)?.kind().number().into())
 }
 
-fn length(guest: Guest<'_>, h: i32) -> Result<u64> {
+fn length(mut guest: Guest<'_>, h: i32) -> Result<u64> {
     const CALL: &str = "length";
-    entered(&guest, CALL)?;
+    entered(&mut guest, CALL)?;
     let handle = guest.data().handle(CALL, h)?;
     Ok(handle.length().ok_or_else(|| wrong_kind(CALL, h, handle, "data"))?)
 }
 
-fn same(guest: Guest<'_>, a: i32, b: i32) -> Result<i32> {
-    entered(&guest, "same")?;
+fn same(mut guest: Guest<'_>, a: i32, b: i32) -> Result<i32> {
+    entered(&mut guest, "same")?;
     let state = guest.data();
     Ok(i32::from(state.handle("same", a)? == state.handle("same", b)?))
 }
@@ -82,7 +82,7 @@ pub(crate) fn copy(target: &mut [u8], source: &[u8], watch: Option<Interrupt>) -
 
 fn blob_read(mut guest: Guest<'_>, h: i32, offset: u64, ptr: u32, len: u32) -> Result<u32> {
     const CALL: &str = "blob_read";
-    entered(&guest, CALL)?;
+    entered(&mut guest, CALL)?;
     let (target, state) = bytes(&mut guest, CALL, ptr, u64::from(len))?;
     let watch = state.watch(target.len());
     let part = part(state.blob(CALL, h)?, offset, len);
@@ -94,7 +94,7 @@ fn blob_read(mut guest: Guest<'_>, h: i32, offset: u64, ptr: u32, len: u32) -> R
 
 fn blob_window(mut guest: Guest<'_>, h: i32, offset: u64, len: u32) -> Result<i32> {
     const CALL: &str = "blob_window";
-    entered(&guest, CALL)?;
+    entered(&mut guest, CALL)?;
     let shown = part(guest.data_mut().blob(CALL, h)?, offset, len).len() as u64;
     let memory = memory(&mut guest, CALL)?;
     let address = memory.data_size(&guest) as u64;
@@ -120,7 +120,7 @@ fn blob_window(mut guest: Guest<'_>, h: i32, offset: u64, len: u32) -> Result<i3
 
 fn blob_u64(mut guest: Guest<'_>, h: i32) -> Result<u64> {
     const CALL: &str = "blob_u64";
-    entered(&guest, CALL)?;
+    entered(&mut guest, CALL)?;
     let content = guest.data_mut().blob(CALL, h)?;
     let mut raw = [0; 8];
     let Some(low) = raw.get_mut(..content.len()) else {
@@ -131,20 +131,20 @@ fn blob_u64(mut guest: Guest<'_>, h: i32) -> Result<u64> {
 }
 
 fn u64_blob(mut guest: Guest<'_>, v: u64) -> Result<i32> {
-    entered(&guest, "u64_blob")?;
+    entered(&mut guest, "u64_blob")?;
     Ok(guest.data_mut().push(Handle::of_u64(v))?)
 }
 
 fn blob_new(mut guest: Guest<'_>, ptr: u32, len: u32) -> Result<i32> {
     const CALL: &str = "blob_new";
-    entered(&guest, CALL)?;
+    entered(&mut guest, CALL)?;
     let (content, state) = bytes(&mut guest, CALL, ptr, u64::from(len))?;
     Ok(state.make_blob(content)?)
 }
 
 fn tree_get(mut guest: Guest<'_>, h: i32, i: u64) -> Result<i32> {
     const CALL: &str = "tree_get";
-    entered(&guest, CALL)?;
+    entered(&mut guest, CALL)?;
     let state = guest.data_mut();
     let entries = state.tree(CALL, h)?.entries();
     let entry = usize::try_from(i).ok().and_then(|i| entries.get(i).copied());
@@ -155,7 +155,7 @@ fn tree_get(mut guest: Guest<'_>, h: i32, i: u64) -> Result<i32> {
 
 fn tree_read(mut guest: Guest<'_>, h: i32, first: u64, ptr: u32, n: u32) -> Result<u32> {
     const CALL: &str = "tree_read";
-    entered(&guest, CALL)?;
+    entered(&mut guest, CALL)?;
     let (target, state) = bytes(&mut guest, CALL, ptr, 4 * u64::from(n))?;
     // The Tree is shared with the state that the entries go to.
     let tree = state.tree(CALL, h)?.clone();
@@ -174,14 +174,14 @@ fn tree_read(mut guest: Guest<'_>, h: i32, first: u64, ptr: u32, n: u32) -> Resu
 
 fn tree_new(mut guest: Guest<'_>, ptr: u32, n: u32) -> Result<i32> {
     const CALL: &str = "tree_new";
-    entered(&guest, CALL)?;
+    entered(&mut guest, CALL)?;
     let (indices, state) = bytes(&mut guest, CALL, ptr, 4 * u64::from(n))?;
     Ok(state.make_tree(CALL, indices)?)
 }
 
 fn tag(mut guest: Guest<'_>, target: i32, data: i32) -> Result<i32> {
     const CALL: &str = "tag";
-    entered(&guest, CALL)?;
+    entered(&mut guest, CALL)?;
     let state = guest.data_mut();
     let (target, data) = (markable(state, target)?, markable(state, data)?);
     Ok(state.make_tag(target, data)?)
@@ -205,7 +205,7 @@ fn turned(
     turn: fn(Handle) -> Option<Handle>,
     wanted: &str,
 ) -> Result<i32> {
-    entered(&guest, call)?;
+    entered(&mut guest, call)?;
     let state = guest.data_mut();
     let handle = state.handle(call, h)?;
     let made = turn(handle).ok_or_else(|| wrong_kind(call, h, handle, wanted))?;
@@ -229,7 +229,7 @@ fn shallow(guest: Guest<'_>, thunk: i32) -> Result<i32> {
 }
 
 fn select(mut guest: Guest<'_>, call: &str, target: i32, what: Selection) -> Result<i32> {
-    entered(&guest, call)?;
+    entered(&mut guest, call)?;
     let state = guest.data_mut();
     let target = state.handle(call, target)?;
     Ok(match what {
@@ -255,7 +255,7 @@ fn selection_digest(guest: Guest<'_>, target: i32, from: u64, to: u64) -> Result
 
 fn selection_path(mut guest: Guest<'_>, target: i32, ptr: u32, len: u32) -> Result<i32> {
     const CALL: &str = "selection_path";
-    entered(&guest, CALL)?;
+    entered(&mut guest, CALL)?;
     let (path, state) = bytes(&mut guest, CALL, ptr, u64::from(len))?;
     let target = state.handle(CALL, target)?;
     let path = state.make_unlisted_blob(path)?;
@@ -264,7 +264,7 @@ fn selection_path(mut guest: Guest<'_>, target: i32, ptr: u32, len: u32) -> Resu
 
 fn fail(mut guest: Guest<'_>, ptr: u32, len: u32) -> Result<()> {
     const CALL: &str = "fail";
-    entered(&guest, CALL)?;
+    entered(&mut guest, CALL)?;
     let (message, _) = bytes(&mut guest, CALL, ptr, u64::from(len))?;
     let kept = &message[..message.len().min(FAIL_MESSAGE_MAX_BYTES)];
     let message = String::from_utf8_lossy(kept).into_owned();
@@ -273,7 +273,7 @@ fn fail(mut guest: Guest<'_>, ptr: u32, len: u32) -> Result<()> {
 
 fn log(mut guest: Guest<'_>, ptr: u32, len: u32) -> Result<()> {
     const CALL: &str = "log";
-    entered(&guest, CALL)?;
+    entered(&mut guest, CALL)?;
     let (line, state) = bytes(&mut guest, CALL, ptr, u64::from(len))?;
     state.log_line(line);
     Ok(())

@@ -13,10 +13,12 @@ pub(super) fn trap(call: &str, what: &str) -> Stop {
     Stop::Failure(FailureKind::Trap, format!("{call}: {what}"))
 }
 
-/// Traps unless `weft_apply` was entered.
-pub(super) fn entered(guest: &Guest<'_>, call: &str) -> Result<(), Stop> {
-    match guest.data().entered {
-        true => Ok(()),
+/// Traps unless `weft_apply` was entered; then handles are what the function holds
+/// them for.
+pub(super) fn entered(guest: &mut Guest<'_>, call: &str) -> Result<(), Stop> {
+    let state = guest.data_mut();
+    match state.entered {
+        true => state.catch_up(),
         false => Err(trap(call, "called before weft_apply")),
     }
 }

@@ -2,11 +2,13 @@ use wasmtime::{Extern, Instance, Ref, Store, Val};
 
 use crate::apply::Codelet;
 use crate::modules::Prepared;
+use crate::rewrite::{LEDGER_AT, side_name};
 use crate::state::State;
 
 /// All that a run may change of an instance, as it began: its memories, with the
-/// one beside, its globals and its tables.
-pub(super) struct Pristine(Vec<(String, Extern, Bits)>);
+/// one beside, its globals and its tables. Not the page where handles are taken, in
+/// which each run begins anew.
+pub(super) struct Pristine(Vec<(String, Extern, usize, Bits)>);
 
 /// What one of them holds.
 #[derive(PartialEq)]
@@ -25,6 +27,7 @@ impl Pristine {
     ) -> wasmtime::Result<Self> {
         let mut all = Vec::new();
         let ours = prepared.module.to_string();
+        let side = side_name(&prepared.module);
         for export in prepared.linked.pre.module().exports() {
             let name = export.name();
             if export.ty().func().is_some() || !name.ends_with(&ours) {
@@ -32,8 +35,9 @@ impl Pristine {
             }
             let export = instance.get_export(&mut *store, name);
             let export = export.ok_or_else(|| wasmtime::Error::msg("an export is gone"))?;
-            let bits = Bits::of(&export, store);
-            all.push((name.to_owned(), export, bits));
+            let end = if name == side { LEDGER_AT as usize } else { usize::MAX };
+            let bits = Bits::of(&export, store, end);
+            all.push((name.to_owned(), export, end, bits));
         }
         Ok(Self(all))
     }
@@ -41,14 +45,14 @@ impl Pristine {
     /// # Panics
     /// If anything is not as it was.
     pub(super) fn compare(&self, store: &mut Store<Box<State>>) {
-        for (name, export, began) in &self.0 {
+        for (name, export, end, began) in &self.0 {
             // Most of it is memory, which is not copied to be looked at.
             if let (Extern::Memory(memory), Bits::Bytes(bytes)) = (export, began)
-                && memory.data(&*store) == bytes.as_slice()
+                && until(memory.data(&*store), *end) == bytes.as_slice()
             {
                 continue;
             }
-            let is = Bits::of(export, store);
+            let is = Bits::of(export, store, *end);
             if *began != is {
                 let place = began.first_difference(&is);
                 panic!("an instance was not put back: {name} differs at {place:?}");
@@ -58,9 +62,10 @@ impl Pristine {
 }
 
 impl Bits {
-    fn of(export: &Extern, store: &mut Store<Box<State>>) -> Self {
+    /// Of a memory, up to `end`.
+    fn of(export: &Extern, store: &mut Store<Box<State>>, end: usize) -> Self {
         match export {
-            Extern::Memory(memory) => Self::Bytes(memory.data(&*store).to_vec()),
+            Extern::Memory(memory) => Self::Bytes(until(memory.data(&*store), end).to_vec()),
             Extern::Global(global) => {
                 let value = global.get(&mut *store);
                 Self::Words(vec![word(&value, store)])
@@ -85,6 +90,10 @@ impl Bits {
             _ => None,
         }
     }
+}
+
+fn until(bytes: &[u8], end: usize) -> &[u8] {
+    &bytes[..bytes.len().min(end)]
 }
 
 fn word(value: &Val, store: &mut Store<Box<State>>) -> u128 {

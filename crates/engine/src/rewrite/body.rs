@@ -3,6 +3,7 @@
 use wasm_encoder::{Encode, InstructionSink, MemArg};
 use wasmparser::{FunctionBody, Operator, Result};
 
+use super::ledger::Near;
 use super::marked::Marked;
 use super::places::Piece;
 use super::polls::{self, Polled};
@@ -18,6 +19,8 @@ pub(super) struct Insert<'s, 'a> {
     pub(super) marking: Option<Marking>,
     /// Where each body looks whether the run is to end.
     pub(super) polled: &'s [Polled],
+    /// What is called instead of the host.
+    pub(super) near: &'s Near,
 }
 
 /// What is called and set where something is changed.
@@ -112,6 +115,13 @@ impl Insert<'_, '_> {
         while !reader.eof() {
             let (operator, at) = reader.read_with_offset()?;
             let end = reader.original_position();
+            if let Operator::Call { function_index } = operator
+                && let Some(near) = self.near.instead_of(function_index)
+            {
+                copy(&mut new, &mut copied, at);
+                InstructionSink::new(&mut new).call(near);
+                copied = end;
+            }
             if matches!(operator, Operator::Loop { .. })
                 || polled.after_calls && polls::calls(&operator)
             {

@@ -50,7 +50,15 @@ pub(super) struct Reset<'s, 'a> {
     pub(super) fault: Option<Fault>,
 }
 
+/// How many functions are added, each with a type.
+const ADDED: u32 = 4;
+
 impl Reset<'_, '_> {
+    /// The indices of the first function and of the first type behind what is added.
+    pub(super) fn first_free(&self) -> (u32, u32) {
+        (self.marking.mark + ADDED, self.survey.types + ADDED)
+    }
+
     /// Adds what puts an instance back, and gives the function that applies and
     /// does that.
     pub(super) fn add(&self, apply: u32, sections: &mut Sections<'_>) -> u32 {
@@ -65,7 +73,7 @@ impl Reset<'_, '_> {
             });
         }
         use ValType::{I32, I64};
-        let signatures: [(&[ValType], &[ValType]); 4] =
+        let signatures: [(&[ValType], &[ValType]); ADDED as usize] =
             [(&[I32, I32], &[]), (&[I32], &[]), (&[I32], &[]), (&[I32], &[I64])];
         for (nth, (parameters, results)) in signatures.into_iter().enumerate() {
             sections.add(SectionId::Type, |out| {

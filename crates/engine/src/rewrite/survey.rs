@@ -20,6 +20,8 @@ pub(super) struct Survey<'a> {
     /// Of each function, imports first, its type.
     functions: Vec<u32>,
     pub(super) functions_imported: u32,
+    /// From where each of these, and under which name.
+    pub(super) imports: Vec<(&'a str, &'a str)>,
     /// Whether anything else is imported.
     pub(super) imports_more: bool,
     pub(super) memories: Vec<MemoryType>,
@@ -47,10 +49,12 @@ impl<'a> Survey<'a> {
                 }
                 Payload::ImportSection(section) => {
                     for import in section.into_imports() {
-                        match import?.ty {
+                        let import = import?;
+                        match import.ty {
                             TypeRef::Func(ty) | TypeRef::FuncExact(ty) => {
                                 survey.functions.push(ty);
                                 survey.functions_imported += 1;
+                                survey.imports.push((import.module, import.name));
                             }
                             TypeRef::Memory(ty) => {
                                 survey.memories.push(ty);

@@ -13,6 +13,7 @@ mod generated;
 mod guests;
 mod harness;
 mod images;
+mod ledger;
 mod limits;
 mod made;
 mod modules;
