@@ -13,7 +13,7 @@ use crate::image::{self, Imaged, Of};
 use crate::ledger::Ledger;
 use crate::limits::Limits;
 use crate::modules::{
-    Abi, Caches, Job, PoolFull, Prepared, Ready, Refusal, Source, Target, module,
+    Abi, Caches, PoolFull, Prepared, Ready, Refusal, Source, Start, Target, module,
 };
 use crate::outcome::{Applied, Failure, FailureKind, NoAnswerKind, Outcome, Steps, Stop};
 use crate::recycle;
@@ -363,7 +363,7 @@ impl Engine {
         run: &Run<'_>,
         target: &Target<A>,
         ways: Vec<Arc<way::Way>>,
-    ) -> Result<Job<A>, Refusal> {
+    ) -> Result<Start<A>, Refusal> {
         let name = target.module;
         let module = A::module(run, &name).unwrap_or_else(|| {
             module(&name, run.objects).ok_or_else(|| {
@@ -388,7 +388,7 @@ impl Engine {
         let (target, artifacts) = (target.clone(), self.artifacts.clone());
         let compiling = Arc::clone(&self.compiling);
         let source = Source { target, binary: module, artifacts, compiling, ways };
-        Ok(Box::new(|| source.prepare()))
+        Ok(source.start())
     }
 }
 

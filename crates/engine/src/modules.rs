@@ -264,8 +264,13 @@ impl<A: Abi> Place<A> {
     }
 }
 
-/// Makes a module ready, on a thread of its own.
-pub(crate) type Job<A> = Box<dyn FnOnce() -> Made<A> + Send>;
+/// How a module is made ready.
+pub(crate) enum Start<A: Abi> {
+    /// It is.
+    Made(Made<A>),
+    /// On a thread of its own.
+    Job(Box<dyn FnOnce() -> Made<A> + Send>),
+}
 
 /// The modules that are ready for one way to run, within a budget of bytes.
 pub(crate) struct Modules<A: Abi> {
@@ -301,7 +306,7 @@ impl<A: Abi> Modules<A> {
         self: &Arc<Self>,
         module: Handle,
         interrupt: &Interrupt,
-        begin: impl FnOnce() -> Result<Job<A>, Refusal>,
+        begin: impl FnOnce() -> Result<Start<A>, Refusal>,
     ) -> Answer<A> {
         let found = {
             let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
@@ -328,7 +333,7 @@ impl<A: Abi> Modules<A> {
     pub(crate) fn ask(
         self: &Arc<Self>,
         module: Handle,
-        begin: impl FnOnce() -> Result<Job<A>, Refusal>,
+        begin: impl FnOnce() -> Result<Start<A>, Refusal>,
     ) -> Option<Answer<A>> {
         let place = {
             let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
@@ -349,7 +354,7 @@ impl<A: Abi> Modules<A> {
     fn begin(
         self: &Arc<Self>,
         module: Handle,
-        begin: impl FnOnce() -> Result<Job<A>, Refusal>,
+        begin: impl FnOnce() -> Result<Start<A>, Refusal>,
     ) -> Arc<Place<A>> {
         let place = {
             let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
@@ -359,18 +364,24 @@ impl<A: Abi> Modules<A> {
             }
         };
         let started = catch_unwind(AssertUnwindSafe(begin)).unwrap_or_else(|_| Err(broken()));
-        let started = started.and_then(|job| {
-            let (modules, place) = (Arc::clone(self), Arc::clone(&place));
-            let work = move || {
-                let made = catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|_| broken().into());
-                modules.finish(module, &place, made);
-            };
-            let thread = std::thread::Builder::new().name("weft-compile".to_owned());
-            let thread = thread.stack_size(crate::THREAD_STACK_MIN_BYTES).spawn(work);
-            thread.map(drop).map_err(|error| {
-                let detail = format!("no thread to compile on: {error}");
-                Refusal::NoAnswer(NoAnswerKind::HostMemory, detail)
-            })
+        let started = started.and_then(|start| match start {
+            Start::Made(made) => {
+                self.finish(module, &place, made);
+                Ok(())
+            }
+            Start::Job(job) => {
+                let (modules, place) = (Arc::clone(self), Arc::clone(&place));
+                let work = move || {
+                    let made = catch_unwind(AssertUnwindSafe(job));
+                    modules.finish(module, &place, made.unwrap_or_else(|_| broken().into()));
+                };
+                let thread = std::thread::Builder::new().name("weft-compile".to_owned());
+                let thread = thread.stack_size(crate::THREAD_STACK_MIN_BYTES).spawn(work);
+                thread.map(drop).map_err(|error| {
+                    let detail = format!("no thread to compile on: {error}");
+                    Refusal::NoAnswer(NoAnswerKind::HostMemory, detail)
+                })
+            }
         });
         if let Err(refusal) = started {
             self.finish(module, &place, refusal.into());
@@ -467,11 +478,20 @@ pub(crate) struct Source<A: Abi> {
 }
 
 impl<A: Abi> Source<A> {
-    /// Loads what was compiled before, or checks the module and compiles it.
-    pub(crate) fn prepare(self) -> Made<A> {
-        if let Some(made) = self.kept() {
-            return made;
+    /// Loads what was compiled before, or checks the module and compiles it. What is small
+    /// is loaded at once: a thread takes longer to begin than that.
+    pub(crate) fn start(self) -> Start<A> {
+        if self.binary.bytes().len() < ALONE_BYTES {
+            return match self.kept() {
+                Some(made) => Start::Made(made),
+                None => Start::Job(Box::new(|| self.prepare())),
+            };
         }
+        Start::Job(Box::new(|| self.kept().unwrap_or_else(|| self.prepare())))
+    }
+
+    /// Checks the module and compiles it.
+    fn prepare(self) -> Made<A> {
         // They may be a mapped file that somebody writes to, and what is
         // compiled is kept: so it is compiled from bytes that stay.
         let binary = self.binary.bytes().to_vec();
@@ -591,11 +611,11 @@ mod tests {
         interrupt.interrupt();
         // Under way until told to go on; who began it does not stay.
         let answer = modules.get(name, &interrupt, || {
-            Ok(Box::new(move || {
+            Ok(Start::Job(Box::new(move || {
                 started.1.recv().unwrap();
                 finished.0.send(()).unwrap();
                 Refusal::bad_module("kept").into()
-            }))
+            })))
         });
         assert!(matches!(answer, Err(Refusal::NoAnswer(NoAnswerKind::Interrupted, _))));
         // Somebody who had an older place for the module gives it up now.
@@ -611,12 +631,13 @@ mod tests {
     fn no_answer_is_neither_kept_nor_counted() {
         let modules = Arc::new(Modules::<Codelet>::new(1 << 30));
         let name = Handle::of_u64(7);
-        let kinds: Vec<_> = (0..3)
+        let kinds: Vec<_> = (0..4)
             .map(|round| {
                 let answer = modules.get(name, &Interrupt::new(), || match round {
                     0 => Err(refused()),
-                    1 => Ok(Box::new(|| refused().into())),
-                    _ => Ok(Box::new(|| panic!("on purpose"))),
+                    1 => Ok(Start::Job(Box::new(|| refused().into()))),
+                    2 => Ok(Start::Made(refused().into())),
+                    _ => Ok(Start::Job(Box::new(|| panic!("on purpose")))),
                 });
                 match answer {
                     Err(Refusal::NoAnswer(kind, _)) => kind,
@@ -625,7 +646,7 @@ mod tests {
             })
             .collect();
         let room = NoAnswerKind::HostMemory;
-        assert_eq!(kinds, [room, room, NoAnswerKind::ModuleTooLarge]);
+        assert_eq!(kinds, [room, room, room, NoAnswerKind::ModuleTooLarge]);
         assert!(modules.places.read().unwrap().is_empty());
         assert_eq!(modules.bytes.load(Ordering::Relaxed), 0);
     }
