@@ -26,6 +26,7 @@ pub struct Suspended {
     random_bytes: u64,
     /// What was given.
     seed: [u8; 32],
+    /// Or for the times of files.
     asked_clock: bool,
     /// What it was told, which it is told again; `None` of what it had not asked for.
     pub arguments: Option<Vec<Vec<u8>>>,
@@ -171,7 +172,7 @@ impl Process {
         let directories =
             given.preopens.iter().enumerate().map(|(at, preopen)| (preopen.clone(), is_looked(at)));
         let directories = directories.collect();
-        let is_asked = self.clock.is_asked();
+        let is_known = self.clock.is_known();
         let (clock_ns, random_bytes) = (self.clock.now_ns(), self.random.taken());
         let asked = self.asked;
         let finished = self.finish(source)?;
@@ -187,7 +188,7 @@ impl Process {
             clock_ns,
             random_bytes,
             seed: given.seed,
-            asked_clock: is_asked,
+            asked_clock: is_known,
             arguments: asked.arguments.then(|| given.arguments.clone()),
             environment: asked.environment.then(|| given.environment.clone()),
             stdout: finished.stdout,

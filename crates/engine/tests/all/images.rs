@@ -221,6 +221,8 @@ const ASKER: &str = r#"(module
       (func $clock (param i32 i64 i32) (result i32)))
     (import "wasi_snapshot_preview1" "clock_res_get" (func $step (param i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "path_filestat_get"
+      (func $stat (param i32 i32 i32 i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "poll_oneoff"
       (func $poll (param i32 i32 i32 i32) (result i32)))
     (memory (export "memory") 1)
@@ -229,6 +231,9 @@ const ASKER: &str = r#"(module
     (func (export "wait")
       (i64.store (i32.const 224) (i64.const 1000000))
       (drop (call $poll (i32.const 200) (i32.const 300) (i32.const 1) (i32.const 400))))
+    (func (export "stat")
+      (i32.store8 (i32.const 500) (i32.const 46))
+      (drop (call $stat (i32.const 3) (i32.const 0) (i32.const 500) (i32.const 1) (i32.const 504))))
     (func (export "neither")
       (drop (call $step (i32.const 0) (i32.const 64)))
       (drop (call $random (i32.const 72) (i32.const 0)))
@@ -292,6 +297,33 @@ fn time_and_random_bytes_are_those_that_were_given_or_there_is_no_image() {
     assert_eq!(told[..8], 9_u64.to_le_bytes());
 }
 
+/// Times of files are the clock's begin: who has seen one goes on with that clock, which may
+/// be the one that everybody has.
+#[test]
+fn a_program_that_was_told_the_time_of_a_file_goes_on_with_that_clock() {
+    let program = Case::text(ASKER);
+    let given = |clock| [said(None, clock), vec![Handle::of_blob(b"/"), folder(&program)]].concat();
+    let image = made(&snapshot(&program, &["stat"], &given(None)));
+    assert_eq!(left(&restored(&program, image, "say", &[])).1.len(), 32);
+    let other = restored(&program, image, "say", &said(None, Some(9))).failure().1;
+    assert!(other.ends_with("leave the clock out or give the same"), "{other}");
+    let image = made(&snapshot(&program, &["stat"], &given(Some(9))));
+    let (_, told) = left(&restored(&program, image, "say", &said(None, Some(9))));
+    assert_eq!(told[..8], 9_u64.to_le_bytes());
+}
+
+/// An empty one.
+fn folder(program: &Case) -> Handle {
+    let root = weft_object::directory::build(Vec::new(), |_, part| {
+        match part {
+            weft_object::directory::Part::Index(blob) => program.memory.put_blob(blob.bytes()),
+            weft_object::directory::Part::Node(tree) => program.memory.put_tree(tree.entries()),
+        };
+        Ok::<_, weft_object::directory::DirectoryError>(())
+    });
+    root.unwrap()
+}
+
 #[test]
 fn what_was_asked_for_stays_and_what_was_not_can_be_given() {
     let program = Case::text(COUNTER);
@@ -333,20 +365,7 @@ fn a_function_can_be_given_bytes() {
 fn what_cannot_go_on_is_told_so() {
     let empty = Handle::of_blob(b"");
     let program = Case::text(COUNTER);
-    let folder = {
-        let mut made = Vec::new();
-        let root = weft_object::directory::build(Vec::new(), |handle, part| {
-            made.push((handle, part));
-            Ok::<_, weft_object::directory::DirectoryError>(())
-        });
-        for (_, part) in made {
-            match part {
-                weft_object::directory::Part::Index(blob) => program.memory.put_blob(blob.bytes()),
-                weft_object::directory::Part::Node(tree) => program.memory.put_tree(tree.entries()),
-            };
-        }
-        root.unwrap()
-    };
+    let folder = folder(&program);
     let path = Handle::of_blob(b"/");
     let stdin = Handle::of_blob(b"input");
     let with = [empty, empty, stdin, empty, empty, path, folder];
