@@ -40,6 +40,9 @@ struct Python {
 
 const NOTHING: &[u8] = b"";
 
+/// A seed and a clock: CPython asks for both as it begins.
+const SAID: [u64; 2] = [1, 1_767_225_600_000_000_000];
+
 impl Python {
     fn new(module: &[u8], library: &[u8], artifacts: PathBuf) -> Result<Self> {
         let artifacts = Some(artifacts);
@@ -96,7 +99,8 @@ impl Python {
         let nothing = Handle::of_blob(NOTHING);
         let arguments = self.session.put_tree(&arguments);
         let head = [Handle::of_u64(MEMORY_BYTES), Handle::of_blob(b"wasi/1"), self.program];
-        let rest = [arguments, nothing, nothing, nothing, nothing];
+        let [seed, clock] = SAID.map(Handle::of_u64);
+        let rest = [arguments, nothing, nothing, seed, clock];
         self.said(self.value(&[&head[..], &rest, &self.directories].concat())?)
     }
 
@@ -110,7 +114,8 @@ impl Python {
         let calls = [Handle::of_blob(b"wizer.initialize"), self.call(imports)];
         let calls = self.session.put_tree(&calls);
         let head = [Handle::of_u64(MEMORY_BYTES), Handle::of_blob(b"snapshot/1"), calls];
-        let rest = [self.program, nothing, nothing, nothing, nothing, nothing];
+        let [seed, clock] = SAID.map(Handle::of_u64);
+        let rest = [self.program, nothing, nothing, nothing, seed, clock];
         self.value(&[&head[..], &rest, &self.directories].concat())
     }
 

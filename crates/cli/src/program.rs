@@ -35,8 +35,11 @@ pub(crate) struct Given {
     pub(crate) environment: Vec<Vec<u8>>,
     /// A Blob, or a Ref to one.
     pub(crate) stdin: Handle,
-    /// Where it is left out, an image goes on with its own.
+    /// Where it is left out, an image goes on with its own, and none is made of a program
+    /// that asks for it.
     pub(crate) seed: Option<u64>,
+    /// Nanoseconds since 1970. The same holds of it; a program that runs begins with 2020.
+    pub(crate) clock_ns: Option<u64>,
     /// Under which path, and which. It is given as a Ref: what is opened of it
     /// is what is read.
     pub(crate) directories: Vec<(Vec<u8>, Handle)>,
@@ -59,12 +62,13 @@ impl Given {
             }
         }
         if !matches!(self.procedure, Procedure::SnapshotFunction(..)) {
+            let number = |given: Option<u64>| given.map_or(Handle::of_blob(b""), Handle::of_u64);
             entries.extend([
                 made.strings(&self.arguments),
                 made.strings(&self.environment),
                 self.stdin,
-                self.seed.map_or(Handle::of_blob(b""), Handle::of_u64),
-                made.blob(b""),
+                number(self.seed),
+                number(self.clock_ns),
             ]);
             for (path, root) in &self.directories {
                 entries.extend([made.blob(path), root.lower().unwrap_or(*root)]);

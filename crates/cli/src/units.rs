@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::explained::moment;
+
 /// `1.5 GiB`, as the notation counts.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -60,6 +62,52 @@ fn number(text: &str, units: &[(&str, f64)]) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
+/// Nanoseconds since 1970, of a day or a moment in UTC, or as a number with its unit.
+pub(crate) fn parse_instant(text: &str) -> Result<u64, String> {
+    let number = |unit: &str, ns: u64| {
+        let number = text.strip_suffix(unit)?.parse::<u64>().ok()?;
+        number.checked_mul(ns)
+    };
+    let whole = || number("s", NANOSECONDS).or_else(|| number("ns", 1));
+    let ns = seconds(text).and_then(|seconds| seconds.checked_mul(NANOSECONDS)).or_else(whole);
+    ns.ok_or_else(|| {
+        "a time is a day or a moment in UTC from 1970 on, 2026-01-01 or 2026-01-01T12:00:00Z, or \
+         seconds or nanoseconds since then, 1767225600s or 1767225600000000000ns"
+            .into()
+    })
+}
+
+const NANOSECONDS: u64 = 1_000_000_000;
+
+/// Since 1970, of `2026-01-01` or `2026-01-01T12:00:00Z`.
+fn seconds(text: &str) -> Option<u64> {
+    // So much for numbers that are too large.
+    if !matches!(text.len(), 10 | 20) {
+        return None;
+    }
+    let (day, time) = match text.split_once('T') {
+        Some((day, time)) => (day, time.strip_suffix('Z')?),
+        None => (text, "00:00:00"),
+    };
+    let numbers = |text: &str, between: char| {
+        let mut parts = text.split(between).map(str::parse::<u64>);
+        Some([parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?])
+    };
+    let ([year, month, of_month], [hour, minute, second]) =
+        (numbers(day, '-')?, numbers(time, ':')?);
+    // As in `moment`: years that begin in March.
+    let (year, from_march) = match month {
+        1 | 2 => (year.checked_sub(1)?, month + 9),
+        3..=12 => (year, month - 3),
+        _ => return None,
+    };
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * from_march + 2) / 5;
+    let days = (days + of_month).checked_sub(719_469)?;
+    let seconds = days * 86_400 + hour * 3600 + minute * 60 + second;
+    // A day or an hour that there is not is another one.
+    (moment(seconds) == format!("{day} {time} UTC")).then_some(seconds)
+}
+
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let units = [("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
     let seconds = number(text, &units).and_then(|s| Duration::try_from_secs_f64(s).ok());
@@ -99,6 +147,43 @@ mod tests {
         }
         for wrong in ["", "MiB", "64MB", "0", "-1", "9999999999TiB"] {
             assert!(parse_size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn moments_are_read_as_they_are_told() {
+        for seconds in (0..5_000_000_000).step_by(86_399 * 11).chain([951_782_400, 4_107_542_399]) {
+            let told = moment(seconds);
+            let written = told.strip_suffix(" UTC").unwrap().replace(' ', "T") + "Z";
+            assert_eq!(parse_instant(&written), Ok(seconds * 1_000_000_000), "{written}");
+        }
+        assert_eq!(parse_instant("2026-01-01"), Ok(1_767_225_600_000_000_000));
+        assert_eq!(parse_instant("1767225600s"), Ok(1_767_225_600_000_000_000));
+        assert_eq!(parse_instant("5ns"), Ok(5));
+        let last = "2554-07-21T23:34:33Z";
+        assert_eq!(parse_instant(last), Ok(u64::MAX / 1_000_000_000 * 1_000_000_000));
+        for wrong in [
+            "",
+            "5",
+            "-5s",
+            "1.5s",
+            "2026",
+            "2026-1-1",
+            "2026-02-29",
+            "2026-13-01",
+            "2026-00-01",
+            "2026-01-00",
+            "1969-12-31",
+            "9999-01-01",
+            "2554-07-21T23:34:34Z",
+            "2026-01-01T12:00:00",
+            "2026-01-01T24:00:00Z",
+            "2026-01-01 12:00:00Z",
+            "0-1-999999999T0:0:0Z",
+            "999999999-1-1T0:0:0Z",
+            "99999999999999999999s",
+        ] {
+            assert!(parse_instant(wrong).is_err(), "{wrong}");
         }
     }
 

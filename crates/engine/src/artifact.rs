@@ -24,7 +24,6 @@ use weft_object::Handle;
 
 use crate::EngineError;
 use crate::compiling::Counts;
-use crate::image::write_sparse;
 use seal::{Seal, Stamp};
 pub(crate) use turn::Turn;
 
@@ -81,9 +80,7 @@ impl Artifacts {
             bound::note_used(&file);
         }
         if !is_known {
-            let mut artifact = Vec::new();
-            code.read_to_end(&mut artifact).ok()?;
-            if Handle::of_blob(&artifact) != seal.checksum {
+            if checksum(&mut code, stamp.length).ok()? != seal.checksum {
                 return None;
             }
             // It may not be on the disk yet.
@@ -105,13 +102,21 @@ impl Artifacts {
             about: about.to_vec(),
         };
         if self.write(&self.path(module, settings, ""), artifact) {
-            self.seal(&seal, artifact);
+            self.seal(&seal, artifact.len());
         }
     }
 
-    /// Keeps the pages of an image.
-    pub(crate) fn store_pages(&self, image: &Handle, pages: &[u8]) {
-        self.keep(image, PAGES, pages, |file| write_sparse(file, pages));
+    /// A file to write to, which nobody else looks for; it goes unless it is kept.
+    pub(crate) fn begin(&self) -> io::Result<Begun> {
+        static COUNTER: AtomicU64 = AtomicU64::new(0);
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let path = self.dir.join(format!("tmp-{}-{number}", std::process::id()));
+        Ok(Begun { file: create_file(&path)?, path, is_named: false })
+    }
+
+    /// Keeps the pages of an image, which have been written.
+    pub(crate) fn keep_pages(&self, image: &Handle, written: Begun, checksum: Handle) {
+        self.keep(image, PAGES, written, checksum);
     }
 
     /// The pages of an image, if they were kept and are sound.
@@ -121,7 +126,10 @@ impl Artifacts {
 
     /// Keeps what is known of an image's pages.
     pub(crate) fn store_touched(&self, image: &Handle, touched: &[u8]) {
-        self.keep(image, TOUCHED, touched, |mut file| file.write_all(touched));
+        let Ok(mut begun) = self.begin() else { return };
+        if begun.file.write_all(touched).is_ok() {
+            self.keep(image, TOUCHED, begun, Handle::of_blob(touched));
+        }
     }
 
     /// What was kept of that.
@@ -132,25 +140,20 @@ impl Artifacts {
         Some(bytes)
     }
 
-    fn keep(
-        &self,
-        image: &Handle,
-        what: &[u8],
-        bytes: &[u8],
-        write: impl FnOnce(&fs::File) -> io::Result<()>,
-    ) {
-        let (settings, checksum) = (Handle::of_blob(what), Handle::of_blob(bytes));
+    fn keep(&self, image: &Handle, what: &[u8], begun: Begun, checksum: Handle) {
+        let settings = Handle::of_blob(what);
         let seal = Seal { module: *image, settings, checksum, stamp: None, about: Vec::new() };
-        if self.write_with(&self.path(image, &settings, ""), write) {
-            self.seal(&seal, bytes);
+        let length = begun.file.metadata().map_or(0, |found| found.len());
+        if begun.end(&self.path(image, &settings, "")) {
+            self.seal(&seal, length as usize);
         }
     }
 
     /// Says what is sound that was just written.
-    fn seal(&self, seal: &Seal, artifact: &[u8]) {
+    fn seal(&self, seal: &Seal, artifact_bytes: usize) {
         let sealed = seal.encode();
         self.write(&self.path(&seal.module, &seal.settings, ".seal"), &sealed);
-        bound::wrote(&self.dir, [artifact.len(), sealed.len()], self.max_bytes);
+        bound::wrote(&self.dir, [artifact_bytes, sealed.len()], self.max_bytes);
     }
 
     /// Waits until no other process compiles this module, as far as one can
@@ -166,23 +169,67 @@ impl Artifacts {
 
     /// Whether it could be written, whole.
     fn write(&self, path: &Path, bytes: &[u8]) -> bool {
-        self.write_with(path, |mut file| file.write_all(bytes))
+        let Ok(mut begun) = self.begin() else { return false };
+        begun.file.write_all(bytes).is_ok() && begun.end(path)
+    }
+}
+
+/// A file that is being written.
+pub(crate) struct Begun {
+    pub(crate) file: fs::File,
+    path: PathBuf,
+    is_named: bool,
+}
+
+impl Begun {
+    /// Gives it its name; whether that could be done.
+    fn end(mut self, path: &Path) -> bool {
+        self.is_named = fs::rename(&self.path, path).is_ok();
+        self.is_named
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if !self.is_named {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// What a file holds, as a Blob; it is not in memory all at once.
+fn checksum(file: &mut fs::File, length: u64) -> io::Result<Handle> {
+    let mut part = vec![0; PART_BYTES.min(length as usize + 1)];
+    let mut checksum = Checksum::default();
+    loop {
+        match file.read(&mut part)? {
+            0 => return Ok(checksum.end()),
+            read => checksum.add(&part[..read]),
+        }
+    }
+}
+
+const PART_BYTES: usize = 1 << 20;
+
+/// The name of a Blob whose bytes come one part after the other.
+#[derive(Default)]
+pub(crate) struct Checksum {
+    hasher: blake3::Hasher,
+    /// All of it, as far as it may be a literal.
+    first: Vec<u8>,
+}
+
+impl Checksum {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        let room = (Handle::LITERAL_MAX + 1).saturating_sub(self.first.len());
+        self.first.extend_from_slice(&bytes[..room.min(bytes.len())]);
+        self.hasher.update(bytes);
     }
 
-    fn write_with(&self, path: &Path, write: impl FnOnce(&fs::File) -> io::Result<()>) -> bool {
-        static COUNTER: AtomicU64 = AtomicU64::new(0);
-        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let temporary = self.dir.join(format!("tmp-{}-{number}", std::process::id()));
-        let written = (|| {
-            let file = create_file(&temporary)?;
-            write(&file)?;
-            drop(file);
-            fs::rename(&temporary, path)
-        })();
-        if written.is_err() {
-            let _ = fs::remove_file(&temporary);
-        }
-        written.is_ok()
+    pub(crate) fn end(self) -> Handle {
+        let digest = self.hasher.finalize();
+        let hashed = Handle::of_blob_digest(digest.as_bytes(), self.hasher.count());
+        hashed.unwrap_or_else(|| Handle::of_blob(&self.first))
     }
 }
 
@@ -272,4 +319,21 @@ fn trust(metadata: &fs::Metadata) -> Trust {
 #[cfg(not(unix))]
 fn trust(_: &fs::Metadata) -> Trust {
     Trust::Ours
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checksum_is_that_of_all_at_once() {
+        for length in [0, 1, 29, 30, 31, 32, 4096, 100_000] {
+            let bytes: Vec<u8> = (0..length).map(|at| at as u8).collect();
+            for part in [1, 7, 31, 4096] {
+                let mut checksum = Checksum::default();
+                bytes.chunks(part).for_each(|part| checksum.add(part));
+                assert_eq!(checksum.end(), Handle::of_blob(&bytes), "{length} by {part}");
+            }
+        }
+    }
 }

@@ -29,7 +29,7 @@ use weft_object::{Blob, Handle, Kind};
 
 use form::Reader;
 use host::Host;
-pub(crate) use pages::{Images, Loaded, Place, write_sparse};
+pub(crate) use pages::{Images, Loaded, Place};
 
 use crate::apply::{Beside, Codelet};
 use crate::check::{Shape, bad};

@@ -25,11 +25,13 @@ pub(crate) struct Clock {
     step_ns: u64,
     /// Whether it was read, or waited for.
     asked: bool,
+    /// Whether it was told when it began, which is the time of files.
+    shown: bool,
 }
 
 impl Clock {
     pub(crate) const fn new(rule: ClockRule) -> Self {
-        Self { now_ns: rule.start_ns, step_ns: rule.step_ns, asked: false }
+        Self { now_ns: rule.start_ns, step_ns: rule.step_ns, asked: false, shown: false }
     }
 
     /// What it shows, without moving it.
@@ -52,6 +54,16 @@ impl Clock {
     /// Whether anybody was told what it shows.
     pub(crate) const fn is_asked(&self) -> bool {
         self.asked
+    }
+
+    /// Times of files are told, which are those of its begin.
+    pub(crate) const fn show(&mut self) {
+        self.shown = true;
+    }
+
+    /// Whether another one would have told anything else so far.
+    pub(crate) const fn is_known(&self) -> bool {
+        self.asked || self.shown
     }
 
     /// Goes on from where another stood.

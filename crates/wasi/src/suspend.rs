@@ -26,6 +26,7 @@ pub struct Suspended {
     random_bytes: u64,
     /// What was given.
     seed: [u8; 32],
+    /// Or for the times of files.
     asked_clock: bool,
     /// What it was told, which it is told again; `None` of what it had not asked for.
     pub arguments: Option<Vec<Vec<u8>>>,
@@ -47,6 +48,14 @@ pub enum Unfit {
     Descriptor(u32),
     /// It has asked for standard input.
     Stdin,
+    /// It has asked for the time, for random bytes, or both, and nobody has said what
+    /// these are.
+    Unsaid {
+        /// For the time.
+        clock: bool,
+        /// For random bytes.
+        random: bool,
+    },
     /// It has changed a directory, the one of this position.
     Changed(usize),
 }
@@ -58,6 +67,15 @@ impl fmt::Display for Unfit {
                 write!(f, "descriptor {fd} is not as the program found it; close what is opened")
             }
             Self::Stdin => f.write_str("it has asked for standard input; read that later"),
+            Self::Unsaid { clock, random } => {
+                let (what, flags, later) = match (clock, random) {
+                    (true, true) => ("the time and random bytes", "--clock and --seed", "them"),
+                    (true, false) => ("the time", "--clock", "it"),
+                    (false, _) => ("random bytes", "--seed", "them"),
+                };
+                write!(f, "it has asked for {what}, which all runs from it would share; ")?;
+                write!(f, "say which by {flags}, or ask for {later} later")
+            }
             Self::Changed(at) => {
                 write!(f, "it has changed directory {at}; write to directories later")
             }
@@ -98,9 +116,9 @@ impl fmt::Display for Unlike {
             Self::Seed => f.write_str(
                 "took random bytes when its image was made; leave the seed out or give the same",
             ),
-            Self::Clock => {
-                f.write_str("was told the time when its image was made; leave the clock out")
-            }
+            Self::Clock => f.write_str(
+                "was told the time when its image was made; leave the clock out or give the same",
+            ),
             Self::Directory(path) => write!(
                 f,
                 "looked into {} when its image was made; leave that out or give the same one",
@@ -117,28 +135,44 @@ impl fmt::Display for Unlike {
 impl core::error::Error for Unlike {}
 
 impl Process {
-    /// What the process goes on with, if that can be kept: nothing is open, and
+    /// Why a process cannot be gone on with, as far as that is known before its
+    /// directories are looked at. A seed and a clock may have been given, or be those that
+    /// everybody has.
+    #[must_use]
+    pub fn unfit(&self, (has_seed, has_clock): (bool, bool)) -> Option<Unfit> {
+        if let Some(fd) = self.unlike_begin() {
+            return Some(Unfit::Descriptor(fd));
+        }
+        if self.asked.stdin {
+            return Some(Unfit::Stdin);
+        }
+        let clock = !has_clock && self.clock.is_asked();
+        let random = !has_seed && self.random.taken() > 0;
+        (clock || random).then_some(Unfit::Unsaid { clock, random })
+    }
+
+    /// What the process goes on with, if that can be kept: it is not [unfit], and
     /// nothing has changed.
+    ///
+    /// [unfit]: Self::unfit
     ///
     /// # Errors
     /// If content cannot be had; within, why the process is not fit for that.
     pub fn suspend(
         mut self,
         given: &Invocation,
+        has: (bool, bool),
         source: &mut dyn Source,
     ) -> Result<Result<Suspended, Unfit>, Stop> {
-        if let Some(fd) = self.unlike_begin() {
-            return Ok(Err(Unfit::Descriptor(fd)));
-        }
-        if self.asked.stdin {
-            return Ok(Err(Unfit::Stdin));
+        if let Some(unfit) = self.unfit(has) {
+            return Ok(Err(unfit));
         }
         let looked = self.fs.observed.looked_at();
         let is_looked = |at: usize| looked.as_ref().is_none_or(|all| all.contains(&at));
         let directories =
             given.preopens.iter().enumerate().map(|(at, preopen)| (preopen.clone(), is_looked(at)));
         let directories = directories.collect();
-        let is_asked = self.clock.is_asked();
+        let is_known = self.clock.is_known();
         let (clock_ns, random_bytes) = (self.clock.now_ns(), self.random.taken());
         let asked = self.asked;
         let finished = self.finish(source)?;
@@ -154,7 +188,7 @@ impl Process {
             clock_ns,
             random_bytes,
             seed: given.seed,
-            asked_clock: is_asked,
+            asked_clock: is_known,
             arguments: asked.arguments.then(|| given.arguments.clone()),
             environment: asked.environment.then(|| given.environment.clone()),
             stdout: finished.stdout,
@@ -201,7 +235,8 @@ impl Process {
         if has_seed && suspended.random_bytes > 0 && given.seed != suspended.seed {
             return Err(Unlike::Seed);
         }
-        if has_clock && suspended.asked_clock {
+        let is_other_clock = given.clock.start_ns != suspended.clock_start_ns;
+        if has_clock && suspended.asked_clock && is_other_clock {
             return Err(Unlike::Clock);
         }
         if !has_seed {
@@ -224,7 +259,7 @@ impl Process {
             Err(error) => return Ok(Err(error)),
         };
         process.random.go_on(suspended.random_bytes);
-        if !has_clock {
+        if !has_clock || suspended.asked_clock {
             process.clock.go_on(suspended.clock_ns);
         }
         process.stdout.extend_from_slice(suspended.stdout.bytes());

@@ -34,15 +34,16 @@ pub(crate) const COMMAND: Command = Command {
               --alloc. What the program then is, is the image, whose handle is printed: a\n\
               Tree of pages, from which `weft run` goes on in the place of the program. It\n\
               can be labelled, pinned, exported and explained as anything else. A program\n\
-              that has asked for its arguments, environment, random numbers or the time, or\n\
-              has looked into a directory, is told the same when it goes on; what it had not\n\
-              asked for can be given then. PROG may also be a function for `weft eval`, which\n\
-              then applies closure(\"image/1\", IMAGE) in its place. docs/image.md says which\n\
-              programs can have one.",
+              that has asked for its arguments or environment, or has looked into a\n\
+              directory, is told the same when it goes on; what it had not asked for can be\n\
+              given then. One that asks for random numbers or the time has to be given\n\
+              --seed or --clock, and goes on from there. PROG may also be a function for\n\
+              `weft eval`, which then applies closure(\"image/1\", IMAGE) in its place.\n\
+              docs/image.md says which programs can have one.",
     examples: &[
         "weft image tool.wasm --init setup --label tool",
-        "weft image python.wasm --init wizer.initialize --dir lib:/usr/local/lib",
-        "weft image python.wasm --init start --init 'turn=import json' --alloc host_alloc",
+        "weft image python.wasm --init wizer.initialize --seed 1 --clock 2026-01-01",
+        "weft image tool.wasm --init start --init 'turn=import json' --alloc host_alloc",
         "weft image index.wasm --init build --label index",
         "weft image ls",
         "weft image diff @python @pandas",
@@ -75,7 +76,12 @@ pub(crate) const COMMAND: Command = Command {
         let why = (why::COMMAND.arguments)(
             clap::Command::new("why").about("The same as `weft why`: what made it, and from what"),
         );
+        let needed = |arg: Arg, what: &str| {
+            arg.help(format!("{what}; needed by a program that asks for it as it begins"))
+        };
         arguments(command.arg(program).arg(init))
+            .mut_arg("seed", |arg| needed(arg, "What random numbers follow from"))
+            .mut_arg("clock", |arg| needed(arg, "When it is as the program begins"))
             .args([entry::alloc_argument(), deadline, label])
             .args_conflicts_with_subcommands(true)
             .subcommand_negates_reqs(true)
@@ -135,6 +141,7 @@ fn more(matches: &ArgMatches) -> Option<&'static str> {
         ("stub", "--stub"),
         ("argv0", "--argv0"),
         ("seed", "--seed"),
+        ("clock", "--clock"),
         ("ARGS", "arguments"),
     ];
     flags.into_iter().find(|(id, _)| matches.contains_id(id)).map(|(_, told)| told)

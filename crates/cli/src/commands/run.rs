@@ -35,12 +35,13 @@ pub(crate) const COMMAND: Command = Command {
               code. Or it is an image that `weft image` has made, which goes on with the\n\
               function that --invoke names. It sees its arguments, the environment and\n\
               standard input that are given here, and the directories, which it changes\n\
-              in memory only: --out writes what it has changed. Clocks and random numbers\n\
-              follow from --seed. So the same run again is a lookup. Its output comes when\n\
-              it has ended; its exit code is that of `weft run`, which ends with a code of\n\
-              its own, as below, where the program did not come to its end. Nor does it run\n\
-              again for a change in what it never looked at: --explain says what it did look\n\
-              at, in the place of its output. docs/wasi.md says what a program finds.",
+              in memory only: --out writes what it has changed. The clock begins with\n\
+              --clock, and random numbers follow from --seed. So the same run again is a\n\
+              lookup. Its output comes when it has ended; its exit code is that of\n\
+              `weft run`, which ends with a code of its own, as below, where the program did\n\
+              not come to its end. Nor does it run again for a change in what it never looked\n\
+              at: --explain says what it did look at, in the place of its output.\n\
+              docs/wasi.md says what a program finds.",
     examples: &[
         "weft run hello.wasm",
         "weft run python.wasm --dir /usr/local/lib --dir . -- -c 'print(1)'",

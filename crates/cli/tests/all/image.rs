@@ -164,6 +164,48 @@ fn what_is_wrong_is_said_and_nothing_is_made() {
     refused(&small, 3, "the image has 1507328 bytes of memory and the limit is 1048576");
 }
 
+/// Keeps the time and random bytes, and says them.
+const ASKER: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_write"
+      (func $write (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "clock_time_get"
+      (func $clock (param i32 i64 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (func $begin (export "begin")
+      (drop (call $clock (i32.const 0) (i64.const 0) (i32.const 64)))
+      (drop (call $random (i32.const 72) (i32.const 8))))
+    (func $say (export "say")
+      (i32.store (i32.const 0) (i32.const 64)) (i32.store (i32.const 4) (i32.const 16))
+      (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))))
+    (func (export "all") (call $begin) (call $say)))"#;
+
+#[test]
+fn time_and_random_bytes_are_given_or_there_is_no_image() {
+    let world = World::new();
+    world.wat("asker.wasm", ASKER);
+    let begin = ["image", "asker.wasm", "--init", "begin", "--label", "it"];
+    let unsaid = world.weft(begin);
+    unsaid.fails(3, &["snapshot/1: ", "say which by --clock and --seed, or ask for them later"]);
+    let seeded = world.weft([&begin[..], &["--seed", "0"]].concat());
+    seeded.fails(3, &["it has asked for the time", "say which by --clock, or ask for it later"]);
+    let timed = world.weft([&begin[..], &["--clock", "2026-01-01"]].concat());
+    timed.fails(3, &["it has asked for random bytes", "say which by --seed"]);
+    assert_eq!(world.weft(["image", "ls"]).text(), "");
+    assert_eq!(world.weft(["labels"]).text(), "");
+    let said = ["--seed", "7", "--clock", "2026-01-01T12:00:00Z"];
+    world.weft([&begin[..], &said].concat()).ok();
+    let all = world.weft([&["run", "asker.wasm", "--invoke", "all"][..], &said].concat());
+    assert_eq!(all.stdout[..8], 1_767_268_800_000_000_000_u64.to_le_bytes());
+    let say = ["run", "@it", "--invoke", "say"];
+    assert_eq!(world.weft(say).stdout, all.stdout);
+    assert_eq!(world.weft([&say[..], &said].concat()).stdout, all.stdout);
+    let other = world.weft([&say[..], &["--clock", "5s"]].concat());
+    other.fails(3, &["leave the clock out or give the same"]);
+    let wrong = world.weft(["run", "asker.wasm", "--invoke", "all", "--clock", "2026"]);
+    wrong.fails(2, &["a time is a day or a moment in UTC"]);
+}
+
 /// Adds its argument to what `count` has counted.
 const ADDER: &str = r#"(module
     (import "weft_1" "tree_get" (func $tree_get (param i32 i64) (result i32)))
@@ -193,4 +235,6 @@ fn a_function_goes_on_from_its_image() {
     ran.fails(2, &["@forty is the image of a function; apply it: weft eval"]);
     let given = world.weft(["image", "adder.wasm", "--init", "count", "--seed", "1"]);
     given.fails(2, &["has no --seed; leave it out"]);
+    let given = world.weft(["image", "adder.wasm", "--init", "count", "--clock", "5s"]);
+    given.fails(2, &["has no --clock; leave it out"]);
 }

@@ -105,7 +105,10 @@ fn pandas_goes_on_from_an_image() {
     let begin = ["--init", "wizer.initialize", "--init", "turn=import numpy, pandas"];
     let rest = ["--alloc", "host_alloc", "--stub", "host.call=-1", "--label", "pandas"];
     let directories = ["--dir", "lib:/usr/local/lib", "--dir", "empty:/job"];
-    let made = python.image(&[&begin[..], &rest, &directories].concat());
+    let image = |said: &[&str]| python.image(&[&begin[..], &rest, &directories, said].concat());
+    let unsaid = image(&[]);
+    assert!(unsaid.stderr.contains("say which by --clock and --seed"), "{unsaid:?}");
+    let made = image(&["--seed", "1", "--clock", "2026-01-01"]);
     assert_eq!(made.code, Some(0), "{made:?}");
     let turn = |code: &str| {
         let call = format!("turn={code}");

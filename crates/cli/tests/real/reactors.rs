@@ -11,6 +11,9 @@ struct Reactor {
     path: PathBuf,
 }
 
+/// What random bytes and the time follow from.
+const SAID: [&str; 4] = ["--seed", "1", "--clock", "2026-01-01"];
+
 impl Reactor {
     #[track_caller]
     fn build(clang: Program, package: &str, directory: &str, main: &str, libraries: &str) -> Self {
@@ -29,7 +32,7 @@ impl Reactor {
     #[track_caller]
     fn fresh(&self, text: &str) -> String {
         self.clang.world.write("text", text);
-        let flags = ["--invoke", "fresh", "--stdin", "text"];
+        let flags = [&SAID[..], &["--invoke", "fresh", "--stdin", "text"]].concat();
         let ran = self.clang.run_other(&self.path, &flags, &[]);
         assert_eq!(ran.code, Some(0), "{ran:?}");
         String::from_utf8(ran.stdout).unwrap()
@@ -40,6 +43,7 @@ impl Reactor {
     fn image(&self, label: &str, calls: &[&str]) {
         let path = self.path.to_string_lossy();
         let mut arguments = vec!["image", "-q", &path, "--label", label, "--init", "begin"];
+        arguments.extend(SAID);
         arguments.extend(calls.iter().flat_map(|call| ["--init", call]));
         let made = self.clang.weft(&arguments);
         assert_eq!((made.code, &*made.stderr), (Some(0), ""), "{made:?}");

@@ -105,6 +105,10 @@ impl Host for Codelet {
         unsafe { State::begin(run, given, limits, bounds) }
     }
 
+    fn fit(_: &Box<State>, (): &()) -> wasmtime::Result<()> {
+        Ok(())
+    }
+
     fn suspend(data: Box<State>, (): &()) -> wasmtime::Result<Option<Suspended>> {
         data.end();
         Ok(None)

@@ -67,6 +67,9 @@ pub(crate) trait Host: Sized + 'static {
         limits: Limits,
     ) -> Self::Data;
 
+    /// Whether what was begun can be gone on with, as far as its host knows at once.
+    fn fit(data: &Self::Data, beginning: &Self::Beginning) -> wasmtime::Result<()>;
+
     /// What its host has to know to go on; ends the state.
     fn suspend(
         data: Self::Data,

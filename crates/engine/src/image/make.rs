@@ -82,6 +82,7 @@ pub(super) fn perform<H: Host>(
     let bound = engine.config.bounds.made_max_bytes;
     let result = arm(run, &mut store, AsMut::as_mut)
         .and_then(|()| begun(run, linked, &given, &mut store))
+        .and_then(|instance| H::fit(store.data(), &given.beginning).map(|()| instance))
         .and_then(|instance| taken(run, (linked, &given), &instance, &mut store, bound));
     let fuel_left = run.fuel.and_then(|_| store.get_fuel().ok());
     let memory_peak_bytes = store.data_mut().as_mut().limits.memory_peak_bytes();

@@ -18,7 +18,7 @@ use super::source::{Chunks, Source};
 use super::{Of, entry_of};
 use crate::Run;
 use crate::abi::window::Mapped;
-use crate::artifact::Artifacts;
+use crate::artifact::{Artifacts, Checksum};
 use crate::modules::Refusal;
 use crate::outcome::{Failure, FailureKind, NoAnswerKind};
 use crate::wasi::Entry;
@@ -228,12 +228,25 @@ fn file(
     parts: (&Form, &Chunks, Handle),
     artifacts: Option<&Artifacts>,
 ) -> Result<File, Refusal> {
-    let bytes = all_pages(run, image, parts)?;
-    let Some(artifacts) = artifacts else { return in_memory(&bytes).map_err(no_room) };
-    artifacts.store_pages(&image.content(), &bytes);
-    // A full disk is no reason not to go on.
-    let stored = artifacts.load_pages(&image.content());
-    stored.map_or_else(|| in_memory(&bytes).map_err(no_room), Ok)
+    if let Some(artifacts) = artifacts
+        && let Ok(begun) = artifacts.begin()
+    {
+        match write(run, image, parts, &begun.file) {
+            Ok(checksum) => artifacts.keep_pages(&image.content(), begun, checksum),
+            // A full disk is no reason not to go on.
+            Err(Unwritten::File(_)) => {}
+            Err(Unwritten::Refused(refusal)) => return Err(refusal),
+        }
+        if let Some(file) = artifacts.load_pages(&image.content()) {
+            return Ok(file);
+        }
+    }
+    let file = in_memory().map_err(no_room)?;
+    match write(run, image, parts, &file) {
+        Ok(_) => Ok(file),
+        Err(Unwritten::File(error)) => Err(no_room(error)),
+        Err(Unwritten::Refused(refusal)) => Err(refusal),
+    }
 }
 
 /// Whether a run has room for the memory of its image.
@@ -247,38 +260,51 @@ pub(super) fn check_memory(run: &Run<'_>, bytes: u64) -> Result<(), Refusal> {
     Err(Refusal::Failure(Failure { kind, detail, note: None }))
 }
 
-/// All memories, one behind the other.
-fn all_pages(
+/// Why pages are in no file.
+enum Unwritten {
+    Refused(Refusal),
+    File(std::io::Error),
+}
+
+impl From<Refusal> for Unwritten {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<std::io::Error> for Unwritten {
+    fn from(error: std::io::Error) -> Self {
+        Self::File(error)
+    }
+}
+
+/// Writes all memories into an empty file, one behind the other, and says what it holds
+/// then. Of an image that may be large only a chunk is in memory beside the file, which has
+/// room for zeros only where others are.
+fn write(
     run: &Run<'_>,
     image: Handle,
     (form, chunks, module): (&Form, &Chunks, Handle),
-) -> Result<Vec<u8>, Refusal> {
-    let all = form.memories.iter().fold(0_u64, |sum, (bytes, _)| sum.saturating_add(*bytes));
-    let length = usize::try_from(all).unwrap_or(usize::MAX);
-    let mut all = Vec::new();
-    all.try_reserve_exact(length).map_err(no_room)?;
-    all.resize(length, 0);
+    file: &File,
+) -> Result<Handle, Unwritten> {
+    file.set_len(form.memories.iter().fold(0, |sum, (bytes, _)| sum.saturating_add(*bytes)))?;
     let mut source = Source::new(run, image, chunks, module);
-    let mut rest = &mut all[..];
+    let (mut checksum, mut part, mut end) = (Checksum::default(), vec![0; CHUNK_BYTES], 0);
     for (number, (bytes, _)) in form.memories.iter().enumerate() {
-        let (memory, behind) = rest.split_at_mut(*bytes as usize);
-        for (chunk, target) in memory.chunks_mut(CHUNK_BYTES).enumerate() {
-            source.read(number, chunk * CHUNK_BYTES, target)?;
-        }
-        rest = behind;
-    }
-    Ok(all)
-}
-
-/// Writes into an empty file, which then has room for zeros only where others are.
-pub(crate) fn write_sparse(file: &File, bytes: &[u8]) -> std::io::Result<()> {
-    file.set_len(bytes.len() as u64)?;
-    for (number, page) in bytes.chunks(PAGE_BYTES).enumerate() {
-        if page.iter().any(|byte| *byte != 0) {
-            write_at(file, page, (number * PAGE_BYTES) as u64)?;
+        for begin in (0..*bytes as usize).step_by(CHUNK_BYTES) {
+            let part = &mut part[..CHUNK_BYTES.min(*bytes as usize - begin)];
+            part.fill(0);
+            source.read(number, begin, part)?;
+            checksum.add(part);
+            for page in part.chunks(PAGE_BYTES) {
+                if page.iter().any(|byte| *byte != 0) {
+                    write_at(file, page, end)?;
+                }
+                end += PAGE_BYTES as u64;
+            }
         }
     }
-    Ok(())
+    Ok(checksum.end())
 }
 
 #[cfg(unix)]
@@ -369,25 +395,23 @@ pub(super) fn written(_: &[u8]) -> std::io::Result<Touched> {
 }
 
 #[cfg(target_os = "linux")]
-fn in_memory(bytes: &[u8]) -> std::io::Result<File> {
+fn in_memory() -> std::io::Result<File> {
     use std::os::fd::FromRawFd;
     // SAFETY: the name is a string with a NUL at its end; a descriptor that is
     // answered is new and nobody else's.
     // JUSTIFICATION: a file that has no name and takes no room on a disk is not to
     // be had from the standard library.
-    let file = unsafe {
+    unsafe {
         let file = libc::memfd_create(c"weft image".as_ptr(), libc::MFD_CLOEXEC);
         if file < 0 {
             return Err(std::io::Error::last_os_error());
         }
-        File::from_raw_fd(file)
-    };
-    write_sparse(&file, bytes)?;
-    Ok(file)
+        Ok(File::from_raw_fd(file))
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn in_memory(_: &[u8]) -> std::io::Result<File> {
+fn in_memory() -> std::io::Result<File> {
     Err(std::io::Error::other("there is no directory for compiled modules to keep it in"))
 }
 

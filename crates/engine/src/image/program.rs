@@ -4,7 +4,7 @@ use std::mem;
 use std::thread::LocalKey;
 
 use wasmtime::{Instance, InstancePre, Module, ModuleExport, Store};
-use weft_wasi::{Invocation, Process, Suspended};
+use weft_wasi::{Invocation, Process, Suspended, Unfit};
 
 use super::call::Call;
 use super::host::Host;
@@ -28,6 +28,8 @@ thread_local! {
 /// What a program begins with.
 pub(crate) struct Begun {
     invocation: Invocation,
+    /// Whether a seed and a clock are given.
+    has: (bool, bool),
     process: Process,
 }
 
@@ -35,6 +37,19 @@ pub(crate) struct Begun {
 pub(crate) struct Called {
     call: Call,
     process: Process,
+}
+
+/// Whether an invocation has a seed and a clock.
+fn has(run: &Run<'_>) -> (bool, bool) {
+    let is_given = |at: usize| {
+        let entry = run.entries.entries().get(FIRST + at);
+        entry.is_some_and(|entry| entry.content().literal_bytes() != Some(b""))
+    };
+    (is_given(3), is_given(4))
+}
+
+fn unfit(why: &Unfit) -> wasmtime::Error {
+    failed(format!("snapshot/1: the program cannot go on from an image: {why}"))
 }
 
 impl Host for Program {
@@ -73,7 +88,7 @@ impl Host for Program {
         let invocation = form::invocation(run, FIRST).map_err(|refusal| named(MAKE, refusal))?;
         let process = Process::new(invocation.clone());
         let process = process.map_err(|error| ill_formed(MAKE, error))?;
-        Ok(Begun { invocation, process })
+        Ok(Begun { invocation, has: has(run), process })
     }
 
     unsafe fn begin(
@@ -87,16 +102,17 @@ impl Host for Program {
         unsafe { Running::begin(run, engine, process, limits) }
     }
 
+    fn fit(data: &Running, beginning: &Begun) -> wasmtime::Result<()> {
+        data.process.unfit(beginning.has).map_or(Ok(()), |why| Err(unfit(&why)))
+    }
+
     fn suspend(data: Running, beginning: &Begun) -> wasmtime::Result<Option<Suspended>> {
         let Running { base, process, mut why } = data;
         let mut source = Reading { of: base.borrowed(), why: &mut why };
-        let suspended = process.suspend(&beginning.invocation, &mut source);
+        let suspended = process.suspend(&beginning.invocation, beginning.has, &mut source);
         base.end();
         let suspended = suspended.map_err(|halt| stop(halt, why.take()))?;
-        let suspended = suspended.map_err(|unfit| {
-            failed(format!("snapshot/1: the program cannot go on from an image: {unfit}"))
-        })?;
-        Ok(Some(suspended))
+        suspended.map(Some).map_err(|why| unfit(&why))
     }
 
     fn given(run: &Run<'_>, image: &Loaded) -> Result<Called, Refusal> {
@@ -104,11 +120,7 @@ impl Host for Program {
         let suspended =
             suspended.ok_or_else(|| ill_formed(RESTORE, "the image is no program's"))?;
         let invocation = form::invocation(run, FIRST).map_err(|refusal| named(RESTORE, refusal))?;
-        let is_given = |at: usize| {
-            let entry = run.entries.entries().get(FIRST + at);
-            entry.is_some_and(|entry| entry.literal_bytes() != Some(b""))
-        };
-        let process = Process::resume(suspended, invocation, (is_given(3), is_given(4)));
+        let process = Process::resume(suspended, invocation, has(run));
         let process =
             process.map_err(|unlike| ill_formed(RESTORE, format_args!("the program {unlike}")))?;
         let process = process.map_err(|error| ill_formed(RESTORE, error))?;

@@ -45,6 +45,13 @@ pub(crate) fn made(case: &Case) -> Handle {
     value(&applied)
 }
 
+/// What a program is given that has a seed and a clock, where it has them, and nothing else.
+fn said(seed: Option<u64>, clock_ns: Option<u64>) -> Vec<Handle> {
+    let empty = Handle::of_blob(b"");
+    let number = |given: Option<u64>| given.map_or(empty, Handle::of_u64);
+    vec![empty, empty, empty, number(seed), number(clock_ns)]
+}
+
 /// Goes on from an image.
 fn restored(of: &Case, image: Handle, function: &str, more: &[Handle]) -> Case {
     let mut arguments = vec![image.lower().unwrap(), of.memory.put_blob(function.as_bytes())];
@@ -178,14 +185,16 @@ fn an_image_is_the_same_wherever_it_is_made() {
 #[test]
 fn clock_and_random_bytes_go_on() {
     let program = Case::text(COUNTER);
-    let image = made(&snapshot(&program, &["tell_time"], &[]));
+    let said = said(Some(3), Some(4_000_000_000));
+    let image = made(&snapshot(&program, &["tell_time"], &said));
     let (_, told) = left(&restored(&program, image, "time", &[]));
+    assert_eq!(left(&restored(&program, image, "time", &said)).1, told, "told the same again");
     let at = |at: usize| u64::from_le_bytes(told[at..at + 8].try_into().unwrap());
     // Now, the random bytes now, then, the random bytes then.
-    assert_eq!(at(0), at(16) + 1000);
+    assert_eq!((at(0), at(16)), (4_000_001_000, 4_000_000_000));
     assert_ne!(at(8), at(24));
     // As of a program that goes on in itself.
-    let twice = made(&snapshot(&program, &["tell_time", "told"], &[]));
+    let twice = made(&snapshot(&program, &["tell_time", "told"], &said));
     let (_, later) = left(&restored(&program, twice, "time", &[]));
     assert_eq!(u64::from_le_bytes(later[..8].try_into().unwrap()), at(0) + 2000);
     let empty = Handle::of_blob(b"");
@@ -198,8 +207,121 @@ fn clock_and_random_bytes_go_on() {
         restored(&program, image, "time", &[empty, empty, empty, empty, five]).failure();
     assert_eq!(
         detail,
-        "image/1: the program was told the time when its image was made; leave the clock out"
+        "image/1: the program was told the time when its image was made; leave the clock out or \
+         give the same"
     );
+}
+
+/// Asks for the time, for random bytes, waits, and asks for what only sounds like these; `say`
+/// says both.
+const ASKER: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_write"
+      (func $write (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "clock_time_get"
+      (func $clock (param i32 i64 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "clock_res_get" (func $step (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "path_filestat_get"
+      (func $stat (param i32 i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "poll_oneoff"
+      (func $poll (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (func $time (export "time") (drop (call $clock (i32.const 0) (i64.const 0) (i32.const 64))))
+    (func $bytes (export "random") (drop (call $random (i32.const 72) (i32.const 8))))
+    (func (export "wait")
+      (i64.store (i32.const 224) (i64.const 1000000))
+      (drop (call $poll (i32.const 200) (i32.const 300) (i32.const 1) (i32.const 400))))
+    (func (export "stat")
+      (i32.store8 (i32.const 500) (i32.const 46))
+      (drop (call $stat (i32.const 3) (i32.const 0) (i32.const 500) (i32.const 1) (i32.const 504))))
+    (func (export "neither")
+      (drop (call $step (i32.const 0) (i32.const 64)))
+      (drop (call $random (i32.const 72) (i32.const 0)))
+      (i32.store8 (i32.const 208) (i32.const 2)) (i32.store (i32.const 216) (i32.const 1))
+      (drop (call $poll (i32.const 200) (i32.const 300) (i32.const 1) (i32.const 400))))
+    (func $say (export "say")
+      (i64.store (i32.const 80) (i64.load (i32.const 64)))
+      (i64.store (i32.const 88) (i64.load (i32.const 72)))
+      (call $time) (call $bytes)
+      (i32.store (i32.const 0) (i32.const 64)) (i32.store (i32.const 4) (i32.const 32))
+      (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))))
+    (func (export "both") (call $time) (call $bytes))
+    (func (export "time_say") (call $time) (call $say))
+    (func (export "random_say") (call $bytes) (call $say))
+    (func (export "both_say") (call $time) (call $bytes) (call $say)))"#;
+
+/// What every run from an image would have in common is somebody's choice.
+#[test]
+fn time_and_random_bytes_are_those_that_were_given_or_there_is_no_image() {
+    let program = Case::text(ASKER);
+    let (seed, clock) = (Some(0), Some(1_577_836_800_000_000_000));
+    let refused = |function: &str, (seed, clock), what: &str| {
+        let snapshot = snapshot(&program, &[function], &said(seed, clock));
+        assert!(snapshot.apply().made.is_empty());
+        let cannot = "snapshot/1: the program cannot go on from an image: it has asked for ";
+        assert_eq!(snapshot.failure(), (FailureKind::BadHandle, format!("{cannot}{what}")));
+    };
+    let time = "the time, which all runs from it would share; say which by --clock, or ask for it \
+                later";
+    refused("time", (None, None), time);
+    refused("time", (seed, None), time);
+    refused("wait", (seed, None), time);
+    refused("both", (seed, None), time);
+    let random = "random bytes, which all runs from it would share; say which by --seed, or ask \
+                  for them later";
+    refused("random", (None, None), random);
+    refused("random", (None, clock), random);
+    refused("both", (None, clock), random);
+    let both = "the time and random bytes, which all runs from it would share; say which by \
+                --clock and --seed, or ask for them later";
+    refused("both", (None, None), both);
+    assert!(snapshot(&program, &["both"], &[]).failure().1.ends_with(both));
+    // Given, it is as in one, also where they are those that everybody has.
+    for (function, seed, clock) in [
+        ("time", None, clock),
+        ("random", seed, None),
+        ("both", seed, clock),
+        ("both", Some(7), Some(9)),
+    ] {
+        let said = said(seed, clock);
+        let image = made(&snapshot(&program, &[function], &said));
+        let all = program.memory.put_blob(format!("{function}_say").as_bytes());
+        let whole = program.memory.put_tree(&[program.module, all]);
+        let fresh = left(&case(&program, b"wasi/1", [&[whole], &said[..]].concat()));
+        assert_eq!(left(&restored(&program, image, "say", &[])), fresh, "{function}");
+        assert_eq!(fresh.1.len(), 32);
+    }
+    // Who asks for neither needs neither, and is given both later.
+    let image = made(&snapshot(&program, &["neither"], &[]));
+    let (_, told) = left(&restored(&program, image, "say", &said(Some(7), Some(9))));
+    assert_eq!(told[..8], 9_u64.to_le_bytes());
+}
+
+/// Times of files are the clock's begin: who has seen one goes on with that clock, which may
+/// be the one that everybody has.
+#[test]
+fn a_program_that_was_told_the_time_of_a_file_goes_on_with_that_clock() {
+    let program = Case::text(ASKER);
+    let given = |clock| [said(None, clock), vec![Handle::of_blob(b"/"), folder(&program)]].concat();
+    let image = made(&snapshot(&program, &["stat"], &given(None)));
+    assert_eq!(left(&restored(&program, image, "say", &[])).1.len(), 32);
+    let other = restored(&program, image, "say", &said(None, Some(9))).failure().1;
+    assert!(other.ends_with("leave the clock out or give the same"), "{other}");
+    let image = made(&snapshot(&program, &["stat"], &given(Some(9))));
+    let (_, told) = left(&restored(&program, image, "say", &said(None, Some(9))));
+    assert_eq!(told[..8], 9_u64.to_le_bytes());
+}
+
+/// An empty one.
+fn folder(program: &Case) -> Handle {
+    let root = weft_object::directory::build(Vec::new(), |_, part| {
+        match part {
+            weft_object::directory::Part::Index(blob) => program.memory.put_blob(blob.bytes()),
+            weft_object::directory::Part::Node(tree) => program.memory.put_tree(tree.entries()),
+        };
+        Ok::<_, weft_object::directory::DirectoryError>(())
+    });
+    root.unwrap()
 }
 
 #[test]
@@ -243,20 +365,7 @@ fn a_function_can_be_given_bytes() {
 fn what_cannot_go_on_is_told_so() {
     let empty = Handle::of_blob(b"");
     let program = Case::text(COUNTER);
-    let folder = {
-        let mut made = Vec::new();
-        let root = weft_object::directory::build(Vec::new(), |handle, part| {
-            made.push((handle, part));
-            Ok::<_, weft_object::directory::DirectoryError>(())
-        });
-        for (_, part) in made {
-            match part {
-                weft_object::directory::Part::Index(blob) => program.memory.put_blob(blob.bytes()),
-                weft_object::directory::Part::Node(tree) => program.memory.put_tree(tree.entries()),
-            };
-        }
-        root.unwrap()
-    };
+    let folder = folder(&program);
     let path = Handle::of_blob(b"/");
     let stdin = Handle::of_blob(b"input");
     let with = [empty, empty, stdin, empty, empty, path, folder];
@@ -567,21 +676,29 @@ proptest! {
         first in prop::collection::vec(step(), 0..12),
         second in prop::collection::vec(step(), 0..12),
         pooled in any::<bool>(),
+        (has_seed, has_clock) in (prop::bool::weighted(0.8), prop::bool::weighted(0.8)),
     ) {
         let engine = if pooled { Arc::clone(&ENGINE) } else { Arc::clone(&ROOMY) };
         let program = Case::text(&program_of(&first, &second)).on(&engine).limit(2 << 20);
         let whole = program.memory.put_tree(&[program.module, Handle::of_blob(b"all")]);
-        let fresh = case(&program, b"wasi/1", vec![whole]).apply();
-        let begun = snapshot(&program, &["first"], &[]).apply();
+        let said = said(has_seed.then_some(5), has_clock.then_some(1 << 60));
+        let fresh = case(&program, b"wasi/1", [&[whole], &said[..]].concat()).apply();
+        let begun = snapshot(&program, &["first"], &said).apply();
         keep(&program, &begun);
+        let asks = |call: &str| first.iter().any(|step| step.contains(call));
+        let is_unsaid = asks("$clock") && !has_clock || asks("$random") && !has_seed;
         match begun.outcome {
             Outcome::Value(image) => {
+                prop_assert!(!is_unsaid);
                 let gone_on = restored(&program, image, "second", &[]).apply();
                 prop_assert_eq!(&gone_on.outcome, &fresh.outcome);
                 let again = restored(&program, image, "second", &[]).apply();
                 prop_assert_eq!(&again.outcome, &fresh.outcome);
             }
             // What ends before there is an image ends without one, too.
+            Outcome::Failure(failure) if failure.detail.starts_with("snapshot/1: ") => {
+                prop_assert!(is_unsaid, "{}", failure.detail);
+            }
             Outcome::Failure(failure) => {
                 let Outcome::Failure(expected) = fresh.outcome else {
                     return Err(TestCaseError::fail(format!("{failure:?}")));

@@ -38,13 +38,18 @@ fn check(bytes: &mut Unstructured<'_>, by: &Perform) -> Result<()> {
     let variables = objects.names(&["A=b", "LONG=01234567890123456789012345678901234567890123"]);
     let stdin = objects.blob_of(b"what is read from standard input, some bytes of it");
     let clock = if program.has_clock { Handle::of_u64(1_700_000_000_000_000_000) } else { empty };
+    let seed = if program.has_seed { Handle::of_u64(7) } else { empty };
     let root = directory(&mut objects);
-    let begun =
-        vec![words, variables, stdin, Handle::of_u64(7), clock, Handle::of_blob(b"/"), root];
-    // What it was told is not told again.
+    let begun = vec![words, variables, stdin, seed, clock, Handle::of_blob(b"/"), root];
+    // Some of what it was told is not told again.
     let mut rest = begun.clone();
-    for ask in &program.first.asks {
+    let is_said_once = |ask: &&Ask| matches!(ask, Ask::Arguments | Ask::Environment);
+    for ask in program.first.asks.iter().filter(is_said_once) {
         rest[*ask as usize] = empty;
+    }
+    if bytes.ratio(1, 2)? {
+        // It has its own.
+        rest[3..5].fill(empty);
     }
     if bytes.ratio(1, 4)? {
         // It has its directory.
@@ -74,6 +79,9 @@ fn check(bytes: &mut Unstructured<'_>, by: &Perform) -> Result<()> {
         }
         Outcome::NoAnswer { .. } => return Ok(()),
     };
+    let asks = |wanted: Ask| program.first.asks.iter().any(|ask| *ask as usize == wanted as usize);
+    assert!(program.has_clock || !asks(Ask::Clock), "an image has the time that nobody said");
+    assert!(program.has_seed || !asks(Ask::Random), "an image has bytes that nobody said");
     let second = name(&mut objects, "second");
     let going = entries(&[go_on, image, second], &rest);
     for engine in [reusing, reusing, reusing, fresh] {
@@ -88,6 +96,7 @@ fn check(bytes: &mut Unstructured<'_>, by: &Perform) -> Result<()> {
 enum Ask {
     Arguments = 0,
     Environment = 1,
+    Random = 3,
     Clock = 4,
 }
 
@@ -108,6 +117,7 @@ impl Steps {
 struct Program {
     first: Steps,
     second: Steps,
+    has_seed: bool,
     has_clock: bool,
     initialize: bool,
 }
@@ -117,8 +127,11 @@ const PAGES_MAX: u32 = 12;
 
 impl Program {
     fn of(bytes: &mut Unstructured<'_>) -> Result<Self> {
-        let (has_clock, initialize) = (bytes.arbitrary()?, bytes.arbitrary()?);
-        Ok(Self { first: steps(bytes)?, second: steps(bytes)?, has_clock, initialize })
+        // Mostly both are there, for of most programs there is no image without.
+        let has = |bytes: &mut Unstructured<'_>| Ok(!bytes.ratio(1, 6)?);
+        let (has_seed, has_clock) = (has(bytes)?, has(bytes)?);
+        let initialize = bytes.arbitrary()?;
+        Ok(Self { first: steps(bytes)?, second: steps(bytes)?, has_seed, has_clock, initialize })
     }
 
     fn text(&self) -> String {
@@ -278,6 +291,7 @@ fn step(bytes: &mut Unstructured<'_>, steps: &mut Steps) -> Result<()> {
         }
         16 => {
             let (at, n) = (address(bytes)?, bytes.int_in_range(0..=80)?);
+            steps.asks.extend((n > 0).then_some(Ask::Random));
             steps.add(format_args!("(drop (call $random (i32.const {at}) (i32.const {n})))"));
         }
         17 => {

@@ -122,7 +122,8 @@ fn sound() -> Option<Sound> {
     let variables = objects.names(&["A=b", "LONG=01234567890123456789012345678901234567890123"]);
     let file = objects.blob_of(&[7; 100]);
     let root = directory(&mut objects);
-    let given = vec![words, variables, file, Handle::of_u64(3), empty, Handle::of_blob(b"/"), root];
+    let (seed, clock) = (Handle::of_u64(3), Handle::of_u64(1_700_000_000_000_000_000));
+    let given = vec![words, variables, file, seed, clock, Handle::of_blob(b"/"), root];
     let mut images = Vec::new();
     for (module, calls) in [
         (0, &["init"][..]),

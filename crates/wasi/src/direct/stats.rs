@@ -68,6 +68,7 @@ impl Direct<'_> {
     }
 
     fn stat_of(&mut self, ino: Ino) -> Result<Stat, Halt> {
+        self.process.clock.show();
         let inode = self.process.fs.inode(ino)?;
         let (kind, size) = (inode.kind(), inode.size());
         let stat = Stat {

@@ -60,6 +60,7 @@ impl Common<'_> {
             environment: Vec::new(),
             stdin: Handle::of_blob(b""),
             seed: Some(0),
+            clock_ns: None,
             directories: directories.into_iter().map(|(path, root)| (path.into(), root)).collect(),
         };
         let application = given.application(made)?;

@@ -18,7 +18,7 @@ use crate::exit::{Exit, file_error};
 use crate::place::Place;
 use crate::program::{self, MEMORY_BYTES, Made, Procedure};
 use crate::terminal::Terminal;
-use crate::units::parse_memory;
+use crate::units::{parse_instant, parse_memory};
 
 pub(crate) fn flag(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(value).value_parser(value_parser!(OsString)).help(help)
@@ -41,6 +41,11 @@ pub(crate) fn arguments(command: clap::Command) -> clap::Command {
         .value_name("N")
         .value_parser(value_parser!(u64))
         .help("What random numbers follow from [default: 0; of an image, its own]");
+    let clock = Arg::new("clock")
+        .long("clock")
+        .value_name("TIME")
+        .value_parser(parse_instant)
+        .help("When it is as the program begins [default: 2020-01-01; of an image, its own]");
     let memory = Arg::new("memory")
         .long("memory")
         .value_name("SIZE")
@@ -57,7 +62,7 @@ pub(crate) fn arguments(command: clap::Command) -> clap::Command {
         )))
         .arg(many(flag("env", "K=V", "A variable of the environment")))
         .arg(flag("stdin", "FILE", "Standard input; - is that of this command"))
-        .args([entry::stub_argument(), argv0, seed, memory, rest])
+        .args([entry::stub_argument(), argv0, seed, clock, memory, rest])
 }
 
 /// What the command line says.
@@ -95,7 +100,7 @@ impl Given<'_> {
             return Err(Exit::usage(format!("--env {wrong} has no value; write {wrong}=VALUE")));
         }
         let seed = self.matches.get_one("seed").copied();
-        let is_image = matches!(procedure, Procedure::Image(..));
+        let is_run = matches!(procedure, Procedure::Run(..));
         // Who has its name from its image already, and is given no arguments, is
         // told none.
         let named = iter::once(name).filter(|name| !name.is_empty());
@@ -105,7 +110,8 @@ impl Given<'_> {
             arguments: named.chain(rest).map(bytes).collect(),
             environment: environment.into_iter().map(bytes).collect(),
             stdin: self.stdin()?,
-            seed: if is_image { seed } else { Some(seed.unwrap_or(0)) },
+            seed: seed.or(is_run.then_some(0)),
+            clock_ns: self.matches.get_one("clock").copied(),
             directories: self.directories()?,
         };
         let backend = &*self.place.backend;
