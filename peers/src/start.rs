@@ -33,7 +33,9 @@ pub(crate) fn run(weft: &Path) -> Result<bool> {
     let theirs = || ended(scratch.command(&this).arg("plain").arg(&artifact).args(ARGUMENTS));
     // The first compiles, the second finds it sound. What was written within the
     // last seconds is read once more.
-    (ours()?, ours()?, theirs()?);
+    ours()?;
+    ours()?;
+    theirs()?;
     thread::sleep(SETTLED);
     ours()?;
     let mut pairs = Pairs::new();

@@ -6,6 +6,7 @@
 mod code;
 mod edges;
 mod links;
+mod locks;
 mod metadata;
 mod rules;
 
@@ -35,6 +36,7 @@ pub(crate) fn run() -> Result<()> {
     let args = ["metadata", "--format-version", "1", "--no-deps", "--locked", "--offline"];
     let members = metadata::members(&read(&mut cargo(args))?)?;
     let mut complaints = check(&root, &files, &members);
+    complaints.extend(locks::check(&workspaces(&files)?));
     complaints.sort();
     for complaint in &complaints {
         eprintln!("{complaint}");
@@ -46,6 +48,20 @@ pub(crate) fn run() -> Result<()> {
         }
         count => Err(format!("tidy: {count} complaints, see above").into()),
     }
+}
+
+/// Each workspace that has a lock file.
+fn workspaces(files: &[TextFile]) -> Result<Vec<locks::Workspace>> {
+    let mut workspaces = Vec::new();
+    for file in files.iter().filter(|file| file.path.ends_with("Cargo.lock")) {
+        let manifest = file.path.replace("Cargo.lock", "Cargo.toml");
+        let args = ["metadata", "--format-version", "1", "--no-deps", "--offline"];
+        let metadata = read(&mut cargo(args.into_iter().chain(["--manifest-path", &manifest])))?;
+        let members = locks::manifests(&metadata)?;
+        let (lock_path, lock) = (file.path.clone(), file.text.clone());
+        workspaces.push(locks::Workspace { lock_path, lock, members });
+    }
+    Ok(workspaces)
 }
 
 fn check(root: &Path, files: &[TextFile], members: &[metadata::Member]) -> Vec<String> {

@@ -266,10 +266,14 @@ impl<'a, P: Platform> Evaluator<'a, P> {
             match self.ask(&Look { depth, ..*look }, Key::Eval(*entry)) {
                 Ok(value) => values.push(value),
                 Err(Halt::Pending) => pending = true,
-                // Whether this is *the* failure depends on those that wait
-                // before it.
-                Err(_) if pending => break,
-                Err(halt) => return Err(halt),
+                Err(halt) => {
+                    if is_open && depth > 0 {
+                        self.platform.leave_fork(&fork);
+                    }
+                    // Whether this is *the* failure depends on those that
+                    // wait before it.
+                    return Err(if pending { Halt::Pending } else { halt });
+                }
             }
         }
         if pending { Err(Halt::Pending) } else { Ok(values) }

@@ -43,6 +43,16 @@ pub trait Platform {
         let _ = fork;
         Fork::Here
     }
+
+    /// Told when an entry of a fork has come to no value for good, if the last answer
+    /// about that fork was [`Fork::Here`]: it is not asked about again.
+    ///
+    /// Obligation: whoever has asked others to take part in it ends that. The look may
+    /// go on for long, since a failure decides nothing while an entry in front of it
+    /// waits, and what the others find is of no use to it.
+    fn leave_fork(&mut self, fork: &Forking<'_>) {
+        let _ = fork;
+    }
 }
 
 /// A Tree whose entries are being evaluated in order.

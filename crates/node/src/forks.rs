@@ -60,6 +60,13 @@ impl<'a> Forks<'a> {
         }
     }
 
+    /// Leaves a fork that has come to its end, and what is in it.
+    pub(crate) fn leave(&mut self, fork: &Forking<'_>) {
+        while self.open.last().is_some_and(|last| last.budget.depth <= fork.budget.depth) {
+            self.pop();
+        }
+    }
+
     fn pop(&mut self) -> Option<Open<'a>> {
         let last = self.open.pop();
         self.given = self.given.min(self.open.len());

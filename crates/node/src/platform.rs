@@ -413,6 +413,10 @@ impl Platform for View<'_> {
     fn fork(&mut self, fork: &mut Forking<'_>) -> Fork {
         self.look_at_fork(fork)
     }
+
+    fn leave_fork(&mut self, fork: &Forking<'_>) {
+        self.forks.leave(fork);
+    }
 }
 
 /// Whether an application has its claim.

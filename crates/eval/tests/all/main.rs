@@ -7,6 +7,7 @@
 mod bounds;
 mod chains;
 mod failure_chain;
+mod forks;
 mod machine;
 mod memory;
 mod script;

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use weft_eval::{
-    Action, Application, Attempt, Budget, Claim, Event, FailureKind, Key, Machine, NoAnswerKind,
-    Outcome, Platform, Report, RequestId, evaluate, survey,
+    Action, Application, Attempt, Budget, Claim, Event, FailureKind, Fork, Forking, Key, Machine,
+    NoAnswerKind, Outcome, Platform, Report, RequestId, evaluate, survey,
 };
 use weft_object::{Blob, Handle, Tree};
 
@@ -28,6 +28,11 @@ pub(crate) struct Host {
     pub(crate) elsewhere: HashSet<Handle>,
     /// Whether runs are only begun by the graph.
     pub(crate) claims: bool,
+    /// Forks as they are asked about and left: the Tree, the entry, and whether that
+    /// was the last of it.
+    pub(crate) forks: Vec<(Handle, usize, bool)>,
+    /// The entries from which on somebody else has a fork, and nothing to tell.
+    pub(crate) shared_from: HashMap<Handle, usize>,
 }
 
 pub(crate) struct Script {
@@ -175,6 +180,19 @@ impl Platform for Host {
             Ok(claim) if self.claims || !claim.missing.is_empty() => Attempt::Claim(claim),
             Ok(_) => Attempt::Done(self.run(application)),
         }
+    }
+
+    fn fork(&mut self, fork: &mut Forking<'_>) -> Fork {
+        let tree = fork.tree.handle();
+        self.forks.push((tree, fork.at, false));
+        match self.shared_from.get(&tree) {
+            Some(from) if *from <= fork.at => Fork::Found(Vec::new()),
+            _ => Fork::Here,
+        }
+    }
+
+    fn leave_fork(&mut self, fork: &Forking<'_>) {
+        self.forks.push((fork.tree.handle(), fork.at, true));
     }
 }
 

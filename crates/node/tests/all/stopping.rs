@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use weft_eval::{NoAnswerKind, Outcome};
-use weft_node::{Node, Session};
+use weft_eval::{NoAnswerKind, Outcome, Policy};
+use weft_node::{Config, Event, Node, Session};
 use weft_object::Handle;
 
 use crate::guests::{add, apply, node, spin, strict};
@@ -118,6 +118,70 @@ fn what_helpers_of_a_fork_are_at_ends_with_the_request() {
         helped += u64::from(is_alone());
         drop(request);
         wait_until_idle(&node);
+    }
+}
+
+/// A fork fails in which others have been asked to take part, and its job goes on:
+/// for an entry in front of it waits, so its failure decides nothing yet.
+#[test]
+fn a_fork_that_failed_is_not_on_offer_while_its_job_goes_on() {
+    const LONG: u64 = 300_000_000;
+    // What takes longer than this is shared, and nothing is left to the graph.
+    let policy = Policy {
+        share_awake_ns: 50_000,
+        share_asleep_ns: 50_000,
+        share_entry_max_ns: u64::MAX,
+        ..Policy::default()
+    };
+    let (mut helped, mut round) = (0, 0);
+    while helped < 2 {
+        round += 1;
+        assert!(round <= 40, "{helped} of {round} rounds had helpers");
+        let node = Node::start(Config { workers: 4, policy, ..Config::default() }).unwrap();
+        let session = node.session();
+        let add = add(&session);
+        let spin = spin(&session);
+        let rounds = |n| apply(&session, spin, &[Handle::of_u64(n)]);
+        let [waits, unwanted, long] = [u64::MAX, u64::MAX - 1, LONG].map(rounds);
+        let _elsewhere = session.submit(waits);
+        while node.stat().running == 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let tree = |entries: &[Handle]| session.put_tree(entries);
+        let all = |thunks: &[Handle]| -> Vec<Handle> {
+            thunks.iter().map(|thunk| thunk.strict().unwrap()).collect()
+        };
+        let fails = apply(&session, add, &[]);
+        // Its second entry finds that the fork around it has been at its first for long.
+        let inner = tree(&all(&[rounds(20_000_000), rounds(10_000_000), fails]));
+        let offered = tree(&[inner, unwanted.strict().unwrap()]);
+        let goes_on = tree(&[waits.strict().unwrap(), offered]);
+        // Is shared when its first entry is done. So nobody asks about its rest.
+        let first = apply(&session, add, &[Handle::of_u64(1), Handle::of_u64(2)]);
+        let fork = tree(&[first.strict().unwrap(), goes_on, long.strict().unwrap()]);
+        let watch = node.watch();
+        let _request = session.submit(fork);
+        let is = |thunk: Handle, tree| thunk.definition() == Some(tree);
+        let (mut at_unwanted, mut is_failed, mut is_done) = (0, false, false);
+        while !is_done {
+            std::thread::sleep(Duration::from_millis(1));
+            for event in watch.drain() {
+                match event {
+                    Event::Started { application: of } if is(unwanted, of) => at_unwanted += 1,
+                    Event::Ran { application: of, .. } if is(unwanted, of) => at_unwanted -= 1,
+                    Event::Ran { application: of, .. } if is(fails, of) && !is_failed => {
+                        is_failed = true;
+                        helped += at_unwanted;
+                    }
+                    Event::Ran { application: of, outcome, .. } if is(long, of) => {
+                        is_done |= outcome.value().is_some();
+                        assert!(!is_done || is_failed, "what is long ran first");
+                        assert!(!is_done || at_unwanted == 0, "somebody is at what nobody wants");
+                    }
+                    _ => {}
+                }
+            }
+        }
     }
 }
 

@@ -84,9 +84,12 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Each step may hash a Tree, which takes Miri a tenth of a second.
+const STEPS_MAX: usize = if cfg!(miri) { 8 } else { 60 };
+
 /// A world of sharing handles, most kinds among them.
 pub(crate) fn world() -> impl Strategy<Value = World> {
-    prop::collection::vec(step(), 1..60).prop_map(|steps| {
+    prop::collection::vec(step(), 1..STEPS_MAX).prop_map(|steps| {
         let mut world = World::default();
         world.handles.push(Handle::of_u64(7));
         steps.iter().for_each(|step| world.grow(step));

@@ -16,6 +16,18 @@ fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|i| (i % 251) as u8).collect()
 }
 
+/// What Miri would take minutes to hash; other tests have it hash more than one chunk.
+const IS_HASHED: bool = !cfg!(miri);
+
+/// The Blob of so many bytes of the pattern.
+fn patterned(length: usize) -> Handle {
+    let what = format!("blob of {length} bytes | i%251*{length} | ");
+    match GOLDEN.lines().find_map(|line| line.strip_prefix(&what)) {
+        Some(text) if !IS_HASHED => text.parse().unwrap(),
+        _ => Handle::of_blob(&pattern(length)),
+    }
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -45,8 +57,8 @@ fn vectors() -> String {
     lines.blob("blob of 8 bytes, the number 7", &7u64.to_le_bytes());
     lines.blob("blob of 30 bytes, the longest literal", &pattern(30));
     let blob = lines.blob("blob of 31 bytes, the shortest with a digest", &pattern(31));
-    let kib = lines.add("blob of 1024 bytes", "i%251*1024", Handle::of_blob(&pattern(1024)));
-    let big = lines.add("blob of 100000 bytes", "i%251*100000", Handle::of_blob(&pattern(100_000)));
+    let kib = lines.add("blob of 1024 bytes", "i%251*1024", patterned(1024));
+    let big = lines.add("blob of 100000 bytes", "i%251*100000", patterned(100_000));
 
     let nothing = lines.tree("tree of nothing", &[]);
     let flat = lines.tree("tree of literals", &[empty, byte]);
@@ -136,6 +148,7 @@ fn names_fit_their_content() {
             panic!("three columns: {line}")
         };
         let content = match content.strip_prefix("i%251*") {
+            Some(_) if !IS_HASHED => continue,
             Some(length) => pattern(length.parse().unwrap()),
             None => (0..content.len() / 2)
                 .map(|at| u8::from_str_radix(&content[2 * at..2 * at + 2], 16).unwrap())

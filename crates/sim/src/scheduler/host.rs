@@ -30,6 +30,8 @@ pub(super) struct Host {
     pub(super) most_content: usize,
     /// Applications that somebody else has begun to run.
     pub(super) strangers: Vec<Arc<Application>>,
+    /// The forks that were told to go on here, by the depth of looks at their entries.
+    forks: BTreeMap<u32, Handle>,
     settings: Settings,
     rng: Rng,
 }
@@ -66,6 +68,7 @@ impl Host {
             made: 0,
             most_content: 0,
             strangers: Vec::new(),
+            forks: BTreeMap::new(),
             settings: settings.clone(),
             rng,
         }
@@ -218,8 +221,10 @@ impl Platform for Bench<'_> {
     fn fork(&mut self, fork: &mut Forking<'_>) -> Fork {
         let host = &mut *self.host;
         if !host.rng.chance(host.settings.wants_work) {
+            host.forks.insert(fork.budget.depth, fork.tree.handle());
             return Fork::Here;
         }
+        host.forks.remove(&fork.budget.depth);
         if host.rng.chance(900) {
             return Fork::Away;
         }
@@ -240,5 +245,10 @@ impl Platform for Bench<'_> {
             }
         }
         Fork::Found(found)
+    }
+
+    fn leave_fork(&mut self, fork: &Forking<'_>) {
+        let left = self.host.forks.remove(&fork.budget.depth);
+        assert_eq!(left, Some(fork.tree.handle()), "left without having been asked about");
     }
 }
