@@ -10,7 +10,6 @@ use crate::abi::window::Mapped;
 use crate::check::{Shape, check};
 use crate::fixpoint::{self, Fixpoint};
 use crate::image::{self, Imaged, Of};
-use crate::ledger::Ledger;
 use crate::limits::Limits;
 use crate::modules::{
     Abi, Caches, PoolFull, Prepared, Ready, Refusal, Source, Start, Target, module,
@@ -536,13 +535,7 @@ pub(crate) fn instance(
     let instance = linked.pre.instantiate(&mut *store)?;
     store.data_mut().instance = Some(instance);
     let side = linked.beside.memory(&instance, store);
-    if let Some(side) = side.filter(|_| linked.beside.is_for_again()) {
-        // SAFETY: it goes into the store's own state, whose methods only the host calls.
-        let ledger = unsafe { Ledger::of(side, store) };
-        let state = store.data_mut();
-        (state.cards, state.ledger) = (Some(side), ledger);
-        state.open_ledger();
-    }
+    store.data_mut().cards = side.filter(|_| linked.beside.is_for_again());
     Ok((instance, side))
 }
 

@@ -29,7 +29,9 @@ pub(crate) struct Page {
     /// The next number of a handle; [`TAKEN_MAX`] or more if the host is to be asked.
     pub(crate) next: u32,
     pad: [u32; 2],
+    /// Of the application.
     pub(crate) entries: [Entry; GIVEN_MAX],
+    /// By their numbers, up to the next. Of those that the host gave nothing is known.
     pub(crate) taken: [Entry; TAKEN_MAX],
 }
 
@@ -57,7 +59,6 @@ const UNKNOWN: Entry = Entry { number: 0, what: 0, from: 0 };
 const _: () = assert!(size_of::<Page>() <= 4096 && size_of::<Entry>() == 16);
 
 /// The page of an instance that is kept.
-#[derive(Clone, Copy)]
 pub(crate) struct Ledger(NonNull<Page>);
 
 // SAFETY: only whoever has the instance's store has it, in the state of that store.
@@ -75,16 +76,20 @@ impl Entry {
 }
 
 impl Ledger {
-    /// In the memory beside that of an instance, if that has room for it.
+    /// In the memory beside that of an instance; `None` if that has no room for it, and
+    /// then the instance may not run: to a module, zeros say that it may take handles.
     ///
     /// # Safety
     /// Of what is returned no method is called once the instance's store is dropped, nor
     /// while its functions run, but by the host that they call.
-    pub(crate) unsafe fn of<T: 'static>(side: Memory, store: &mut Store<T>) -> Option<Self> {
+    pub(crate) unsafe fn of<T: 'static>(side: Memory, store: &Store<T>) -> Option<Self> {
         let at = usize::try_from(LEDGER_AT).ok()?;
-        let page = side.data_mut(store).get_mut(at..at + size_of::<Page>())?;
-        // Memories begin on pages of the system.
-        Some(Self(NonNull::from(page).cast()))
+        if side.data_size(store) < at + size_of::<Page>() {
+            return None;
+        }
+        // SAFETY: within the memory. Memories begin on pages of the system.
+        // JUSTIFICATION: a pointer from a slice would end with what is borrowed next.
+        NonNull::new(unsafe { side.data_ptr(store).add(at) }.cast()).map(Self)
     }
 
     fn page(&mut self) -> &mut Page {
@@ -113,11 +118,16 @@ impl Ledger {
         }
     }
 
-    /// The handles from this number on that the module has taken.
-    pub(crate) fn taken(&mut self, from: usize) -> &[Entry] {
-        let page = self.page();
-        let to = if page.next == ASKED { 0 } else { (page.next as usize).min(TAKEN_MAX) };
-        page.taken.get(from..to).unwrap_or_default()
+    /// The next number of a handle, as far as the module has taken them by itself.
+    pub(crate) fn next(&mut self) -> usize {
+        let next = self.page().next;
+        if next == ASKED { 0 } else { (next as usize).min(TAKEN_MAX) }
+    }
+
+    /// A handle that the module has taken, of a number before the next one.
+    pub(crate) fn taken(&mut self, at: usize) -> Option<Entry> {
+        let next = self.next();
+        self.page().taken.get(..next)?.get(at).copied()
     }
 
     /// The host has given a handle this number.

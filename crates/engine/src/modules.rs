@@ -467,6 +467,10 @@ impl<A: Abi> From<Refusal> for Made<A> {
     }
 }
 
+/// Up to here a module is loaded by who asks for it. Its code is some ten times as much, and
+/// so less than is synced to be known by its stamp.
+const AT_ONCE_BYTES: usize = 16 << 10;
+
 /// What a module is made ready from.
 pub(crate) struct Source<A: Abi> {
     pub(crate) target: Target<A>,
@@ -479,9 +483,9 @@ pub(crate) struct Source<A: Abi> {
 
 impl<A: Abi> Source<A> {
     /// Loads what was compiled before, or checks the module and compiles it. What is small
-    /// is loaded at once: a thread takes longer to begin than that.
+    /// is loaded at once, though nobody can interrupt that: a thread takes longer to begin.
     pub(crate) fn start(self) -> Start<A> {
-        if self.binary.bytes().len() < ALONE_BYTES {
+        if self.binary.bytes().len() < AT_ONCE_BYTES {
             return match self.kept() {
                 Some(made) => Start::Made(made),
                 None => Start::Job(Box::new(|| self.prepare())),
@@ -507,7 +511,10 @@ impl<A: Abi> Source<A> {
         if let Some(detail) = &shape.too_much {
             return Refusal::NoAnswer(NoAnswerKind::ModuleTooLarge, detail.clone()).into();
         }
-        let _turn = (binary.len() >= ALONE_BYTES).then(|| self.turn());
+        if binary.len() < ALONE_BYTES {
+            return self.compile(&binary, shape);
+        }
+        let _turn = self.turn();
         // By whoever had the turn before.
         self.kept().unwrap_or_else(|| self.compile(&binary, shape))
     }

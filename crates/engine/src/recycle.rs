@@ -21,6 +21,7 @@ use weft_object::Handle;
 
 use crate::apply::{Codelet, applied, codelet, function, instance, interruptible, store};
 use crate::engine::Reuse;
+use crate::ledger::Ledger;
 use crate::limits::Limits;
 use crate::modules::{Abi, PoolFull, Ready};
 use crate::outcome::{Applied, Outcome};
@@ -158,6 +159,14 @@ fn new(
             true => Some(Pristine::of(&ready.prepared, &instance, &mut store)?),
             false => None,
         };
+        if let Some(side) = store.data().cards {
+            // SAFETY: it goes into the store's own state, which is cleared before the
+            // store goes, and whose methods only the host calls.
+            let ledger = unsafe { Ledger::of(side, &store) };
+            let ledger = ledger.ok_or_else(|| wasmtime::Error::msg("no room for handles"))?;
+            store.data_mut().ledger = Some(ledger);
+            store.data_mut().open_ledger();
+        }
         Ok((apply, side, pristine))
     });
     // Why there is none will be told by the way that everybody knows.

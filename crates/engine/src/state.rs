@@ -149,9 +149,11 @@ impl State {
     /// Puts the handles that the module has taken by itself into the table.
     #[inline]
     pub(crate) fn catch_up(&mut self) -> Result<(), Stop> {
-        let Some(mut ledger) = self.ledger else { return Ok(()) };
-        for entry in ledger.taken(self.table.len()) {
-            let handle = self.taken(entry)?;
+        let next = self.ledger.as_mut().map_or(0, Ledger::next);
+        while self.table.len() < next
+            && let Some(entry) = self.ledger.as_mut().and_then(|it| it.taken(self.table.len()))
+        {
+            let handle = self.taken(&entry)?;
             self.charge(SLOT_BYTES)?;
             room(&mut self.table)?;
             self.table.push(Slot { handle, content: UNREAD });
@@ -169,13 +171,14 @@ impl State {
 
     /// The handle that the function has returned, by its index.
     pub(crate) fn result(&mut self, index: i32) -> Result<Handle, Stop> {
-        if let Some(mut ledger) = self.ledger {
-            let from = self.table.len();
-            let taken = ledger.taken(from);
-            self.charge(SLOT_BYTES * taken.len() as u64)?;
-            let at = usize::try_from(index).ok().and_then(|index| index.checked_sub(from));
-            if let Some(entry) = at.and_then(|at| taken.get(at)) {
-                return self.taken(entry);
+        let from = self.table.len();
+        if let Some(ledger) = &mut self.ledger {
+            let count = ledger.next().saturating_sub(from);
+            let at = usize::try_from(index).ok().filter(|at| *at >= from);
+            let entry = at.and_then(|at| ledger.taken(at));
+            self.charge(SLOT_BYTES * count as u64)?;
+            if let Some(entry) = entry {
+                return self.taken(&entry);
             }
         }
         self.handle("weft_apply", index)

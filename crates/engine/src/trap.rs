@@ -75,6 +75,9 @@ fn words(trap: Trap) -> Option<&'static str> {
     })
 }
 
+/// Of the functions that were running, so many are told.
+pub(crate) const TOLD_FRAMES: usize = 20;
+
 /// The functions that were running, innermost first, by names and places within
 /// the module.
 fn backtrace<'a>(error: &Error, places: impl FnOnce() -> Option<&'a Places>) -> Option<String> {
@@ -83,7 +86,7 @@ fn backtrace<'a>(error: &Error, places: impl FnOnce() -> Option<&'a Places>) -> 
     let was_there =
         |frame: &&FrameInfo| places.is_none_or(|places| places.has_function(frame.func_index()));
     let mut text = String::new();
-    for (depth, frame) in frames.iter().filter(was_there).enumerate() {
+    for (depth, frame) in frames.iter().filter(was_there).take(TOLD_FRAMES).enumerate() {
         let _ = write!(text, "{depth:>3}: ");
         let _ = match frame.func_name() {
             Some(name) => write!(text, "{:#}", rustc_demangle::demangle(name)),

@@ -3,6 +3,7 @@
 //! Outcomes never depend on the way.
 
 use std::hash::{Hash, Hasher};
+use std::num::NonZeroUsize;
 use std::sync::OnceLock;
 
 use wasmtime::component::Linker as ComponentLinker;
@@ -15,6 +16,7 @@ use crate::interrupt;
 use crate::meaning::{TABLE_ELEMENTS_MAX, component_features};
 use crate::rewrite::For;
 use crate::state::State;
+use crate::trap::TOLD_FRAMES;
 use crate::wasi::component::{self, Hosted};
 use crate::wasi::{self, Running};
 
@@ -34,6 +36,10 @@ const POOL_TABLES_PER_MODULE: u32 = 12;
 // A program with its adapter is five instances with two or three tables.
 const POOL_INSTANCES_PER_COMPONENT: u32 = 12;
 const POOL_TABLES_PER_COMPONENT: u32 = 8;
+
+/// Functions that are put into modules and may be running with theirs: one that applies and
+/// one that answers a call.
+const ADDED_FRAMES: usize = 2;
 
 /// What the host may keep of an instance beside its memories and tables.
 const INSTANCE_MAX_BYTES: usize = 16 << 20;
@@ -142,6 +148,7 @@ fn config(kind: Kind, ended: Ended, debug: bool) -> wasmtime::Config {
         .relaxed_simd_deterministic(true)
         .max_wasm_stack(WASM_STACK_BYTES)
         .epoch_interruption(ended == Ended::ByCounter)
+        .wasm_backtrace_max_frames(NonZeroUsize::new(TOLD_FRAMES + ADDED_FRAMES))
         .consume_fuel(kind == Kind::Metered);
     match kind {
         Kind::Pooled { instances } => {

@@ -196,7 +196,7 @@ impl<'a, P: Platform> Evaluator<'a, P> {
         let step = match key {
             Key::Eval(handle) if handle.kind().is_encode() => self.eval_encode(&mut look, handle),
             Key::Eval(tree) => self.eval_tree(&mut look, tree),
-            Key::Force(thunk) => self.force(&mut look, thunk),
+            Key::Force(thunk) => self.force(&mut look, thunk, None),
             Key::Apply(_) | Key::Content(_) => {
                 self.needs.push(Need { key, application: None });
                 Err(Halt::Pending)
@@ -304,31 +304,33 @@ impl<'a, P: Platform> Evaluator<'a, P> {
         }
     }
 
-    /// What a Thunk comes to whose application has no Encodes and makes no tail
-    /// call, as [`Self::ask`] would find it; `None` of any other. Most are such, and
-    /// what that would keep of them, to go on with, is of no use.
+    /// What a Thunk comes to whose application has no Encodes, as [`Self::ask`] would
+    /// find it, with nothing kept for a tail call that most do not make; `None` of others.
     #[inline]
     fn force_at_once(&mut self, look: &Look<'_>, thunk: Handle) -> Option<Step> {
         let key = Key::Force(thunk);
-        let is_plain = thunk.kind() == Kind::Application && !thunk.facts().has_encode();
         let is_resumed = look.known.is_some_and(|known| !known.is_empty());
-        if !is_plain || look.depth == 0 || is_resumed || self.blocked.contains(&key) {
+        if !is_plain(thunk) || look.depth == 0 || is_resumed || self.blocked.contains(&key) {
             return None;
         }
         if let Some(outcome) = self.platform.recall(key) {
             return Some(outcome.into());
         }
         let before = self.needs.len();
-        let own = Look { known: None, tail: None, depth: look.depth - 1 };
-        match self.think_application(&own, thunk, thunk.definition()?) {
-            Ok(value) if as_thunk(value).is_some() => None,
-            Err(Halt::Pending) => {
-                self.wait(key, before, None);
-                self.needs.push(Need { key, application: None });
-                Some(Err(Halt::Pending))
-            }
-            step => Some(step),
+        let mut own = Look { known: None, tail: None, depth: look.depth - 1 };
+        let mut step = self.think_application(&own, thunk, thunk.definition()?);
+        if let Ok(value) = step
+            && as_thunk(value).is_some()
+        {
+            step = self.force(&mut own, thunk, Some(value));
         }
+        if let Err(Halt::Pending) = step {
+            self.wait(key, before, own.tail);
+            self.needs.push(Need { key, application: None });
+        } else {
+            self.needs.truncate(before);
+        }
+        Some(step)
     }
 
     /// A key waits for all that is needed since there were so many needs.
@@ -339,12 +341,13 @@ impl<'a, P: Platform> Evaluator<'a, P> {
         self.blocked.insert(key);
     }
 
-    fn force(&mut self, look: &mut Look<'_>, start: Handle) -> Step {
+    /// What a Thunk comes to; `first` is what its own application does, if that is known.
+    fn force(&mut self, look: &mut Look<'_>, start: Handle, mut first: Option<Handle>) -> Step {
         let mut tail = look.tail.unwrap_or_else(|| Tail::new(start));
         let mut followed = look.tail.is_some();
         let mut steps = 0;
         let step = loop {
-            let next = match self.think(look, tail.current()) {
+            let next = match first.take().map_or_else(|| self.think(look, tail.current()), Ok) {
                 Ok(next) => next,
                 Err(halt) => break Err(halt),
             };
@@ -368,8 +371,7 @@ impl<'a, P: Platform> Evaluator<'a, P> {
         };
         // Where nothing was followed and nothing evaluated, the relation of
         // the application says all.
-        let plain = start.kind() == Kind::Application && !start.facts().has_encode();
-        if followed || !plain {
+        if followed || !is_plain(start) {
             self.remember(Key::Force(start), &step);
         }
         step
@@ -465,6 +467,11 @@ impl<P: Platform> Contents for Evaluator<'_, P> {
     fn put_bytes(&mut self, blob: Blob) -> Handle {
         self.platform.put_blob(blob)
     }
+}
+
+/// Whether a Thunk applies a Tree in which nothing is to be evaluated.
+fn is_plain(thunk: Handle) -> bool {
+    thunk.kind() == Kind::Application && !thunk.facts().has_encode()
 }
 
 /// The Thunk to go on with, if this is one or asks for one.

@@ -95,7 +95,7 @@ pub enum Unlike {
     Environment,
     /// The program has asked for random bytes, of another seed.
     Seed,
-    /// The program has asked for the time, of another clock.
+    /// The program has asked for the time, or that of a file, of another clock.
     Clock,
     /// The program has looked at the directory under this path, which is another one.
     Directory(Vec<u8>),
@@ -117,7 +117,8 @@ impl fmt::Display for Unlike {
                 "took random bytes when its image was made; leave the seed out or give the same",
             ),
             Self::Clock => f.write_str(
-                "was told the time when its image was made; leave the clock out or give the same",
+                "was told the time, be it of a file, when its image was made; \
+                 leave the clock out or give the same",
             ),
             Self::Directory(path) => write!(
                 f,

@@ -100,10 +100,13 @@ fn differences(
         found.push(format!("`{name}` is {} now, not {}", manifest.version, locked.version));
     }
     let wanted = manifest.dependencies.iter().filter(|wanted| with_tests || !wanted.is_dev);
-    for wanted in wanted.clone().filter(|wanted| !wanted.is_optional) {
+    for wanted in wanted.clone().filter(|wanted| with_tests || !wanted.is_optional) {
         let has = |version| fits(&wanted.requirement, version);
         let known = locked.dependencies.iter().any(|known| match known.split_once(' ') {
-            Some((known, version)) => known == wanted.name && has(version),
+            // And where it is from, if there are two of one version.
+            Some((known, version)) => {
+                known == wanted.name && version.split(' ').next().is_some_and(has)
+            }
             None => {
                 let versions = all.iter().filter(|one| one.name == wanted.name);
                 *known == wanted.name && versions.map(|one| one.version).any(has)

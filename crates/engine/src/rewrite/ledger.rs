@@ -14,7 +14,7 @@ use crate::ledger::{Entry, NEW, NUMBER, Page, TAKEN_MAX};
 const ENTRY_BITS: i32 = size_of::<Entry>().trailing_zeros().cast_signed();
 
 /// A call that is answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Call {
     Length,
     TreeGet,
@@ -46,7 +46,7 @@ impl Call {
 /// What is called in the place of functions that a module imports.
 #[derive(Default)]
 pub(super) struct Near {
-    /// Each import that is answered, and what answers it.
+    /// Each import that is answered, in their order, and what answers it.
     calls: Vec<(u32, Call)>,
     first: u32,
     types: u32,
@@ -68,7 +68,7 @@ impl Near {
 
     /// What to call instead of a function.
     pub(super) fn instead_of(&self, function: u32) -> Option<u32> {
-        let at = self.calls.iter().position(|(import, _)| *import == function)?;
+        let at = self.calls.binary_search_by_key(&function, |(import, _)| *import).ok()?;
         Some(self.first + at as u32)
     }
 
@@ -153,13 +153,12 @@ impl Near {
     }
 
     fn u64_blob(&self, import: u32) -> Function {
-        let (number, next) = (0, 1);
+        let (number, next, at) = (0, 1, 2);
         let entry = offset_of!(Page, taken);
         // Behind the number, as it lies in memory.
         let made = (u64::from(NEW) << 32 | u64::from(NUMBER)).cast_signed();
         let mut function = Function::new([(2, ValType::I32)]);
         let mut sink = function.instructions();
-        let at = 2;
         sink.block(BlockType::Empty);
         self.next(&mut sink, next);
         sink.local_get(next).i32_const(ENTRY_BITS).i32_shl().local_tee(at);

@@ -207,7 +207,7 @@ fn clock_and_random_bytes_go_on() {
         restored(&program, image, "time", &[empty, empty, empty, empty, five]).failure();
     assert_eq!(
         detail,
-        "image/1: the program was told the time when its image was made; leave the clock out or \
+        "image/1: the program was told the time, be it of a file, when its image was made; leave the clock out or \
          give the same"
     );
 }

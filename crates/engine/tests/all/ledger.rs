@@ -164,9 +164,11 @@ fn more_than_a_page_has_room_for_are_asked_for() {
 fn the_bounds_of_a_run_hold_for_them_too() {
     let bounds =
         |handles_max, made_max_bytes| RunBounds { handles_max, made_max_bytes, ..config().bounds };
-    let calls: Vec<_> = (0..40).map(|at| [2, 0, at]).collect();
+    let calls: Vec<_> = (0..70).map(|at| [2, 0, at]).collect();
     for (bounds, kind) in [
         (bounds(20, 1 << 20), NoAnswerKind::HandleTable),
+        // Just above what a module takes by itself.
+        (bounds(65, 1 << 20), NoAnswerKind::HandleTable),
         (bounds(1000, 2000), NoAnswerKind::MadeBytes),
     ] {
         let of = |reuse| Engine::new(Config { reuse, bounds, ..config() }).unwrap().into();
@@ -186,4 +188,17 @@ fn a_failure_tells_of_the_functions_that_the_module_has() {
     let failure = fail(&ENGINE);
     assert!(failure.note.is_some(), "{failure:?}");
     assert_eq!(fail(&REUSING), failure);
+    // Of more functions than are told.
+    let deep = Case::module(
+        "(func $f (export \"f\") (param $n i32) (result i64)
+           (if (result i64) (local.get $n)
+             (then (call $f (i32.sub (local.get $n) (i32.const 1))))
+             (else (call $blob_u64 (i32.const 99)))))
+         (func (export \"weft_apply\") (param i32) (result i32)
+           (call $u64_blob (call $f (i32.const 30))))",
+    );
+    let expected = deep.apply().outcome;
+    assert!(matches!(&expected, Outcome::Failure(failure)
+        if failure.note.as_ref().is_some_and(|note| note.lines().count() == 20)));
+    assert_eq!(deep.on(&REUSING).apply().outcome, expected);
 }

@@ -3,7 +3,7 @@
 use weft_eval::{Budget, FailureKind, Key, Outcome, Report, Resume, evaluate};
 use weft_object::Handle;
 
-use crate::script::{Host, MIB, Script, number};
+use crate::script::{Host, MIB, Script, number, strict};
 
 #[test]
 fn a_chain_gives_up_its_turn_and_goes_on_where_it_was() {
@@ -26,6 +26,19 @@ fn a_chain_gives_up_its_turn_and_goes_on_where_it_was() {
     };
     assert_eq!(outcome, Outcome::Value(number(7)));
     assert_eq!((turns, host.ran.len()), (4, 21), "no step was taken twice");
+}
+
+/// Whatever has room to be kept: that is no promise.
+#[test]
+fn no_step_is_taken_twice_where_nothing_is_kept() {
+    let mut host = Host { forgets: true, ..Host::default() };
+    let start = host.apply("down", &[number(3)]);
+    let budget = Budget { depth: 8, tail_steps: 16 };
+    let key = Key::Eval(strict(start));
+    let report = evaluate(&mut host, key, None, &Resume::default(), budget);
+    assert!(matches!(report, Report::Done(Outcome::Value(value)) if value == number(7)));
+    assert_eq!(host.ran.len(), 4);
+    assert_eq!(host.known.get(&Key::Force(start)), Some(&Outcome::Value(number(7))));
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub(crate) struct Host {
     pub(crate) ran: Vec<Handle>,
     /// Applications that somebody else runs.
     pub(crate) elsewhere: HashSet<Handle>,
+    /// Whether what runs come to is forgotten at once.
+    pub(crate) forgets: bool,
     /// Whether runs are only begun by the graph.
     pub(crate) claims: bool,
     /// Forks as they are asked about and left: the Tree, the entry, and whether that
@@ -132,7 +134,7 @@ impl Host {
             b"exhaust" => Outcome::no_answer(NoAnswerKind::Exhausted, "handle table"),
             _ => Outcome::failure(FailureKind::BadModule, "no such function", at),
         };
-        if outcome.is_relation() {
+        if outcome.is_relation() && !self.forgets {
             self.known.insert(application.key(), outcome.clone());
         }
         outcome
