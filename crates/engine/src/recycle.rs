@@ -65,10 +65,15 @@ pub(crate) struct Found(Box<Kept>);
 /// One that this thread has kept and that fits a run, if there is one.
 pub(crate) fn find(run: &Run<'_>, engine: &Engine) -> Option<Found> {
     let module = run.entries.entries().get(1)?;
-    let fits = |kept: &Box<Kept>| {
-        run.fuel.is_none() && kept.ready.shape.memory_min_bytes <= run.memory_limit_bytes
-    };
-    KEPT.with(|all| all.take(engine, |kept| kept.module == *module, fits)).map(Found)
+    let room = run.memory_limit_bytes;
+    let found = KEPT.with(|all| {
+        all.take(
+            engine,
+            |kept| kept.module == *module,
+            |kept| run.fuel.is_none() && kept.ready.shape.memory_min_bytes <= room,
+        )
+    });
+    found.map(Found)
 }
 
 /// Applies by an instance that was found for this run.
