@@ -31,7 +31,7 @@ pub(super) struct Host {
     /// Applications that somebody else has begun to run.
     pub(super) strangers: Vec<Arc<Application>>,
     /// The forks that were told to go on here, by the depth of looks at their entries.
-    forks: BTreeMap<u32, Handle>,
+    forks: BTreeMap<u32, Tree>,
     settings: Settings,
     rng: Rng,
 }
@@ -221,7 +221,7 @@ impl Platform for Bench<'_> {
     fn fork(&mut self, fork: &mut Forking<'_>) -> Fork {
         let host = &mut *self.host;
         if !host.rng.chance(host.settings.wants_work) {
-            host.forks.insert(fork.budget.depth, fork.tree.handle());
+            host.forks.insert(fork.budget.depth, fork.tree.clone());
             return Fork::Here;
         }
         host.forks.remove(&fork.budget.depth);
@@ -249,6 +249,6 @@ impl Platform for Bench<'_> {
 
     fn leave_fork(&mut self, fork: &Forking<'_>) {
         let left = self.host.forks.remove(&fork.budget.depth);
-        assert_eq!(left, Some(fork.tree.handle()), "left without having been asked about");
+        assert_eq!(left.as_ref(), Some(fork.tree), "left without having been asked about");
     }
 }
