@@ -88,7 +88,7 @@ pub(crate) type Put<'a> = &'a mut dyn FnMut(&[Handle]) -> Handle;
 
 /// The Thunk that applies a procedure to two numbers, without limits.
 pub(crate) fn of_two(put: Put<'_>, procedure: Handle, (a, b): (u64, u64)) -> Handle {
-    let entries = [Handle::of_blob(b""), procedure, Handle::of_u64(a), Handle::of_u64(b)];
+    let entries = [Handle::EMPTY, procedure, Handle::of_u64(a), Handle::of_u64(b)];
     thunk(put(&entries))
 }
 
@@ -99,7 +99,7 @@ pub(crate) const FIB_OF: u64 = 8;
 /// The Thunk that applies [`FIB`] or its like.
 pub(crate) fn fib(put: Put<'_>, fib: Handle, (n, salt): (u64, u64), add: Handle) -> Handle {
     let [n, salt] = [n, salt].map(Handle::of_u64);
-    thunk(put(&[Handle::of_blob(b""), fib, n, salt, add]))
+    thunk(put(&[Handle::EMPTY, fib, n, salt, add]))
 }
 
 /// The Tree that asks for a sum for each pair.
@@ -129,7 +129,7 @@ pub(crate) fn levels(put: Put<'_>) -> Handle {
 pub(crate) fn chase(put: Put<'_>, module: Handle, root: Handle, path: u64) -> Handle {
     let root = root.lower().unwrap_or(root);
     let numbers = [Handle::of_u64(LEVELS), Handle::of_u64(path)];
-    thunk(put(&[Handle::of_blob(b""), module, numbers[0], numbers[1], root]))
+    thunk(put(&[Handle::EMPTY, module, numbers[0], numbers[1], root]))
 }
 
 /// The Tree that asks for two results, by Thunks.
@@ -141,7 +141,7 @@ pub(crate) fn both(put: Put<'_>, thunks: [Handle; 2]) -> Handle {
 pub(crate) fn chain(put: Put<'_>, add: Handle, first: u64, more: &[u64]) -> Handle {
     let mut sum = Handle::of_u64(first);
     for number in more {
-        let entries = [Handle::of_blob(b""), add, sum, Handle::of_u64(*number)];
+        let entries = [Handle::EMPTY, add, sum, Handle::of_u64(*number)];
         sum = strict(thunk(put(&entries)));
     }
     sum.thunk().unwrap_or(sum)

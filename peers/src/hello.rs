@@ -62,7 +62,7 @@ impl Ours {
         let node = Node::start(Config { workers: 2, ..Config::default() })?;
         let session = node.session();
         let program = session.put_blob(HELLO);
-        let mut ours = Self { session, node, program, said: Handle::of_blob(b""), seed: 0 };
+        let mut ours = Self { session, node, program, said: Handle::EMPTY, seed: 0 };
         ours.said = Handle::of_blob(&Theirs::new()?.say()?);
         Ok(ours)
     }
@@ -71,7 +71,7 @@ impl Ours {
         self.seed += 1;
         let session = &self.session;
         let arguments = session.put_tree(&[Handle::of_blob(b"hello")]);
-        let nothing = Handle::of_blob(b"");
+        let nothing = Handle::EMPTY;
         let application = session.put_tree(&[
             Handle::of_u64(MEMORY_BYTES),
             Handle::of_blob(b"wasi/1"),

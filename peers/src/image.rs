@@ -40,7 +40,7 @@ struct Python {
 
 const NOTHING: &[u8] = b"";
 
-/// A seed and a clock: CPython asks for both as it begins.
+/// A seed and a clock: numpy and pandas ask for both as they are imported.
 const SAID: [u64; 2] = [1, 1_767_225_600_000_000_000];
 
 impl Python {

@@ -280,7 +280,7 @@ impl Image {
     /// An application that nobody has seen: of a function, with a directory that
     /// is nowhere.
     fn run(&self, function: &str, number: u64) -> Tree {
-        let nothing = Handle::of_blob(b"");
+        let nothing = Handle::EMPTY;
         let nowhere = Handle::of_tree(&[Handle::of_u64(number)]);
         Tree::new(vec![
             Handle::of_u64(2 * IMAGE_BYTES),

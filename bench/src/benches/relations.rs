@@ -131,7 +131,7 @@ impl Adder {
             let (a, b) = random.pair();
             if call % every == 0 {
                 let [a_blob, b_blob] = [a, b].map(Handle::of_u64);
-                let tree = Handle::of_tree(&[Handle::of_blob(b""), self.module, a_blob, b_blob]);
+                let tree = Handle::of_tree(&[Handle::EMPTY, self.module, a_blob, b_blob]);
                 check_relation(self.name, &self.session, tree, Handle::of_u64(a.wrapping_add(b)))?;
                 checked += 1;
             }

@@ -56,7 +56,7 @@ impl Additions {
         (0..self.count).map(move |_| {
             let (a, b) = random.pair();
             let [a_blob, b_blob] = [a, b].map(Handle::of_u64);
-            let tree = Tree::new([Handle::of_blob(b""), module, a_blob, b_blob]);
+            let tree = Tree::new([Handle::EMPTY, module, a_blob, b_blob]);
             let outcome = Outcome::Value(Handle::of_u64(a.wrapping_add(b)));
             let cost = Cost { run_ns: 1000, ..Cost::default() };
             (tree.handle(), tree, Relation::new(outcome, cost))

@@ -86,7 +86,7 @@ fn check(
         return wrong(format!("{} functions ran instead of {}", node.stat().applied, steps + 1));
     }
     // Written out here, apart from what built the request.
-    let nothing = Handle::of_blob(b"");
+    let nothing = Handle::EMPTY;
     let tree = |step: u64| {
         let numbers = [Handle::of_u64(steps - step), Handle::of_u64(step)];
         Handle::of_tree(&[nothing, module, numbers[0], numbers[1]])

@@ -62,7 +62,7 @@ impl Given {
             }
         }
         if !matches!(self.procedure, Procedure::SnapshotFunction(..)) {
-            let number = |given: Option<u64>| given.map_or(Handle::of_blob(b""), Handle::of_u64);
+            let number = |given: Option<u64>| given.map_or(Handle::EMPTY, Handle::of_u64);
             entries.extend([
                 made.strings(&self.arguments),
                 made.strings(&self.environment),
@@ -83,7 +83,7 @@ impl Given {
 /// known under its own name.
 fn limits(memory_bytes: u64) -> Handle {
     match memory_bytes - memory_bytes % PAGE_BYTES {
-        DEFAULT_MEMORY_LIMIT_BYTES => Handle::of_blob(b""),
+        DEFAULT_MEMORY_LIMIT_BYTES => Handle::EMPTY,
         whole => Handle::of_u64(whole),
     }
 }

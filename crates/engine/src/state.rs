@@ -166,7 +166,12 @@ impl State {
         // SAFETY: `borrowed` is set only while the contract of `begin` holds.
         let given = borrowed.map(|borrowed| unsafe { borrowed.entries.as_ref() });
         let handle = given.and_then(|given| entry.handle(given));
-        handle.ok_or_else(|| Stop::Failure(FailureKind::BadHandle, "no entry".to_owned()))
+        // The module's own functions write no other entry. If it were one, that would be no
+        // fact about the computation.
+        handle.ok_or_else(|| {
+            let detail = "a handle that the module took is no entry of its application";
+            Stop::NoAnswer(NoAnswerKind::Missing, detail.to_owned())
+        })
     }
 
     /// The handle that the function has returned, by its index.

@@ -310,7 +310,11 @@ impl<'a, P: Platform> Evaluator<'a, P> {
     fn force_at_once(&mut self, look: &Look<'_>, thunk: Handle) -> Option<Step> {
         let key = Key::Force(thunk);
         let is_resumed = look.known.is_some_and(|known| !known.is_empty());
-        if !is_plain(thunk) || look.depth == 0 || is_resumed || self.blocked.contains(&key) {
+        if !thunk.is_plain_application()
+            || look.depth == 0
+            || is_resumed
+            || self.blocked.contains(&key)
+        {
             return None;
         }
         if let Some(outcome) = self.platform.recall(key) {
@@ -371,7 +375,7 @@ impl<'a, P: Platform> Evaluator<'a, P> {
         };
         // Where nothing was followed and nothing evaluated, the relation of
         // the application says all.
-        if followed || !is_plain(start) {
+        if followed || !start.is_plain_application() {
             self.remember(Key::Force(start), &step);
         }
         step
@@ -467,11 +471,6 @@ impl<P: Platform> Contents for Evaluator<'_, P> {
     fn put_bytes(&mut self, blob: Blob) -> Handle {
         self.platform.put_blob(blob)
     }
-}
-
-/// Whether a Thunk applies a Tree in which nothing is to be evaluated.
-fn is_plain(thunk: Handle) -> bool {
-    thunk.kind() == Kind::Application && !thunk.facts().has_encode()
 }
 
 /// The Thunk to go on with, if this is one or asks for one.

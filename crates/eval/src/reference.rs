@@ -188,7 +188,7 @@ impl<'w, W: World> Reference<'w, W> {
         }
         let memory_limit_bytes = memory / PAGE_BYTES * PAGE_BYTES;
         let limits = if memory_limit_bytes == DEFAULT_MEMORY_LIMIT_BYTES {
-            Handle::of_blob(b"")
+            Handle::EMPTY
         } else {
             Handle::of_u64(memory_limit_bytes)
         };

@@ -113,8 +113,7 @@ pub(crate) fn handles() -> Vec<Vec<u8>> {
     let long = Handle::of_blob(&[7; 100]);
     let tree = Handle::of_tree(&[long, Handle::of_u64(3)]);
     let tag = Handle::of_tag(&[long, tree, Handle::of_u64(1)]);
-    let data =
-        [long, tree, tag, Handle::of_u64(0), Handle::of_blob(&[1; 30]), Handle::of_blob(b"")];
+    let data = [long, tree, tag, Handle::of_u64(0), Handle::of_blob(&[1; 30]), Handle::EMPTY];
     let mut all = data.to_vec();
     all.extend(data.iter().filter_map(|handle| handle.lower()));
     let thunks: Vec<Handle> = data

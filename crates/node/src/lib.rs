@@ -25,7 +25,7 @@
 //! let add = session.put_blob(module);
 //!
 //! // Nothing limits it, and it gets 2 and 3.
-//! let entries = [Handle::of_blob(b""), add, Handle::of_u64(2), Handle::of_u64(3)];
+//! let entries = [Handle::EMPTY, add, Handle::of_u64(2), Handle::of_u64(3)];
 //! let sum = session.put_tree(&entries).application().expect("a tree can be applied");
 //! let answer = session.evaluate(sum);
 //! assert_eq!(answer.value().and_then(|sum| sum.literal_u64()), Some(5));

@@ -385,7 +385,7 @@ impl Platform for View<'_> {
         }
         let shared = self.shared;
         if let Key::Force(thunk) = key
-            && is_plain(thunk)
+            && thunk.is_plain_application()
             && !shared.followed.load(Ordering::Relaxed)
         {
             return None;
@@ -397,7 +397,7 @@ impl Platform for View<'_> {
 
     fn remember(&mut self, key: Key, outcome: &Outcome) {
         let Some(relation) = key.relation() else { return };
-        if matches!(key, Key::Force(thunk) if is_plain(thunk))
+        if matches!(key, Key::Force(thunk) if thunk.is_plain_application())
             && !self.shared.followed.load(Ordering::Relaxed)
         {
             self.shared.followed.store(true, Ordering::Relaxed);
@@ -537,12 +537,6 @@ struct Resident {
     epoch: Epoch,
     forgotten: u64,
     bytes: u64,
-}
-
-/// Whether what a Thunk comes to is known by the relation of its Tree, unless
-/// that is a tail call.
-fn is_plain(thunk: Handle) -> bool {
-    thunk.kind() == Kind::Application && !thunk.facts().has_encode()
 }
 
 /// Whether the procedure is one that this program brings along, such as the

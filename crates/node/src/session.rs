@@ -353,8 +353,7 @@ impl Session {
 /// canonical form, nothing but its outcome can be known under that name.
 fn plain(handle: Handle) -> Option<Handle> {
     let thunk = if handle.kind() == Kind::Strict { handle.thunk()? } else { handle };
-    let is_plain = thunk.kind() == Kind::Application && !thunk.facts().has_encode();
-    if is_plain { thunk.definition() } else { None }
+    if thunk.is_plain_application() { thunk.definition() } else { None }
 }
 
 /// An evaluation that was asked for. Dropped before it is answered, it is

@@ -226,12 +226,12 @@ impl<R: Resolver> Builder<'_, R> {
     }
 
     fn limits(&mut self, span: Span, limits: &Limits) -> Built<R> {
-        let number = |value: Option<u64>| value.map_or(Handle::of_blob(b""), Handle::of_u64);
+        let number = |value: Option<u64>| value.map_or(Handle::EMPTY, Handle::of_u64);
         let memory = number(limits.memory_bytes);
         if limits.is_memory_only() {
             return Ok(memory);
         }
-        let flags = Handle::of_blob(b"");
+        let flags = Handle::EMPTY;
         let [output, fanout, fuel] = [limits.output_bytes, limits.fanout, limits.fuel].map(number);
         self.put(span, &[memory, output, fanout, flags, fuel])
     }

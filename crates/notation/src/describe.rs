@@ -145,7 +145,7 @@ impl<L: Lookup> Describer<'_, L> {
 
     /// The limits, if braces can say them so that the same entry is built.
     fn limits(&mut self, entry: Handle) -> Option<Limits> {
-        let empty = Handle::of_blob(b"");
+        let empty = Handle::EMPTY;
         // Outside: whether it can be said. Inside: whether there is a number.
         let number = |handle: &Handle| match *handle == empty {
             true => Some(None),

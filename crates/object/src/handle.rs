@@ -463,6 +463,14 @@ impl Handle {
         }
     }
 
+    /// Whether this is a Thunk that applies a Tree in which there is nothing to evaluate:
+    /// what it comes to is known by the relation of that Tree, unless it is a tail call.
+    #[inline]
+    #[must_use]
+    pub const fn is_plain_application(&self) -> bool {
+        matches!(self.kind(), Kind::Application) && !self.facts().has_encode()
+    }
+
     /// The Thunk that evaluates to this data; `None` for anything else.
     #[inline]
     #[must_use]

@@ -85,7 +85,7 @@ impl Generator {
 
     /// The first entry of an application: absent, a number, or all of it.
     fn limits(&mut self) -> Handle {
-        let none = Handle::of_blob(b"");
+        let none = Handle::EMPTY;
         let memory = [1 << 20, 65_536, 65_537, 256 << 20, 64 << 20, 3 << 20];
         let full = if self.fuel { 3 } else { 1 };
         match self.rng.below(8) {

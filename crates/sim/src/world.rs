@@ -86,7 +86,7 @@ impl World {
 
 fn as_thunk(handle: Option<Handle>) -> Handle {
     // Both are only called with a Tree's handle, of which there always is one.
-    handle.unwrap_or_else(|| Handle::of_blob(b""))
+    handle.unwrap_or(Handle::EMPTY)
 }
 
 /// What a survey of an application says of it, before it can run: what it

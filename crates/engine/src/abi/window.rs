@@ -41,7 +41,8 @@ pub(crate) const MAPPED_MIN_BYTES: usize = 64 << 10;
 
 /// Of the pages that runs write first, so many bytes stay an instance's own between two of
 /// them, with what the image has there read into them. More are dropped, and copied again for
-/// the next: nobody keeps much that may never be used.
+/// the next: nobody keeps much that may never be used. Where the line is best drawn was not
+/// measured.
 const WARM_MAX_BYTES: usize = 256 << 10;
 
 /// What is mapped into the memory of one run.
@@ -92,10 +93,9 @@ impl Windows {
         {
             return 0;
         }
-        let start = NonNull::from(&mut *target).cast::<u8>();
-        let Some(source) = objects.mapped(&bytes[..whole], start.addr().get()) else { return 0 };
-        let window =
-            Window { start, bytes: whole, source: Shown::File(source), number: 0, is_warm: false };
+        let address = target.as_ptr().addr();
+        let Some(source) = objects.mapped(&bytes[..whole], address) else { return 0 };
+        let window = Window::new(0, &mut target[..whole], Shown::File(source));
         // If not, zeros are put there again as it is dropped.
         if !window.map() {
             return 0;
@@ -122,15 +122,8 @@ impl Windows {
         if target.is_empty() || !self.may_cover(target) {
             return target.is_empty();
         }
-        let start = NonNull::from(&mut *target).cast::<u8>();
         let source = Box::new(Place { image: Arc::clone(image), offset });
-        let window = Window {
-            start,
-            bytes: target.len(),
-            source: Shown::File(source),
-            number,
-            is_warm: false,
-        };
+        let window = Window::new(number, target, Shown::File(source));
         let is_mapped = self.mapped.try_reserve(1).is_ok() && window.map();
         if is_mapped {
             touched.iter().for_each(|range| window.write(range));
@@ -150,10 +143,8 @@ impl Windows {
         if target.is_empty() || !self.may_cover(target) {
             return target.is_empty();
         }
-        let range = NonNull::from(target);
-        let source = Shown::Arriving(Arc::clone(image));
-        let window =
-            Window { start: range.cast(), bytes: range.len(), source, number, is_warm: false };
+        let window = Window::new(number, target, Shown::Arriving(Arc::clone(image)));
+        let range = NonNull::slice_from_raw_parts(window.start, window.bytes);
         // No page of it is there then.
         let is_empty = self.mapped.try_reserve(1).is_ok() && window.unmap();
         // SAFETY: the range is mapped without pages, the run's own, and given up before
@@ -190,6 +181,13 @@ impl Windows {
     /// A `Store` drops its data, which has this, before its instances.
     pub(crate) fn close(&mut self) {
         self.mapped.clear();
+    }
+}
+
+impl Window {
+    fn new(number: usize, target: &mut [u8], source: Shown) -> Self {
+        let (start, bytes) = (NonNull::from(&mut *target).cast(), target.len());
+        Self { start, bytes, number, source, is_warm: false }
     }
 }
 

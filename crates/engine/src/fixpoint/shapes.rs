@@ -11,7 +11,7 @@ use crate::state::State;
 
 /// The empty Blob, which a null reference is.
 pub(super) fn nil() -> Handle {
-    Handle::of_blob(b"")
+    Handle::EMPTY
 }
 
 /// The index of a handle in the run's table; `None` of the empty Blob.

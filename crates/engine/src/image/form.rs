@@ -82,13 +82,13 @@ impl Made {
         let begun = data.map_or_else(|| vec![0; memory.len()], |data| data.at(at, memory.len()));
         let begun = begun.chunks(PAGE_BYTES);
         let pages = memory.chunks(PAGE_BYTES).zip(begun).map(|(page, begun)| match page {
-            page if is_zero(page) => Handle::of_blob(b""),
+            page if is_zero(page) => Handle::EMPTY,
             page if page == begun => Handle::of_blob(OF_DATA),
             page => self.blob(page),
         });
         let pages: Vec<_> = pages.collect();
         match pages.iter().all(|page| page.literal_bytes() == Some(b"")) {
-            true => Handle::of_blob(b""),
+            true => Handle::EMPTY,
             false => self.tree(pages),
         }
     }

@@ -32,7 +32,7 @@ fn check(bytes: &mut Unstructured<'_>, by: &Perform) -> Result<()> {
     let text = program.text();
     let binary = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
     let module = objects.blob_of(&binary);
-    let empty = Handle::of_blob(b"");
+    let empty = Handle::EMPTY;
     let words =
         objects.names(&["program", "an argument", "and one that is longer than a handle has room"]);
     let variables = objects.names(&["A=b", "LONG=01234567890123456789012345678901234567890123"]);

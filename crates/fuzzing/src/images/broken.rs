@@ -116,7 +116,7 @@ fn sound() -> Option<Sound> {
     let mut objects = All::default();
     let binary = |text| wat::parse_str(text).ok();
     let modules = [objects.blob_of(&binary(PROGRAM)?), objects.blob_of(&binary(FUNCTION)?)];
-    let empty = Handle::of_blob(b"");
+    let empty = Handle::EMPTY;
     let make = objects.blob_of(b"snapshot/1");
     let words = objects.names(&["one", "two"]);
     let variables = objects.names(&["A=b", "LONG=01234567890123456789012345678901234567890123"]);
@@ -291,7 +291,7 @@ impl Changing<'_, '_> {
                 entries[at] = part.unwrap_or(other);
             }
             _ if depth < 6 => entries[at] = self.change(entries[at], depth + 1)?,
-            _ => entries[at] = Handle::of_blob(b""),
+            _ => entries[at] = Handle::EMPTY,
         }
         Ok(self.objects.tree_of(entries))
     }

@@ -14,7 +14,7 @@ pub const SHAPES: u64 = 10;
 /// One cyclic computation of a shape, as all the Thunks by which one can come
 /// upon it.
 pub fn ring(shape: u64, size: u64, world: &mut World) -> Vec<Handle> {
-    let none = Handle::of_blob(b"");
+    let none = Handle::EMPTY;
     let add = world.put_blob(programs::add().procedure());
     let measure = world.put_blob(programs::measure().procedure());
     let apply = |world: &mut World, program: &Expr, arguments: &[Handle]| {
@@ -80,7 +80,7 @@ pub fn ring(shape: u64, size: u64, world: &mut World) -> Vec<Handle> {
 pub(super) fn any(rng: &mut Rng, world: &mut World) -> Handle {
     let (shape, size) = (rng.below(SHAPES), rng.below(4));
     let member = rng.pick(&ring(shape, size, world));
-    let none = Handle::of_blob(b"");
+    let none = Handle::EMPTY;
     match rng.below(4) {
         // Tail calls that lead there.
         0 => {

@@ -50,7 +50,7 @@ impl Generator {
     }
 
     fn ill_formed(&mut self) -> Handle {
-        let none = Handle::of_blob(b"");
+        let none = Handle::EMPTY;
         let add = self.world.put_blob(programs::add().procedure());
         let empty = self.world.put_tree([]);
         let six = self.world.put_tree([none; 6]);

@@ -67,7 +67,7 @@ impl Hand {
 
     /// `apply(function, inputs) -> outcome`, its key.
     fn ran(&mut self, function: u64, inputs: &[Handle], outcome: Handle, run_ns: u64) -> Handle {
-        let mut entries = vec![Handle::of_blob(b""), Handle::of_u64(function)];
+        let mut entries = vec![Handle::EMPTY, Handle::of_u64(function)];
         entries.extend_from_slice(inputs);
         let key = self.tree(&entries, 8);
         let relation = Relation::new(Outcome::Value(outcome), Cost { run_ns, fuel: None });
@@ -150,7 +150,7 @@ fn what_is_cheap_for_its_bytes_goes_first() {
 fn a_relation_that_somebody_else_vouches_for_is_no_recipe() {
     let mut hand = Hand::default();
     let result = hand.blob(1, 1000);
-    let key = hand.tree(&[Handle::of_blob(b""), Handle::of_u64(1)], 8);
+    let key = hand.tree(&[Handle::EMPTY, Handle::of_u64(1)], 8);
     let relation = Relation::new(Outcome::Value(result), Cost::default());
     hand.graph.relation(&key, &relation, false, 8, 1);
     assert!(hand.dropped(&[result], 0).0.is_empty());

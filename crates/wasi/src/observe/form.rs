@@ -38,7 +38,7 @@ impl Answer {
             vec![Handle::of_blob(&[head]), content.lower().unwrap_or(*content)]
         };
         match self {
-            Self::Absent => vec![Handle::of_blob(b"")],
+            Self::Absent => vec![Handle::EMPTY],
             Self::Kind(kind) => vec![Handle::of_blob(&[number(*kind)])],
             Self::Size(kind, size) => {
                 let mut bytes = vec![number(*kind)];

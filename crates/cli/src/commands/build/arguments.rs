@@ -227,7 +227,7 @@ mod tests {
     }
 
     fn told_in(directory: &str, words: &[&str]) -> Vec<String> {
-        let maps = Maps::new(vec![Map::new(Path::new("/p"), "/src", Handle::of_blob(b""))]);
+        let maps = Maps::new(vec![Map::new(Path::new("/p"), "/src", Handle::EMPTY)]);
         let told = told(&entry(directory, words), &maps, &["/usr".into()]).unwrap();
         told.arguments
     }
@@ -327,7 +327,7 @@ mod tests {
     #[test]
     fn what_is_outside_is_named_if_it_is_there() {
         let entry = entry("/p", &["cc", "-I/dev", "-c", "a.c"]);
-        let maps = Maps::new(vec![Map::new(Path::new("/p"), "/src", Handle::of_blob(b""))]);
+        let maps = Maps::new(vec![Map::new(Path::new("/p"), "/src", Handle::EMPTY)]);
         let error = told(&entry, &maps, &[]).unwrap_err().to_string();
         assert_eq!(
             error,

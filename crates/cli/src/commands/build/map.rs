@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     fn maps() -> Maps {
-        let root = Handle::of_blob(b"");
+        let root = Handle::EMPTY;
         let map = |host: &str, guest: &str| Map::new(Path::new(host), guest, root);
         Maps::new(vec![map("/p/./q/..", "/src/"), map("/p/dep", "/dep"), map("/x", "/x")])
     }

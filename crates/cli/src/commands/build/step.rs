@@ -58,7 +58,7 @@ impl Common<'_> {
             procedure: Procedure::Run(self.program),
             arguments: arguments.into_iter().map(String::into_bytes).collect(),
             environment: Vec::new(),
-            stdin: Handle::of_blob(b""),
+            stdin: Handle::EMPTY,
             seed: Some(0),
             clock_ns: None,
             directories: directories.into_iter().map(|(path, root)| (path.into(), root)).collect(),

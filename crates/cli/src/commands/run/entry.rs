@@ -57,7 +57,7 @@ pub(crate) fn program(
     stubs.sort_unstable();
     for (module, name, value) in stubs {
         entries.extend([made.blob(module.as_bytes()), made.blob(name.as_bytes())]);
-        entries.push(value.map_or(Handle::of_blob(b""), Handle::of_u64));
+        entries.push(value.map_or(Handle::EMPTY, Handle::of_u64));
     }
     Ok(made.tree(entries))
 }

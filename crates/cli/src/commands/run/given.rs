@@ -149,7 +149,7 @@ impl Given<'_> {
 
     fn stdin(&self) -> Result<Handle, Exit> {
         let Some(path) = self.matches.get_one::<OsString>("stdin") else {
-            return Ok(Handle::of_blob(b""));
+            return Ok(Handle::EMPTY);
         };
         let (backend, directory) = (&*self.place.backend, self.place.directory());
         let add = |input: &mut dyn Read, name: &str| -> Result<Handle, Exit> {
